@@ -1,0 +1,359 @@
+//! Carries out what [`super::core`] decides.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use actix::ActorFutureExt as _;
+use actix::{
+    Actor, ActorContext as _, AsyncContext as _, Context, Handler, Recipient, WrapFuture as _,
+};
+use rand::RngExt as _;
+use schema::record::{Entry, Event};
+use schema::{ConversationId, OwnerToken, metric};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::batch::BatchLimits;
+use super::core::{CommitterCore, Effect, EndReason};
+use super::messages::{
+    Budget, Enqueue, FromCommitter, Register, Registered, Retire, StoredEntries, Unregister,
+    WhenMaterialised,
+};
+use crate::monitor::DeathNotice;
+use crate::ports::{Announcement, Bridge, CommitRing, MessageStore};
+
+/// What a committer works with.
+#[derive(Clone)]
+pub struct CommitterContext {
+    pub ring: Arc<dyn CommitRing>,
+    pub messages: Arc<dyn MessageStore>,
+    pub bridge: Arc<dyn Bridge>,
+    pub limits: BatchLimits,
+    /// How many shards of this node are claimed and replayed.
+    pub ready_shards: Arc<AtomicU32>,
+}
+
+/// One activation of one shard.
+pub struct Committer {
+    shard: u32,
+    context: CommitterContext,
+    core: CommitterCore,
+    budget: Arc<Budget>,
+    sequencers: HashMap<ConversationId, Recipient<FromCommitter>>,
+    /// Sequencers that came before the shard was replayed.
+    early: Vec<Register>,
+    /// Who waits, and for which commit.
+    materialise_waiters: Vec<(u64, oneshot::Sender<()>)>,
+    retiring: Option<oneshot::Sender<()>>,
+    started_at: Instant,
+    counted_ready: bool,
+    _notice: DeathNotice,
+}
+
+impl Committer {
+    #[must_use]
+    pub fn new(shard: u32, context: CommitterContext, notice: DeathNotice) -> Self {
+        let owner = OwnerToken::generate();
+        let core = CommitterCore::new(shard, owner, context.ring.shape(), context.limits);
+        Self {
+            shard,
+            context,
+            core,
+            budget: Arc::new(Budget::new()),
+            sequencers: HashMap::new(),
+            early: Vec::new(),
+            materialise_waiters: Vec::new(),
+            retiring: None,
+            started_at: Instant::now(),
+            counted_ready: false,
+            _notice: notice,
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
+        for effect in effects {
+            self.carry_out_one(effect, ctx);
+        }
+        self.finish_if_quiet(ctx);
+    }
+
+    fn carry_out_one(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        let ring = &self.context.ring;
+        match effect {
+            Effect::ReadGuard => {
+                let answer = ring.guard(self.shard);
+                self.await_then(answer, ctx, |core, answer, now_ms| core.on_guard(answer, now_ms));
+            }
+            Effect::ReadSlot(n) => {
+                let answer = ring.slot(self.shard, n);
+                self.await_then(answer, ctx, |core, answer, now_ms| core.on_slot(answer, now_ms));
+            }
+            Effect::Create => {
+                let answer = ring.create(self.shard, self.core.owner());
+                self.await_then(answer, ctx, |core, answer, _| core.on_claim(&answer));
+            }
+            Effect::TakeOver(seen) => {
+                let answer = ring.take_over(self.shard, seen, self.core.owner());
+                self.await_then(answer, ctx, |core, answer, _| core.on_claim(&answer));
+            }
+            Effect::Commit(commit) => {
+                let (answer, begun) = (ring.commit(commit), Instant::now());
+                self.await_then(answer, ctx, move |core, answer, now_ms| {
+                    metrics::histogram!(metric::COMMIT_SECONDS).record(begun.elapsed());
+                    if answer.is_err() {
+                        metrics::counter!(metric::COMMITS_UNKNOWN).increment(1);
+                    }
+                    core.on_committed(&answer, now_ms)
+                });
+            }
+            Effect::Materialise(commits) => {
+                let answer = self.context.messages.materialise(commits);
+                self.await_then(answer, ctx, |core, answer, _| {
+                    if let Err(error) = &answer {
+                        tracing::warn!(%error, "commits could not be materialised; trying again");
+                    }
+                    core.on_materialised(answer.is_ok())
+                });
+            }
+            Effect::Wake { ms_min, ms_max } => {
+                let ms = rand::rng().random_range(ms_min..=ms_max);
+                ctx.run_later(Duration::from_millis(ms), |actor, ctx| {
+                    let effects = actor.core.on_wake();
+                    actor.carry_out(effects, ctx);
+                });
+            }
+            Effect::WakeToMaterialise { ms } => {
+                ctx.run_later(Duration::from_millis(ms), |actor, ctx| {
+                    let effects = actor.core.on_materialise_due();
+                    actor.carry_out(effects, ctx);
+                });
+            }
+            Effect::Ready(epoch) => self.ready(epoch),
+            Effect::Stored { entries, .. } => self.stored(&entries, ctx),
+            Effect::Materialised { .. } => self.materialised(),
+            Effect::Ended(reason) => self.ended(reason, ctx),
+        }
+    }
+
+    /// Waits for a port's answer without holding the mailbox up.
+    fn await_then<T: 'static>(
+        &self,
+        answer: impl Future<Output = T> + 'static,
+        ctx: &mut Context<Self>,
+        decide: impl FnOnce(&mut CommitterCore, T, u64) -> Vec<Effect> + 'static,
+    ) {
+        ctx.spawn(answer.into_actor(self).map(move |answer, actor, ctx| {
+            let now_ms = actor.now_ms();
+            let effects = decide(&mut actor.core, answer, now_ms);
+            actor.carry_out(effects, ctx);
+        }));
+    }
+
+    fn ready(&mut self, epoch: schema::Epoch) {
+        tracing::info!(shard = self.shard, epoch = epoch.0, "shard claimed and replayed");
+        metrics::counter!(metric::SHARD_TAKE_OVERS).increment(1);
+        self.context.ready_shards.fetch_add(1, Ordering::Relaxed);
+        self.counted_ready = true;
+        for register in std::mem::take(&mut self.early) {
+            self.register(register);
+        }
+    }
+
+    fn register(&mut self, register: Register) {
+        let entries = self.core.entries_of(register.conversation);
+        let registered =
+            Registered { owner: self.core.owner(), entries, budget: self.budget.clone() };
+        if register.sequencer.try_send(FromCommitter::Registered(registered)).is_ok() {
+            self.sequencers.insert(register.conversation, register.sequencer);
+        }
+    }
+
+    /// Stored first; only now the sequencers hear of it, each of its own entries.
+    fn stored(&mut self, entries: &Arc<[Entry]>, ctx: &mut Context<Self>) {
+        metrics::counter!(metric::COMMITS).increment(1);
+        #[expect(clippy::cast_precision_loss, reason = "a commit holds few entries")]
+        metrics::histogram!(metric::COMMIT_ENTRIES).record(entries.len() as f64);
+        let mut announcements = Vec::new();
+        for (conversation, group) in by_conversation(entries) {
+            for entry in group.iter() {
+                self.budget.release(event_size(&entry.event));
+            }
+            announcements.push(Announcement {
+                shard: self.shard,
+                epoch: self.core.epoch(),
+                conversation,
+                entries: group.clone(),
+            });
+            self.tell(conversation, FromCommitter::Stored(StoredEntries { entries: group }));
+        }
+        let announced = self.context.bridge.announce(announcements);
+        ctx.spawn(announced.into_actor(self).map(|result, _, _| {
+            if let Err(error) = result {
+                tracing::debug!(%error, "announcement lost; receivers repair by number");
+            }
+        }));
+        self.gauge_depth();
+    }
+
+    fn materialised(&mut self) {
+        self.gauge_depth();
+        for (conversation, seq) in self.core.take_materialised_heads() {
+            self.tell(conversation, FromCommitter::Materialised(seq));
+        }
+        let done = self.core.done();
+        for (_, waiter) in self.materialise_waiters.extract_if(.., |(n, _)| *n <= done) {
+            let _ = waiter.send(());
+        }
+    }
+
+    fn gauge_depth(&self) {
+        #[expect(clippy::cast_precision_loss, reason = "the ring has few slots")]
+        metrics::gauge!(metric::RING_DEPTH, "shard" => self.shard.to_string())
+            .set(self.core.ring_depth() as f64);
+    }
+
+    /// A sequencer that does not take its news would acknowledge nothing: it is cut off, and the
+    /// next one recovers from the committer and the store.
+    fn tell(&mut self, conversation: ConversationId, news: FromCommitter) {
+        let Some(sequencer) = self.sequencers.get(&conversation) else { return };
+        if sequencer.try_send(news).is_err() {
+            self.sequencers.remove(&conversation);
+        }
+    }
+
+    fn ended(&mut self, reason: EndReason, ctx: &mut Context<Self>) {
+        match reason {
+            EndReason::Fenced => metrics::counter!(metric::SHARDS_FENCED).increment(1),
+            EndReason::Broken => metrics::counter!(metric::SHARDS_BROKEN).increment(1),
+            EndReason::GaveUp | EndReason::NotClaimed => {}
+        }
+        tracing::error!(shard = self.shard, ?reason, "shard activation ended");
+        let early = self.early.drain(..).map(|register| register.sequencer);
+        for sequencer in self.sequencers.drain().map(|(_, sequencer)| sequencer).chain(early) {
+            let _ = sequencer.try_send(FromCommitter::Ended);
+        }
+        ctx.stop();
+    }
+
+    fn finish_if_quiet(&mut self, ctx: &mut Context<Self>) {
+        if self.retiring.is_none() || !self.core.is_quiet() {
+            return;
+        }
+        let done = self.retiring.take();
+        let released = self.context.ring.release(self.shard, self.core.owner(), self.core.done());
+        ctx.wait(released.into_actor(self).map(|result, _, ctx: &mut Context<Self>| {
+            if let Err(error) = result {
+                tracing::warn!(%error, "release not confirmed; the next owner takes over");
+            }
+            drop(done);
+            ctx.stop();
+        }));
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if self.counted_ready {
+            self.context.ready_shards.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// About what an event weighs on its way to the store, bytes.
+#[must_use]
+pub(crate) fn event_size(event: &Event) -> usize {
+    100 + match event {
+        Event::Message(body) => body.content.size() + body.mentions.len() * 18,
+        Event::MembersChanged { added, removed } => (added.len() + removed.len()) * 32,
+        Event::ConversationChanged { name } => name.as_ref().map_or(0, String::len),
+    }
+}
+
+/// Splits a commit by conversation, keeping each one's order and the order of first appearance.
+fn by_conversation(entries: &Arc<[Entry]>) -> Vec<(ConversationId, Arc<[Entry]>)> {
+    let first = entries.first().map(|entry| entry.conversation_id);
+    if entries.iter().all(|entry| Some(entry.conversation_id) == first) {
+        return first.map(|conversation| (conversation, entries.clone())).into_iter().collect();
+    }
+    let mut index: HashMap<ConversationId, usize> = HashMap::new();
+    let mut groups: Vec<(ConversationId, Vec<Entry>)> = Vec::new();
+    for entry in entries.iter() {
+        let at = *index.entry(entry.conversation_id).or_insert_with(|| {
+            groups.push((entry.conversation_id, Vec::new()));
+            groups.len() - 1
+        });
+        groups[at].1.push(entry.clone());
+    }
+    groups.into_iter().map(|(conversation, group)| (conversation, group.into())).collect()
+}
+
+impl Actor for Committer {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(Budget::ENTRIES_MAX * 2);
+        let effects = self.core.start();
+        self.carry_out(effects, ctx);
+    }
+}
+
+impl Handler<Enqueue> for Committer {
+    type Result = ();
+
+    fn handle(&mut self, message: Enqueue, ctx: &mut Self::Context) {
+        let effects = self.core.enqueue(message.entry);
+        self.carry_out(effects, ctx);
+    }
+}
+
+impl Handler<Register> for Committer {
+    type Result = ();
+
+    fn handle(&mut self, message: Register, _: &mut Self::Context) {
+        if self.core.is_ready() {
+            self.register(message);
+        } else {
+            self.early.push(message);
+        }
+    }
+}
+
+impl Handler<Unregister> for Committer {
+    type Result = ();
+
+    fn handle(&mut self, message: Unregister, _: &mut Self::Context) {
+        if self.sequencers.get(&message.conversation) == Some(&message.sequencer) {
+            self.sequencers.remove(&message.conversation);
+        }
+    }
+}
+
+impl Handler<WhenMaterialised> for Committer {
+    type Result = ();
+
+    fn handle(&mut self, message: WhenMaterialised, ctx: &mut Self::Context) {
+        if self.core.ring_depth() == 0 {
+            let _ = message.done.send(());
+            return;
+        }
+        self.materialise_waiters.push((self.core.head(), message.done));
+        let effects = self.core.on_materialise_due();
+        self.carry_out(effects, ctx);
+    }
+}
+
+impl Handler<Retire> for Committer {
+    type Result = ();
+
+    fn handle(&mut self, message: Retire, ctx: &mut Self::Context) {
+        self.retiring = Some(message.done);
+        let effects = self.core.on_materialise_due();
+        self.carry_out(effects, ctx);
+    }
+}

@@ -1,0 +1,85 @@
+//! The committers of the shards that this node owns.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix::{Actor as _, Addr, Recipient};
+use tokio::sync::oneshot;
+
+use super::actor::{Committer, CommitterContext};
+use super::messages::Retire;
+use crate::monitor::{Child, DeathNotice, Down, Incarnation, Quarantined, Registry, Workers};
+
+/// Finds a shard's committer, or starts it.
+pub struct Committers {
+    registry: Registry<u32, Committer>,
+    context: CommitterContext,
+    workers: Workers,
+    watcher: Recipient<Down>,
+    retired: AtomicBool,
+}
+
+impl Committers {
+    #[must_use]
+    pub fn new(context: CommitterContext, workers: Workers, watcher: Recipient<Down>) -> Self {
+        Self {
+            registry: Registry::default(),
+            context,
+            workers,
+            watcher,
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    #[must_use]
+    pub fn shards(&self) -> u32 {
+        self.context.ring.shape().shards
+    }
+
+    /// Every shard is claimed and replayed: numbers can be given.
+    #[must_use]
+    pub fn all_ready(&self) -> bool {
+        self.context.ready_shards.load(Ordering::Relaxed) >= self.shards()
+    }
+
+    /// # Errors
+    /// [`Quarantined`] after too many panics.
+    pub fn get_or_start(&self, shard: u32) -> Result<Addr<Committer>, Quarantined> {
+        self.registry.get_or_start(shard, |incarnation| {
+            let (context, watcher) = (self.context.clone(), self.watcher.clone());
+            Committer::start_in_arbiter(self.workers.of_shard(shard), move |_| {
+                let notice = DeathNotice::new(Child::Committer(shard), incarnation, watcher);
+                Committer::new(shard, context, notice)
+            })
+        })
+    }
+
+    /// Finishes what is in flight, materialises it and releases every shard.
+    pub async fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+        let mut waiting = Vec::new();
+        for (_, committer) in self.registry.all() {
+            let (done, retired) = oneshot::channel();
+            if committer.try_send(Retire { done }).is_ok() {
+                waiting.push(retired);
+            }
+        }
+        for retired in waiting {
+            let _ = retired.await;
+        }
+    }
+
+    /// True once [`retire`](Self::retire) was called: no shard is claimed again.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    pub fn forget(&self, shard: u32, incarnation: Incarnation) {
+        self.registry.forget(&shard, incarnation);
+    }
+
+    /// Notes a panic; returns how long the shard stays down.
+    pub fn panicked(&self, shard: u32) -> std::time::Duration {
+        self.registry.panicked(shard, tokio::time::Instant::now())
+    }
+}

@@ -1,0 +1,351 @@
+//! One socket as an actor: the one file that names `actix_web_actors`.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, Arbiter, AsyncContext as _, Handler,
+    StreamHandler, WrapFuture as _,
+};
+use actix_http::ws::{CloseReason, Codec, Item, Message as WsMessage, ProtocolError};
+use actix_web_actors::ws::WebsocketContext;
+use bytes::Bytes;
+use futures_util::Stream;
+use schema::wire::codec::{FRAME_BYTES_MAX, GREETING_BYTES_MAX};
+use schema::wire::{
+    ClientFrame, CloseCode, DecodeError, Encoding, ErrorCode, ErrorFrame, Hello, ServerFrame,
+    decode_client, encode, framing,
+};
+use schema::{ConnectionId, metric};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::assembler::{AssembleError, Assembler, Piece};
+use super::link::Link;
+use super::phase::{Effect, Phase};
+use crate::monitor::{Child, DeathNotice, Incarnation};
+use crate::ports::{Authenticator, Identity, TokenRefused};
+use crate::session::{Attach, Drained, FromSocket, Session, Sessions, ToSocket};
+
+const MAILBOX: usize = 256;
+/// Checking a token and preparing the session end after this time.
+const ATTACH_DEADLINE: Duration = Duration::from_secs(5);
+/// Lives of a session tried for one socket.
+const ATTACH_TRIES: usize = 4;
+/// Frames that wait for a busy session before the socket is let go.
+const PARKED_MAX: usize = 256;
+const PARKED_RETRY: Duration = Duration::from_millis(20);
+
+/// What connections work with.
+pub struct ConnectionContext {
+    pub sessions: Arc<Sessions>,
+    pub authenticator: Arc<dyn Authenticator>,
+}
+
+/// The actor.
+struct Connection {
+    id: ConnectionId,
+    encoding: Encoding,
+    context: Arc<ConnectionContext>,
+    link: Rc<Link>,
+    phase: Phase,
+    assembler: Assembler,
+    session: Option<Addr<Session>>,
+    /// Frames that a busy session refused, in order.
+    parked: Vec<ClientFrame>,
+    abandoned: Option<Arc<AtomicBool>>,
+    notice: Option<DeathNotice>,
+}
+
+/// Starts a connection over `incoming` bytes. Poll the stream to drive it; it ends with the
+/// connection. What goes out is in `link`.
+pub fn open<S>(
+    context: Arc<ConnectionContext>,
+    encoding: Encoding,
+    link: Rc<Link>,
+    incoming: S,
+) -> impl Stream<Item = Result<Bytes, actix_web::Error>>
+where
+    S: Stream<Item = Result<Bytes, actix_web::error::PayloadError>> + 'static,
+{
+    let connection = Connection {
+        id: ConnectionId::generate(),
+        encoding,
+        context,
+        link,
+        phase: Phase::Greeting,
+        assembler: Assembler::default(),
+        session: None,
+        parked: Vec::new(),
+        abandoned: None,
+        notice: None,
+    };
+    let codec = Codec::new().max_size(FRAME_BYTES_MAX);
+    WebsocketContext::with_codec(connection, incoming, codec)
+}
+
+type Ctx = WebsocketContext<Connection>;
+
+impl Connection {
+    fn send(&self, frame: &ServerFrame) {
+        self.link.send(framing::message(self.encoding, &encode(self.encoding, frame)));
+    }
+
+    fn error(&self, error: ErrorFrame) {
+        metrics::counter!(metric::FRAME_ERRORS, "code" => error.code.as_str()).increment(1);
+        self.send(&ServerFrame::Error(error));
+    }
+
+    fn close(&mut self, code: CloseCode) {
+        self.phase = Phase::Closing;
+        self.link.close(code);
+    }
+
+    fn on_piece(&mut self, piece: Piece, ctx: &mut Ctx) {
+        let limit = if self.phase.is_greeted() { FRAME_BYTES_MAX } else { GREETING_BYTES_MAX };
+        match self.assembler.take(piece, limit) {
+            Ok(None) => {}
+            Ok(Some(whole)) if whole.text != (self.encoding == Encoding::Json) => {
+                let text = "the sub-protocol decides between text and binary messages";
+                self.error(ErrorFrame::new(None, ErrorCode::BadFrame, text));
+                self.close(CloseCode::BadFrame);
+            }
+            Ok(Some(whole)) => self.on_message(&whole.bytes, ctx),
+            Err(AssembleError::TooLarge) => self.close(CloseCode::TooLarge),
+            Err(AssembleError::OutOfOrder) => self.close(CloseCode::BadFrame),
+        }
+    }
+
+    fn on_message(&mut self, bytes: &[u8], ctx: &mut Ctx) {
+        if self.phase == Phase::Closing {
+            return;
+        }
+        match decode_client(self.encoding, bytes) {
+            Ok(frame) => self.on_frame(frame, ctx),
+            Err(error) => {
+                let ends = matches!(error, DecodeError::Malformed(_)) || !self.phase.is_greeted();
+                self.error(ErrorFrame::new(error.reference(), error.code(), error.to_string()));
+                if ends {
+                    self.close(CloseCode::BadFrame);
+                }
+            }
+        }
+    }
+
+    fn on_frame(&mut self, frame: ClientFrame, ctx: &mut Ctx) {
+        metrics::counter!(metric::FRAMES_RECEIVED, "frame" => frame.name()).increment(1);
+        let reference = frame.reference();
+        let (phase, effect) = self.phase.on_frame(frame);
+        self.phase = phase;
+        match effect {
+            Effect::Verify(hello) => self.verify(hello, ctx),
+            Effect::Forward(frame) => self.forward(frame, ctx),
+            Effect::Refuse { code, text } => self.error(ErrorFrame::new(reference, code, text)),
+            Effect::RefuseAndClose { code, text, close } => {
+                self.error(ErrorFrame::new(reference, code, text));
+                self.close(close);
+            }
+            Effect::Ignore => {}
+        }
+    }
+
+    /// Checks the token, then finds or starts the user's session and attaches to it.
+    fn verify(&mut self, hello: Hello, ctx: &mut Ctx) {
+        let Hello { token, device_id, positions, .. } = hello;
+        let (context, connection) = (self.context.clone(), self.id);
+        let socket = ctx.address().recipient();
+        let abandoned = Arc::new(AtomicBool::new(false));
+        self.abandoned = Some(abandoned.clone());
+        let attach = async move {
+            let identity = context.authenticator.verify(token).await?;
+            if device_id.is_some_and(|device| device != identity.device_id) {
+                return Err(TokenRefused::Bad);
+            }
+            let positions = positions.unwrap_or_default();
+            for _ in 0..ATTACH_TRIES {
+                let session = context.sessions.get_or_start(identity.user_id, &Arbiter::current());
+                let Ok(session) = session else { break };
+                let (taken, was_taken) = oneshot::channel();
+                let attach = Attach {
+                    connection,
+                    device: identity.device_id,
+                    socket: socket.clone(),
+                    abandoned: abandoned.clone(),
+                    positions: positions.clone(),
+                    taken,
+                };
+                if session.try_send(attach).is_ok() && was_taken.await.is_ok() {
+                    return Ok((identity, session));
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(TokenRefused::Unavailable)
+        };
+        ctx.spawn(timeout(ATTACH_DEADLINE, attach).into_actor(self).map(
+            |attached, connection, _| {
+                let attached = attached.unwrap_or(Err(TokenRefused::Unavailable));
+                connection.on_attached(attached);
+            },
+        ));
+    }
+
+    fn on_attached(&mut self, attached: Result<(Identity, Addr<Session>), TokenRefused>) {
+        match attached {
+            Ok((_, session)) => {
+                let watcher = session.clone().recipient();
+                let child = Child::Connection(self.id);
+                self.notice = Some(DeathNotice::new(child, Incarnation(0), watcher));
+                let watched = session.clone();
+                self.link.set_orphaned(move || !watched.connected());
+                self.session = Some(session);
+            }
+            Err(refused) => {
+                let code = refused.code();
+                metrics::counter!(metric::SIGN_IN_FAILURES, "code" => code.as_str()).increment(1);
+                self.error(ErrorFrame::new(None, code, refused.to_string()));
+                self.close(match refused {
+                    TokenRefused::Bad | TokenRefused::Expired => CloseCode::BadToken,
+                    TokenRefused::Revoked => CloseCode::TokenRevoked,
+                    TokenRefused::Unavailable => CloseCode::Overloaded,
+                });
+            }
+        }
+    }
+
+    /// Hands a frame to the session; what a busy session refuses waits in order.
+    fn forward(&mut self, frame: ClientFrame, ctx: &mut Ctx) {
+        if !self.parked.is_empty() {
+            return self.park(frame, ctx);
+        }
+        let Some(session) = &self.session else { return };
+        match session.try_send(FromSocket { connection: self.id, frame }) {
+            Ok(()) => {}
+            Err(actix::prelude::SendError::Full(refused)) => self.park(refused.frame, ctx),
+            Err(actix::prelude::SendError::Closed(_)) => self.close(CloseCode::Overloaded),
+        }
+    }
+
+    fn park(&mut self, frame: ClientFrame, ctx: &mut Ctx) {
+        if self.parked.is_empty() {
+            ctx.run_later(PARKED_RETRY, Self::unpark);
+        }
+        self.parked.push(frame);
+        if self.parked.len() > PARKED_MAX {
+            self.close(CloseCode::Overloaded);
+        }
+    }
+
+    fn unpark(&mut self, ctx: &mut Ctx) {
+        for frame in std::mem::take(&mut self.parked) {
+            self.forward(frame, ctx);
+        }
+    }
+}
+
+impl Actor for Connection {
+    type Context = Ctx;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl StreamHandler<Result<WsMessage, ProtocolError>> for Connection {
+    fn handle(&mut self, message: Result<WsMessage, ProtocolError>, ctx: &mut Ctx) {
+        let message = match message {
+            Ok(message) => message,
+            Err(ProtocolError::Overflow) => return self.close(CloseCode::TooLarge),
+            Err(ProtocolError::Io(_)) if self.link.is_ending() => return ctx.stop(),
+            Err(_) => return self.close(CloseCode::BadFrame),
+        };
+        match message {
+            WsMessage::Binary(bytes) => {
+                self.link.decoded(bytes.len());
+                self.on_piece(Piece::Whole { text: false, bytes }, ctx);
+            }
+            WsMessage::Text(text) => {
+                self.link.decoded(text.len());
+                self.on_piece(Piece::Whole { text: true, bytes: text.into_bytes() }, ctx);
+            }
+            WsMessage::Continuation(item) => {
+                let piece = match item {
+                    Item::FirstText(bytes) => Piece::First { text: true, bytes },
+                    Item::FirstBinary(bytes) => Piece::First { text: false, bytes },
+                    Item::Continue(bytes) => Piece::Middle(bytes),
+                    Item::Last(bytes) => Piece::Last(bytes),
+                };
+                let (Piece::Whole { bytes, .. }
+                | Piece::First { bytes, .. }
+                | Piece::Middle(bytes)
+                | Piece::Last(bytes)) = &piece;
+                self.link.decoded(bytes.len());
+                self.on_piece(piece, ctx);
+            }
+            WsMessage::Ping(bytes) => {
+                self.link.decoded(bytes.len());
+                self.link.send(framing::pong(&bytes));
+            }
+            WsMessage::Pong(bytes) => self.link.decoded(bytes.len()),
+            WsMessage::Close(reason) => self.on_goodbye(reason),
+            WsMessage::Nop => {}
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Ctx) {
+        ctx.stop();
+    }
+}
+
+impl Connection {
+    fn on_goodbye(&mut self, reason: Option<CloseReason>) {
+        self.phase = Phase::Closing;
+        self.link.close_echo(reason.map_or(1000, |reason| u16::from(reason.code)));
+    }
+}
+
+impl Handler<ToSocket> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, message: ToSocket, _: &mut Ctx) {
+        if self.abandoned.as_ref().is_some_and(|it| it.load(Ordering::Relaxed)) {
+            metrics::counter!(metric::SLOW_CONSUMERS).increment(1);
+            return self.close(CloseCode::SlowConsumer);
+        }
+        match message {
+            ToSocket::Welcome(frames) => {
+                if self.phase == Phase::Verifying {
+                    self.phase = Phase::Ready;
+                    self.link.set_greeted();
+                }
+                frames.iter().for_each(|frame| self.send(frame));
+            }
+            ToSocket::Deliver { items, skip } => {
+                let others = items.iter().skip(skip).filter(|item| item.origin != Some(self.id));
+                let mut count = 0;
+                for item in others {
+                    self.link.send(item.log.frame(self.encoding));
+                    count += 1;
+                }
+                metrics::counter!(metric::DELIVERIES).increment(count);
+            }
+            ToSocket::Page { conversation, entries } => {
+                metrics::counter!(metric::DELIVERIES).increment(entries.len() as u64);
+                entries.iter().for_each(|log| self.link.send(log.frame(self.encoding)));
+                if let Some(session) = self.session.clone() {
+                    let drained = Drained { connection: self.id, conversation };
+                    let full = |error| matches!(error, actix::prelude::SendError::Full(_));
+                    self.link.when_drained(move || !session.try_send(drained).is_err_and(full));
+                }
+            }
+            ToSocket::Frame(frame) => self.send(&frame),
+            ToSocket::Close { code, error } => {
+                if let Some(error) = error {
+                    self.error(error);
+                }
+                self.close(code);
+            }
+        }
+    }
+}

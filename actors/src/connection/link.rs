@@ -1,0 +1,355 @@
+//! What one socket's actor, its transport and the watchdog share. All live on one thread.
+//!
+//! The actor puts complete WebSocket frames in; the transport takes them out as the peer reads.
+//! Bytes are counted: beyond the budget the peer is too slow and is let go.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use bytes::Bytes;
+use schema::metric;
+use schema::wire::{CloseCode, framing};
+
+/// Bytes that may wait for one peer. What is added when less waits is taken whole.
+pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// Below this a waiting page counts as written.
+const LOW_WATER_BYTES: usize = 64 * 1024;
+/// Bytes an unknown peer may have under way: one greeting and its header.
+pub const UNGREETED_BYTES_MAX: usize = schema::wire::codec::GREETING_BYTES_MAX + 14;
+/// The same for a greeted peer.
+const GREETED_BYTES_MAX: usize = schema::wire::codec::FRAME_BYTES_MAX + 14;
+
+/// Called once the outbox has drained, until it returns true.
+type OnDrained = Box<dyn FnMut() -> bool>;
+
+/// Shared by reference count, never across threads.
+#[derive(Default)]
+pub struct Link {
+    outbox: RefCell<VecDeque<Bytes>>,
+    outbox_bytes: Cell<usize>,
+    drained: RefCell<Vec<OnDrained>>,
+    is_orphaned: RefCell<Option<Box<dyn Fn() -> bool>>>,
+    closing: Cell<Option<CloseCode>>,
+    /// The peer said goodbye, or the socket failed.
+    ended: Cell<bool>,
+    greeted: Cell<bool>,
+    /// Bytes read from the peer and not decoded yet.
+    undecoded: Cell<usize>,
+    /// Set by whoever needs the transport to look at the outbox.
+    waker: RefCell<Option<Waker>>,
+    /// The watchdog's seconds when the peer was last heard.
+    heard_at: Cell<u32>,
+    /// The watchdog's seconds when the peer stopped taking bytes; `None` while it takes them.
+    blocked_since: Cell<Option<u32>>,
+    /// The watchdog's seconds when goodbye was said.
+    closed_at: Cell<Option<u32>>,
+    /// The socket is to be dropped at once.
+    aborted: Cell<bool>,
+}
+
+impl Link {
+    /// Queues a complete WebSocket frame. A peer that does not read is let go.
+    pub fn send(&self, frame: Bytes) {
+        if self.closing.get().is_some() {
+            return;
+        }
+        if self.outbox_bytes.get() > OUTBOX_BYTES_MAX {
+            metrics::counter!(metric::SLOW_CONSUMERS).increment(1);
+            self.drop_outbox();
+            return self.close(CloseCode::SlowConsumer);
+        }
+        self.outbox_bytes.set(self.outbox_bytes.get() + frame.len());
+        self.outbox.borrow_mut().push_back(frame);
+    }
+
+    /// Queues bytes that are no frame: the answer to the upgrade request.
+    pub fn send_raw(&self, bytes: Bytes) {
+        self.push_last(bytes);
+    }
+
+    /// Says goodbye after what is queued; only the first goodbye counts.
+    pub fn close(&self, code: CloseCode) {
+        if self.closing.get().is_none() {
+            self.push_last(framing::close(code));
+            self.closing.set(Some(code));
+        }
+        self.wake();
+    }
+
+    /// Answers the peer's own goodbye with its code (RFC 6455 section 5.5.1).
+    pub fn close_echo(&self, code: u16) {
+        if self.closing.get().is_none() {
+            self.push_last(framing::close_with(code, ""));
+        }
+        self.ended.set(true);
+        self.wake();
+    }
+
+    fn push_last(&self, frame: Bytes) {
+        self.outbox_bytes.set(self.outbox_bytes.get() + frame.len());
+        self.outbox.borrow_mut().push_back(frame);
+    }
+
+    fn drop_outbox(&self) {
+        // The first frame may be half written: it must be finished or never be followed.
+        self.outbox.borrow_mut().truncate(1);
+        self.outbox_bytes.set(self.outbox.borrow().iter().map(Bytes::len).sum());
+        self.drained.borrow_mut().clear();
+    }
+
+    /// Calls back when little is left to write: at once when that is so.
+    /// While it returns false it is called again, at each write and by the watchdog.
+    pub fn when_drained(&self, then: impl FnMut() -> bool + 'static) {
+        self.drained.borrow_mut().push(Box::new(then));
+        self.call_drained();
+    }
+
+    /// Calls those who wait for an empty outbox, if it is.
+    pub fn call_drained(&self) {
+        if self.outbox_bytes.get() > LOW_WATER_BYTES || self.drained.borrow().is_empty() {
+            return;
+        }
+        let mut waiting = std::mem::take(&mut *self.drained.borrow_mut());
+        waiting.retain_mut(|then| !then());
+        self.drained.borrow_mut().append(&mut waiting);
+    }
+
+    /// Tells the watchdog how to see that nobody serves this socket any more.
+    pub fn set_orphaned(&self, is_orphaned: impl Fn() -> bool + 'static) {
+        *self.is_orphaned.borrow_mut() = Some(Box::new(is_orphaned));
+    }
+
+    #[must_use]
+    pub fn is_orphaned(&self) -> bool {
+        self.is_orphaned.borrow().as_ref().is_some_and(|check| check())
+    }
+
+    /// The frames to write now, at most `frames_max` and about `bytes_max`, without taking them.
+    pub fn with_front<T>(
+        &self,
+        frames_max: usize,
+        bytes_max: usize,
+        write: impl FnOnce(&[std::io::IoSlice<'_>]) -> T,
+    ) -> Option<T> {
+        let outbox = self.outbox.borrow();
+        if outbox.is_empty() {
+            return None;
+        }
+        let mut bytes = 0;
+        let slices: Vec<std::io::IoSlice<'_>> = outbox
+            .iter()
+            .take(frames_max)
+            .take_while(|frame| {
+                let fits = bytes < bytes_max;
+                bytes += frame.len();
+                fits
+            })
+            .map(|frame| std::io::IoSlice::new(frame))
+            .collect();
+        Some(write(&slices))
+    }
+
+    /// `count` bytes at the front have left.
+    pub fn written(&self, mut count: usize) {
+        self.blocked_since.set(None);
+        self.outbox_bytes.set(self.outbox_bytes.get().saturating_sub(count));
+        let mut outbox = self.outbox.borrow_mut();
+        while count > 0
+            && let Some(front) = outbox.front_mut()
+        {
+            if front.len() > count {
+                bytes::Buf::advance(front, count);
+                break;
+            }
+            count -= front.len();
+            outbox.pop_front();
+        }
+        if outbox.is_empty() {
+            // Memory is held only while something is under way.
+            *outbox = VecDeque::new();
+        }
+        drop(outbox);
+        self.call_drained();
+    }
+
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.outbox_bytes.get() > 0
+    }
+
+    #[must_use]
+    pub fn closing(&self) -> Option<CloseCode> {
+        self.closing.get()
+    }
+
+    /// No more is read from the peer, and the socket ends once the outbox is written.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.closing.get().is_some() || self.ended.get()
+    }
+
+    pub fn set_ended(&self) {
+        self.ended.set(true);
+    }
+
+    pub fn set_greeted(&self) {
+        self.greeted.set(true);
+    }
+
+    #[must_use]
+    pub fn is_greeted(&self) -> bool {
+        self.greeted.get()
+    }
+
+    /// How many bytes may be read from the peer now; none while enough waits to be decoded.
+    #[must_use]
+    pub fn may_read(&self) -> usize {
+        let limit = if self.greeted.get() { GREETED_BYTES_MAX } else { UNGREETED_BYTES_MAX };
+        limit.saturating_sub(self.undecoded.get())
+    }
+
+    /// Bytes read from the peer and not decoded yet.
+    #[must_use]
+    pub fn undecoded(&self) -> usize {
+        self.undecoded.get()
+    }
+
+    /// Bytes came from the peer.
+    pub fn fed(&self, count: usize, now_s: u32) {
+        self.undecoded.set(self.undecoded.get() + count);
+        self.heard_at.set(now_s);
+    }
+
+    /// A frame of this payload was decoded: its bytes are done with.
+    pub fn decoded(&self, payload: usize) {
+        let header = match payload {
+            0..=125 => 6,
+            126..=65_535 => 8,
+            _ => 14,
+        };
+        self.undecoded.set(self.undecoded.get().saturating_sub(payload + header));
+    }
+
+    #[must_use]
+    pub fn heard_at(&self) -> u32 {
+        self.heard_at.get()
+    }
+
+    /// The peer takes no bytes just now.
+    pub fn blocked(&self, now_s: u32) {
+        if self.blocked_since.get().is_none() {
+            self.blocked_since.set(Some(now_s));
+        }
+    }
+
+    /// Since when the peer takes no bytes, if it does not.
+    #[must_use]
+    pub fn blocked_since(&self) -> Option<u32> {
+        self.blocked_since.get()
+    }
+
+    /// Since when goodbye is being said; the first call notes it.
+    #[must_use]
+    pub fn closing_since(&self, now_s: u32) -> Option<u32> {
+        if !self.is_ending() {
+            return None;
+        }
+        let since = self.closed_at.get().unwrap_or(now_s);
+        self.closed_at.set(Some(since));
+        Some(since)
+    }
+
+    /// Drops the socket at once, whatever waits.
+    pub fn abort(&self) {
+        self.aborted.set(true);
+        self.wake();
+    }
+
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        self.aborted.get()
+    }
+
+    /// The transport's task, to be woken when there is something new for it.
+    pub fn set_waker(&self, waker: &Waker) {
+        let mut held = self.waker.borrow_mut();
+        if held.as_ref().is_none_or(|held| !held.will_wake(waker)) {
+            *held = Some(waker.clone());
+        }
+    }
+
+    pub fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Starts the clock of the watchdog.
+    pub fn start(&self, now_s: u32) {
+        self.heard_at.set(now_s);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    fn frame(length: usize) -> Bytes {
+        Bytes::from(vec![7; length])
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_is_let_go_with_little_memory_held() {
+        let link = Link::default();
+        for _ in 0..20 {
+            link.send(frame(32 * 1024));
+        }
+        assert_eq!(link.closing(), Some(CloseCode::SlowConsumer));
+        assert!(link.outbox_bytes.get() < 40 * 1024);
+        assert_eq!(link.outbox.borrow().len(), 2);
+    }
+
+    #[test]
+    fn frames_leave_in_order_and_in_parts() {
+        let link = Link::default();
+        link.send(frame(10));
+        link.send(frame(5));
+        let lengths = link.with_front(32, 1000, |slices| {
+            slices.iter().map(|slice| slice.len()).collect::<Vec<_>>()
+        });
+        assert_eq!(lengths, Some(vec![10, 5]));
+        link.written(12);
+        assert_eq!(link.with_front(32, 1000, |slices| slices[0].len()), Some(3));
+        link.written(3);
+        assert!(!link.has_output());
+        assert_eq!(link.outbox.borrow().capacity(), 0);
+    }
+
+    #[test]
+    fn a_page_counts_as_written_when_little_is_left() {
+        let (link, called) = (Link::default(), Rc::new(Cell::new(false)));
+        link.send(frame(100 * 1024));
+        let seen = called.clone();
+        link.when_drained(move || {
+            seen.set(true);
+            true
+        });
+        assert!(!called.get());
+        link.written(60 * 1024);
+        assert!(called.get());
+    }
+
+    #[test]
+    fn an_unknown_peer_may_send_little() {
+        let link = Link::default();
+        assert_eq!(link.may_read(), UNGREETED_BYTES_MAX);
+        link.fed(4_000, 1);
+        link.decoded(3_000);
+        assert_eq!(link.may_read(), UNGREETED_BYTES_MAX - 4_000 + 3_008);
+        link.set_greeted();
+        assert!(link.may_read() > 100 * 1024);
+    }
+}

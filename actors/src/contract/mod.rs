@@ -1,0 +1,13 @@
+//! What every implementation of a port must do: one suite a port.
+//!
+//! A suite takes a maker of fresh, empty implementations and panics, saying which guarantee is
+//! broken. Its checks are public too, so that a failing one can be run alone. The suites need
+//! nothing of the runtime; only [`bridge`] waits, on tokio's clock.
+
+pub mod bridge;
+pub mod commit_ring;
+pub mod directory;
+pub mod message_store;
+pub mod roster_store;
+mod sample;
+pub mod user_store;

@@ -1,0 +1,80 @@
+//! Handing one delivery to everyone who listens, without ever waiting for one of them.
+
+use std::collections::BTreeMap;
+
+use actix::Recipient;
+use actix::prelude::SendError;
+use schema::{ConversationId, Sequence, UserId, metric};
+
+use super::messages::{Delivery, ToMember};
+
+/// A session that listens.
+struct Listener {
+    to: Recipient<ToMember>,
+    /// Not a member: reads a channel.
+    reader: bool,
+    /// Its mailbox refused a delivery: tell it the head when there is room again.
+    lagging: bool,
+}
+
+/// Who listens, by user.
+#[derive(Default)]
+pub struct Listeners {
+    by_user: BTreeMap<UserId, Listener>,
+}
+
+impl Listeners {
+    pub fn add(&mut self, user: UserId, to: Recipient<ToMember>, reader: bool) {
+        self.by_user.insert(user, Listener { to, reader, lagging: false });
+    }
+
+    pub fn remove(&mut self, user: UserId) -> Option<Recipient<ToMember>> {
+        self.by_user.remove(&user).map(|listener| listener.to)
+    }
+
+    /// Tells one listener something; one whose mailbox is full is told the head later.
+    pub fn tell(&mut self, user: UserId, news: ToMember) {
+        if let Some(listener) = self.by_user.get_mut(&user) {
+            listener.lagging |= matches!(listener.to.try_send(news), Err(SendError::Full(_)));
+        }
+    }
+
+    /// Removes the user's listener if it is this one.
+    pub fn remove_if(&mut self, user: UserId, listener: &Recipient<ToMember>) {
+        if self.by_user.get(&user).is_some_and(|it| it.to == *listener) {
+            self.by_user.remove(&user);
+        }
+    }
+
+    #[must_use]
+    pub fn has_readers(&self) -> bool {
+        self.by_user.values().any(|listener| listener.reader)
+    }
+
+    /// Hands the delivery to all; those who have gone are forgotten.
+    pub fn deliver(&mut self, delivery: &Delivery) {
+        self.by_user.retain(|_, listener| {
+            match listener.to.try_send(ToMember::Deliver(delivery.clone())) {
+                Ok(()) => true,
+                Err(SendError::Full(_)) => {
+                    metrics::counter!(metric::MAILBOX_REFUSALS, "kind" => "session").increment(1);
+                    listener.lagging = true;
+                    true
+                }
+                Err(SendError::Closed(_)) => false,
+            }
+        });
+    }
+
+    #[must_use]
+    pub fn any_lagging(&self) -> bool {
+        self.by_user.values().any(|listener| listener.lagging)
+    }
+
+    /// Tells those who missed something where the log ends; they fetch the rest.
+    pub fn nudge(&mut self, conversation: ConversationId, head: Sequence) {
+        for listener in self.by_user.values_mut().filter(|listener| listener.lagging) {
+            listener.lagging = listener.to.try_send(ToMember::Head { conversation, head }).is_err();
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What a conversation's mailbox takes, and what it tells its members' sessions.
+
+use std::sync::{Arc, OnceLock};
+
+use actix::{Message, Recipient};
+use bytes::Bytes;
+use schema::record::{Conversation as ConversationRecord, Draft, Entry, Membership};
+use schema::wire::{Encoding, LogFrame, Refusal, ServerFrame, encode, framing};
+use schema::{ConnectionId, ConversationId, Sequence, UserId};
+use tokio::sync::oneshot;
+
+use crate::node::{Page, Submitted};
+
+/// A stored entry and its WebSocket frames, each made at most once however many receive it.
+#[derive(Debug)]
+pub struct LogEntry {
+    pub entry: Entry,
+    message_pack: OnceLock<Bytes>,
+    json: OnceLock<Bytes>,
+}
+
+impl LogEntry {
+    #[must_use]
+    pub const fn new(entry: Entry) -> Self {
+        Self { entry, message_pack: OnceLock::new(), json: OnceLock::new() }
+    }
+
+    /// The complete WebSocket frame.
+    pub fn frame(&self, encoding: Encoding) -> Bytes {
+        let made = match encoding {
+            Encoding::MessagePack => &self.message_pack,
+            Encoding::Json => &self.json,
+        };
+        let make = || {
+            let frame = ServerFrame::from(LogFrame::from(&self.entry));
+            framing::message(encoding, &encode(encoding, &frame))
+        };
+        made.get_or_init(make).clone()
+    }
+}
+
+/// One entry on its way to a session.
+#[derive(Clone, Debug)]
+pub struct DeliveryItem {
+    pub log: Arc<LogEntry>,
+    /// The socket that sent it: it gets `accepted` in place of the entry.
+    pub origin: Option<ConnectionId>,
+}
+
+/// Consecutive entries of one conversation.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub conversation: ConversationId,
+    pub items: Arc<[DeliveryItem]>,
+}
+
+/// Everything that a conversation tells a session.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub enum ToMember {
+    Deliver(Delivery),
+    /// The session's user takes part: deliveries follow.
+    Joined(Joined),
+    /// The head, after deliveries that the session's mailbox refused.
+    Head {
+        conversation: ConversationId,
+        head: Sequence,
+    },
+    /// The user was removed, or the channel left: nothing more comes.
+    Left {
+        conversation: ConversationId,
+    },
+    /// A conversation was made and the user is in it.
+    Created {
+        conversation: ConversationId,
+    },
+    /// The answer to a [`Submit`].
+    Answered(Answered),
+}
+
+/// The answer to a session's [`Submit`].
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub connection: ConnectionId,
+    pub reference: u64,
+    pub conversation: ConversationId,
+    pub message_id: schema::MessageId,
+    pub result: Result<Submitted, Refusal>,
+}
+
+/// A user's part in a conversation.
+#[derive(Clone, Copy, Debug)]
+pub struct Joined {
+    pub conversation: ConversationId,
+    pub generation: u32,
+    pub head: Sequence,
+    /// The last number that the user may not see.
+    pub visible_after: Sequence,
+}
+
+/// Asks that an entry be stored.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Submit {
+    pub draft: Draft,
+    pub reply: SubmitReply,
+}
+
+/// Where a submit is answered.
+pub enum SubmitReply {
+    /// To a session, for the socket and `ref` that asked.
+    Session {
+        to: Recipient<ToMember>,
+        connection: ConnectionId,
+        reference: u64,
+    },
+    Call(oneshot::Sender<Result<Submitted, Refusal>>),
+}
+
+/// A session comes online, or reads a channel. Answered by [`Joined`] both ways.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Join {
+    pub user: UserId,
+    pub listener: Recipient<ToMember>,
+    /// Members join by being members; others only a channel, by asking.
+    pub as_reader: bool,
+    pub reply: Option<oneshot::Sender<Result<Joined, Refusal>>>,
+}
+
+/// A session went, or stops to read a channel.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct Leave {
+    pub user: UserId,
+    /// Only this one goes: a newer session of the user stays.
+    pub listener: Recipient<ToMember>,
+}
+
+/// Asks for a page of the log.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Read {
+    pub reader: UserId,
+    pub page: Page,
+    pub limit: u64,
+    pub reply: oneshot::Sender<Result<PageRead, Refusal>>,
+}
+
+/// A page of the log.
+#[derive(Clone, Debug)]
+pub struct PageRead {
+    /// Ascending, consecutive.
+    pub entries: Vec<Arc<LogEntry>>,
+    /// The last number that the reader may see.
+    pub head: Sequence,
+}
+
+/// Asks for the conversation as it stands.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Describe {
+    pub reader: UserId,
+    pub reply: oneshot::Sender<Result<Described, Refusal>>,
+}
+
+/// A conversation as it stands.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub record: ConversationRecord,
+    /// The reader's own place; `None` for a reader of a channel who is no member.
+    pub membership: Option<Membership>,
+    /// Current members by user id; empty to those who are none.
+    pub members: Vec<Membership>,
+    pub head: Sequence,
+}
+
+/// Asks for the newest entry that a user may see, without loading anything.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Peek {
+    pub reader: UserId,
+    pub reply: oneshot::Sender<Option<(Sequence, Option<Arc<LogEntry>>)>>,
+}
+
+/// Answers once everything stored so far is in the readers' tables.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Settle {
+    pub reply: oneshot::Sender<()>,
+}
+
+/// The sequencer may have died without a word: look, and find the next one.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct CheckSequencer;

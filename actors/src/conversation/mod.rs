@@ -1,0 +1,22 @@
+//! One conversation on this node: who is in it, who listens, what was said last.
+//!
+//! Pure: `roster` (who may do what), `bounds` (what one may see), `recent` (the newest entries),
+//! `gap` (is this the next one). `actor` carries out.
+
+mod actor;
+mod fan_out;
+mod gap;
+mod load;
+mod messages;
+mod pending;
+mod read;
+mod recent;
+mod registry;
+pub mod roster;
+
+pub use actor::{Conversation, ConversationContext};
+pub use messages::{
+    Answered, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Join, Joined, Leave,
+    LogEntry, PageRead, Peek, Read, Settle, Submit, SubmitReply, ToMember,
+};
+pub use registry::{Audience, Conversations};

@@ -1,0 +1,15 @@
+//! All real-time behaviour of Switchboard.
+
+pub mod committer;
+pub mod connection;
+pub mod contract;
+pub mod conversation;
+pub mod memory;
+pub mod monitor;
+pub mod node;
+pub mod ports;
+pub mod sequencer;
+pub mod session;
+pub mod supervisor;
+
+pub use node::Node;

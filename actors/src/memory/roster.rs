@@ -1,0 +1,201 @@
+//! Conversations, members, pairs and positions.
+
+use std::collections::BTreeMap;
+
+use schema::record::{
+    Conversation, ConversationKind, ConversationOverview, Entry, Member, Membership,
+    PositionAdvance, Role,
+};
+use schema::{ConversationId, DeviceId, Sequence, UserId};
+
+use super::store::{MemoryStore, Tables, answer, found};
+use crate::ports::{Created, NewConversation, PortFuture, RosterStore, StoreError};
+
+#[derive(Default)]
+pub(super) struct Roster {
+    conversations: BTreeMap<ConversationId, ConversationRow>,
+    places: BTreeMap<(ConversationId, UserId), Place>,
+    pairs: BTreeMap<(UserId, UserId), ConversationId>,
+    read: BTreeMap<(UserId, ConversationId), Sequence>,
+    delivered: BTreeMap<(DeviceId, ConversationId), Sequence>,
+}
+
+struct ConversationRow {
+    conversation: Conversation,
+    /// The entry that named it last.
+    named_at: Sequence,
+}
+
+/// The latest addition and the latest removal of a user decide, in whatever order they come.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// Zero for a first member.
+    added: Option<(Sequence, Role)>,
+    removed: Option<Sequence>,
+}
+
+impl Place {
+    /// `None` for a user of whom only a removal is known.
+    fn membership(self, user_id: UserId) -> Option<Membership> {
+        let (added_at, role) = self.added?;
+        let left_at = self.removed.filter(|&removed_at| removed_at >= added_at);
+        Some(Membership { user_id, role, joined_after: added_at.back(1), left_at })
+    }
+}
+
+impl Roster {
+    pub fn members_changed(&mut self, entry: &Entry, added: &[Member], removed: &[UserId]) {
+        for member in added {
+            self.add(entry.conversation_id, *member, entry.seq);
+        }
+        for &user in removed {
+            let place = self.places.entry((entry.conversation_id, user)).or_default();
+            place.removed = place.removed.max(Some(entry.seq));
+        }
+    }
+
+    pub fn renamed(&mut self, entry: &Entry, name: Option<&str>) {
+        if let Some(row) = self.conversations.get_mut(&entry.conversation_id)
+            && row.named_at < entry.seq
+        {
+            row.named_at = entry.seq;
+            row.conversation.name = name.map(str::to_owned);
+        }
+    }
+
+    fn add(&mut self, conversation: ConversationId, member: Member, at: Sequence) {
+        let place = self.places.entry((conversation, member.user_id)).or_default();
+        if place.added.is_none_or(|(added_at, _)| added_at < at) {
+            place.added = Some((at, member.role));
+        }
+    }
+
+    fn create(&mut self, new: NewConversation) -> Result<Created, StoreError> {
+        let pair = pair_of(&new)?;
+        let existing = pair
+            .and_then(|pair| self.pairs.get(&pair).copied())
+            .or_else(|| Some(new.conversation_id))
+            .and_then(|id| self.conversations.get(&id));
+        if let Some(row) = existing {
+            return Ok(Created::Existing(row.conversation.clone()));
+        }
+        if let Some(pair) = pair {
+            self.pairs.insert(pair, new.conversation_id);
+        }
+        for member in &new.members {
+            self.add(new.conversation_id, *member, Sequence::START);
+        }
+        let conversation = Conversation {
+            conversation_id: new.conversation_id,
+            kind: new.kind,
+            name: new.name,
+            created_by: new.created_by,
+            created_at: new.created_at,
+            generation: 1,
+        };
+        let row = ConversationRow { conversation: conversation.clone(), named_at: Sequence::START };
+        self.conversations.insert(new.conversation_id, row);
+        Ok(Created::New(conversation))
+    }
+
+    fn members(&self, id: ConversationId) -> impl Iterator<Item = Membership> {
+        let everyone = (id, UserId(uuid::Uuid::nil()))..=(id, UserId(uuid::Uuid::max()));
+        self.places.range(everyone).filter_map(|((_, user), place)| place.membership(*user))
+    }
+
+    fn membership(&self, id: ConversationId, user: UserId) -> Option<Membership> {
+        self.places.get(&(id, user))?.membership(user)
+    }
+
+    fn advance(&mut self, advance: PositionAdvance) {
+        let PositionAdvance { user_id, conversation_id, delivered, read } = advance;
+        if let Some(seq) = read {
+            let row = self.read.entry((user_id, conversation_id)).or_default();
+            *row = seq.max(*row);
+        }
+        if let Some((device, seq)) = delivered {
+            let row = self.delivered.entry((device, conversation_id)).or_default();
+            *row = seq.max(*row);
+        }
+    }
+}
+
+/// The two users of a direct conversation, the lower first.
+///
+/// # Errors
+/// `Damaged` for a direct conversation that is not of exactly two users.
+fn pair_of(new: &NewConversation) -> Result<Option<(UserId, UserId)>, StoreError> {
+    match (new.kind, &new.members[..]) {
+        (ConversationKind::Direct, [one, other]) if one.user_id != other.user_id => {
+            let (one, other) = (one.user_id, other.user_id);
+            Ok(Some((one.min(other), one.max(other))))
+        }
+        (ConversationKind::Direct, _) => {
+            Err(StoreError::Damaged("a direct conversation has exactly two members".to_owned()))
+        }
+        _ => Ok(None),
+    }
+}
+
+impl Tables {
+    fn overview(
+        &self,
+        id: ConversationId,
+        user: UserId,
+        device: Option<DeviceId>,
+    ) -> Option<ConversationOverview> {
+        let roster = &self.roster;
+        let membership = roster.membership(id, user).filter(Membership::is_current)?;
+        let conversation = roster.conversations.get(&id)?.conversation.clone();
+        let peer = (conversation.kind == ConversationKind::Direct)
+            .then(|| roster.members(id).map(|member| member.user_id).find(|&peer| peer != user))
+            .flatten();
+        let last = self.messages.last(id);
+        let delivered = device.and_then(|device| roster.delivered.get(&(device, id)));
+        Some(ConversationOverview {
+            conversation,
+            membership,
+            head: last.map_or(Sequence::START, |entry| entry.seq),
+            last_sent_at: last.map(|entry| entry.sent_at),
+            read: roster.read.get(&(user, id)).copied().unwrap_or_default(),
+            delivered: delivered.copied().unwrap_or_default(),
+            peer,
+        })
+    }
+}
+
+impl RosterStore for MemoryStore {
+    fn create(&self, conversation: NewConversation) -> PortFuture<Created> {
+        answer(self.tables().roster.create(conversation))
+    }
+
+    fn conversation(&self, id: ConversationId) -> PortFuture<Option<Conversation>> {
+        found(self.tables().roster.conversations.get(&id).map(|row| row.conversation.clone()))
+    }
+
+    fn members(&self, id: ConversationId) -> PortFuture<Vec<Membership>> {
+        found(self.tables().roster.members(id).collect())
+    }
+
+    fn membership(&self, id: ConversationId, user: UserId) -> PortFuture<Option<Membership>> {
+        found(self.tables().roster.membership(id, user))
+    }
+
+    fn conversations_of(
+        &self,
+        user: UserId,
+        device: Option<DeviceId>,
+    ) -> PortFuture<Vec<ConversationOverview>> {
+        let tables = self.tables();
+        let ids = tables.roster.conversations.keys();
+        found(ids.filter_map(|&id| tables.overview(id, user, device)).collect())
+    }
+
+    fn advance_positions(&self, advances: Vec<PositionAdvance>) -> PortFuture<()> {
+        let mut tables = self.tables();
+        for advance in advances {
+            tables.roster.advance(advance);
+        }
+        found(())
+    }
+}

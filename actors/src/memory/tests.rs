@@ -1,0 +1,102 @@
+use std::sync::{Arc, Mutex};
+
+use schema::{DeviceId, NodeId, UserId};
+
+use super::{ManualClock, MemoryAuthenticator, MemoryBridgeHub, MemoryStore, ShardOwners};
+use crate::contract;
+use crate::contract::bridge::BridgeNode;
+use crate::contract::message_store::Stores;
+use crate::ports::{
+    Authenticator, CommitRing, Directory, Identity, Owner, TokenRefused, UserStore, WallClock,
+};
+
+fn stores() -> Stores {
+    let store = MemoryStore::default();
+    Stores { messages: Arc::new(store.clone()), roster: Arc::new(store) }
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_commit_ring() {
+    contract::commit_ring::run(async || Arc::new(MemoryStore::default()) as Arc<dyn CommitRing>)
+        .await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_message_store() {
+    contract::message_store::run(async || stores()).await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_roster_store() {
+    contract::roster_store::run(async || stores()).await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_user_store() {
+    contract::user_store::run(async || Arc::new(MemoryStore::default()) as Arc<dyn UserStore>)
+        .await;
+}
+
+fn bridge_nodes(count: usize) -> Vec<BridgeNode> {
+    let hub = MemoryBridgeHub::default();
+    (0..count)
+        .map(|_| {
+            let received = Arc::new(Mutex::new(Vec::new()));
+            let inbox = received.clone();
+            let deliver = move |announcement| inbox.lock().unwrap().push(announcement);
+            BridgeNode { bridge: Arc::new(hub.join(NodeId::generate(), deliver)), received }
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_the_contract_of_the_bridge() {
+    contract::bridge::run(async || bridge_nodes(3)).await;
+    contract::bridge::run(async || bridge_nodes(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "must not receive what it announced")]
+async fn an_echoing_bridge_is_caught() {
+    let node = bridge_nodes(1).remove(0);
+    let echo = MemoryBridgeHub::default();
+    let inbox = node.received.clone();
+    echo.join(NodeId::generate(), move |announcement| inbox.lock().unwrap().push(announcement));
+    let bridge = Arc::new(echo.join(NodeId::generate(), |_| {}));
+    let echoing = BridgeNode { bridge, received: node.received };
+    contract::bridge::never_echoes_to_the_announcing_node(vec![echoing]).await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_directory() {
+    let (owners, node) = (ShardOwners::default(), NodeId::generate());
+    owners.set(0, Some(node));
+    owners.set(1, Some(NodeId::generate()));
+    contract::directory::run(async || Arc::new(owners.seen_by(node)) as Arc<dyn Directory>, 3)
+        .await;
+    assert_eq!(owners.seen_by(node).owner(0), Owner::Here);
+    assert!(matches!(owners.seen_by(node).owner(1), Owner::Elsewhere(_)));
+    assert_eq!(owners.seen_by(node).owner(2), Owner::Unknown);
+    owners.set(0, None);
+    assert_eq!(owners.seen_by(node).owner(0), Owner::Unknown);
+}
+
+#[tokio::test]
+async fn the_authenticator_answers_what_it_was_told() {
+    let authenticator = MemoryAuthenticator::default();
+    let identity = Identity { user_id: UserId::generate(), device_id: DeviceId::generate() };
+    authenticator.set("good", Ok(identity));
+    authenticator.set("old", Err(TokenRefused::Expired));
+    assert_eq!(authenticator.verify("good".to_owned()).await, Ok(identity));
+    assert_eq!(authenticator.verify("old".to_owned()).await, Err(TokenRefused::Expired));
+    assert_eq!(authenticator.verify("other".to_owned()).await, Err(TokenRefused::Bad));
+}
+
+#[test]
+fn the_clock_moves_when_told() {
+    let clock = ManualClock::at(1_000);
+    clock.advance(-10);
+    assert_eq!(clock.clone().now_ms(), 990);
+    clock.set(5);
+    assert_eq!(clock.now_ms(), 5);
+}

@@ -1,0 +1,12 @@
+//! Knowing who is alive: death notices (Erlang's monitor), registries of running actors, and how
+//! often one may be started again.
+
+mod death_notice;
+mod registry;
+mod restart_budget;
+mod workers;
+
+pub use death_notice::{Child, DeathNotice, Down, DownReason, Incarnation};
+pub use registry::{Quarantined, Registry};
+pub use restart_budget::RestartBudget;
+pub use workers::Workers;

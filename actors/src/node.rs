@@ -1,0 +1,295 @@
+//! The door for callers without a socket: REST handlers and command-line tools.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::dev::ToEnvelope;
+use actix::prelude::SendError;
+use actix::{Actor, Handler, Message};
+use schema::record::{
+    Conversation as ConversationRecord, ConversationOverview, Draft, Entry, Event, Membership,
+    PositionAdvance,
+};
+use schema::wire::{CloseCode, ErrorCode, Refusal};
+use schema::{ConversationId, DeviceId, Sequence, SequenceRange, UserId};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::conversation::{
+    Conversation, Describe, Peek, Read, Settle, Submit, SubmitReply, ToMember,
+};
+use crate::ports::StoreError;
+use crate::session::{CloseDevice, ReadUpTo};
+use crate::supervisor::Tree;
+
+/// A stored entry's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    pub seq: Sequence,
+    /// Milliseconds since 1970 UTC.
+    pub sent_at: i64,
+    /// The id was stored before.
+    pub duplicate: bool,
+}
+
+/// Which page of a log is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// Directly below this number.
+    Before(Sequence),
+    /// Directly above this number.
+    After(Sequence),
+    /// The newest entries.
+    Newest,
+}
+
+/// Largest page of a log, entries.
+pub const HISTORY_PAGE_MAX: u64 = 200;
+
+/// A page of a log.
+#[derive(Clone, Debug)]
+pub struct HistoryRead {
+    /// Ascending, consecutive.
+    pub entries: Vec<Entry>,
+    /// The last number that this reader may see.
+    pub head: Sequence,
+}
+
+/// A conversation as it stands.
+#[derive(Clone, Debug)]
+pub struct ConversationDetails {
+    pub conversation: ConversationRecord,
+    /// Current members, by user id.
+    pub members: Vec<Membership>,
+    /// The last number that this reader may see.
+    pub head: Sequence,
+}
+
+/// One row of a chat list with its newest visible entry.
+#[derive(Clone, Debug)]
+pub struct ChatRow {
+    /// `head` is live here.
+    pub overview: ConversationOverview,
+    pub last: Option<Entry>,
+}
+
+/// The running node. Cheap to clone; callable from any thread. Every call has a deadline.
+#[derive(Clone)]
+pub struct Node {
+    tree: Arc<Tree>,
+}
+
+/// A call unanswered for longer fails with `retry_later`.
+const DEADLINE: Duration = Duration::from_secs(12);
+/// Lives of a conversation tried for one call.
+const TRIES: usize = 3;
+
+impl Node {
+    #[must_use]
+    pub const fn new(tree: Arc<Tree>) -> Self {
+        Self { tree }
+    }
+
+    #[must_use]
+    pub const fn tree(&self) -> &Arc<Tree> {
+        &self.tree
+    }
+
+    /// Numbers and stores an entry after checking what its sender may do.
+    ///
+    /// # Errors
+    /// `not_found` (also: not a member), `forbidden`, `invalid_field`, `invalid_content`,
+    /// `message_id_reused`, `overloaded`, `retry_later`.
+    pub async fn submit(&self, draft: Draft) -> Result<Submitted, Refusal> {
+        let conversation = draft.conversation_id;
+        let shows_in_tables = !matches!(draft.event, Event::Message(_));
+        let sender = draft.sender_id;
+        let submitted = self
+            .ask(conversation, |reply| Submit {
+                draft: draft.clone(),
+                reply: SubmitReply::Call(reply),
+            })
+            .await??;
+        if shows_in_tables {
+            // Lists read from tables must show the change to who made it.
+            let _ = self.ask(conversation, |reply| Settle { reply }).await;
+        } else {
+            // Who writes has read what stands above.
+            self.note_read(sender, conversation, submitted.seq).await?;
+        }
+        Ok(submitted)
+    }
+
+    /// Reads a page of at most `limit` (≤ [`HISTORY_PAGE_MAX`]) entries that `reader` may see.
+    ///
+    /// # Errors
+    /// `not_found`, `retry_later`.
+    pub async fn history(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+        page: Page,
+        limit: u64,
+    ) -> Result<HistoryRead, Refusal> {
+        let read = self.ask(conversation, |reply| Read { reader, page, limit, reply }).await??;
+        let entries = read.entries.iter().map(|log| log.entry.clone()).collect();
+        Ok(HistoryRead { entries, head: read.head })
+    }
+
+    /// A conversation, its members and head, for one who may see it.
+    ///
+    /// # Errors
+    /// `not_found`, `retry_later`.
+    pub async fn describe(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+    ) -> Result<ConversationDetails, Refusal> {
+        let described = self.ask(conversation, |reply| Describe { reader, reply }).await??;
+        Ok(ConversationDetails {
+            conversation: described.record,
+            members: described.members,
+            head: described.head,
+        })
+    }
+
+    /// The user's conversations, newest first.
+    ///
+    /// # Errors
+    /// `retry_later`.
+    pub async fn chat_list(&self, user: UserId) -> Result<Vec<ChatRow>, Refusal> {
+        let overviews = self.tree.ports.roster.conversations_of(user, None).await;
+        let overviews = overviews.map_err(|error| unavailable(&error))?;
+        let mut rows = Vec::with_capacity(overviews.len());
+        for overview in overviews {
+            rows.push(self.chat_row(user, overview).await?);
+        }
+        rows.sort_by_key(|row| {
+            let sent_at = row.last.as_ref().map(|entry| entry.sent_at);
+            Reverse(sent_at.unwrap_or(row.overview.conversation.created_at))
+        });
+        Ok(rows)
+    }
+
+    /// A conversation that runs here knows its newest entry; for the others the store does.
+    async fn chat_row(
+        &self,
+        reader: UserId,
+        mut overview: ConversationOverview,
+    ) -> Result<ChatRow, Refusal> {
+        let id = overview.conversation.conversation_id;
+        if let Some(running) = self.tree.conversations.get(id) {
+            let (reply, peeked) = oneshot::channel();
+            let asked = running.try_send(Peek { reader, reply }).is_ok();
+            if asked && let Ok(Ok(Some((head, last)))) = timeout(DEADLINE, peeked).await {
+                overview.head = head;
+                if last.is_some() || head == Sequence::START {
+                    return Ok(ChatRow { overview, last: last.map(|log| log.entry.clone()) });
+                }
+            }
+        }
+        let head = overview.head;
+        if head == Sequence::START || head <= overview.membership.joined_after {
+            return Ok(ChatRow { overview, last: None });
+        }
+        let newest = self.tree.ports.messages.range(id, SequenceRange::new(head, head)).await;
+        let last = newest.map_err(|error| unavailable(&error))?.pop();
+        Ok(ChatRow { overview, last })
+    }
+
+    /// The user has read up to `seq` (never beyond the head; never backwards).
+    ///
+    /// # Errors
+    /// `not_found`, `retry_later`.
+    pub async fn read_up_to(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Sequence,
+    ) -> Result<(), Refusal> {
+        let described = self.ask(conversation, |reply| Describe { reader: user, reply }).await??;
+        if described.membership.is_none() {
+            return Err(Refusal::not_found());
+        }
+        self.note_read(user, conversation, seq.min(described.head)).await
+    }
+
+    async fn note_read(
+        &self,
+        user_id: UserId,
+        conversation_id: ConversationId,
+        seq: Sequence,
+    ) -> Result<(), Refusal> {
+        if let Some(session) = self.tree.sessions.online().get(user_id) {
+            let _ = session.try_send(ReadUpTo { conversation: conversation_id, seq });
+        }
+        let read = Some(seq);
+        let advance = PositionAdvance { user_id, conversation_id, delivered: None, read };
+        let written = self.tree.ports.roster.advance_positions(vec![advance]).await;
+        written.map_err(|error| unavailable(&error))
+    }
+
+    /// Tells members who are online that a conversation now exists for them.
+    pub fn conversation_created(&self, conversation: ConversationId, members: &[UserId]) {
+        for user in members {
+            if let Some(session) = self.tree.sessions.online().get(*user) {
+                let _ = session.try_send(ToMember::Created { conversation });
+            }
+        }
+    }
+
+    /// Closes a device's socket, if it has one.
+    pub fn disconnect_device(&self, user: UserId, device: DeviceId, code: CloseCode) {
+        if let Some(session) = self.tree.sessions.online().get(user) {
+            let _ = session.try_send(CloseDevice { device: Some(device), code });
+        }
+    }
+
+    /// Closes every socket of this node with `code`.
+    pub fn disconnect_all(&self, code: CloseCode) {
+        for (_, session) in self.tree.sessions.online().all() {
+            let _ = session.try_send(CloseDevice { device: None, code });
+        }
+    }
+
+    /// Asks a conversation, started when needed; a life that dies meanwhile is asked again.
+    async fn ask<M, T>(
+        &self,
+        conversation: ConversationId,
+        question: impl Fn(oneshot::Sender<T>) -> M,
+    ) -> Result<T, Refusal>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Conversation: Handler<M>,
+        <Conversation as Actor>::Context: ToEnvelope<Conversation, M>,
+    {
+        for _ in 0..TRIES {
+            let address =
+                self.tree.conversations.get_or_start(conversation).map_err(|quarantined| {
+                    Refusal::retry_later("the conversation restarts")
+                        .retry_after_ms(quarantined.retry_after_ms)
+                })?;
+            let (reply, answer) = oneshot::channel();
+            match address.try_send(question(reply)) {
+                Ok(()) => {}
+                Err(SendError::Full(_)) => {
+                    let text = "the conversation is busy";
+                    return Err(Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(200));
+                }
+                Err(SendError::Closed(_)) => continue,
+            }
+            match timeout(DEADLINE, answer).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(_)) => {}
+                Err(_) => break,
+            }
+        }
+        Err(Refusal::retry_later("no answer in time; repeat under the same id"))
+    }
+}
+
+fn unavailable(error: &StoreError) -> Refusal {
+    tracing::warn!(%error, "the store did not answer");
+    Refusal::retry_later("the store did not answer")
+}

@@ -1,0 +1,56 @@
+//! Conversations, members and positions.
+
+use schema::record::{
+    Conversation, ConversationKind, ConversationOverview, Member, Membership, PositionAdvance,
+};
+use schema::{ConversationId, DeviceId, UserId};
+
+use super::PortFuture;
+
+/// A conversation to be made. Its first members see it from number 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewConversation {
+    pub conversation_id: ConversationId,
+    pub kind: ConversationKind,
+    pub name: Option<String>,
+    pub created_by: UserId,
+    /// Milliseconds since 1970 UTC.
+    pub created_at: i64,
+    /// Includes the creator. A direct conversation has exactly two.
+    pub members: Vec<Member>,
+}
+
+/// What [`RosterStore::create`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    New(Conversation),
+    /// The pair of a direct conversation already has this one.
+    Existing(Conversation),
+}
+
+/// Who is where, and how far each has read.
+///
+/// Guarantees: a pair of users has at most one direct conversation, however many create it at
+/// once. Positions only grow. Later membership changes come from the log
+/// ([`super::MessageStore::materialise`]), never from here.
+pub trait RosterStore: Send + Sync + 'static {
+    fn create(&self, conversation: NewConversation) -> PortFuture<Created>;
+
+    fn conversation(&self, id: ConversationId) -> PortFuture<Option<Conversation>>;
+
+    /// Everyone who is or was in the conversation, by user id.
+    fn members(&self, id: ConversationId) -> PortFuture<Vec<Membership>>;
+
+    /// One user's place in one conversation, past or present.
+    fn membership(&self, id: ConversationId, user: UserId) -> PortFuture<Option<Membership>>;
+
+    /// The user's current conversations by conversation id; `delivered` is that of `device`.
+    fn conversations_of(
+        &self,
+        user: UserId,
+        device: Option<DeviceId>,
+    ) -> PortFuture<Vec<ConversationOverview>>;
+
+    /// Raises positions, never lowers one; repeats are harmless.
+    fn advance_positions(&self, advances: Vec<PositionAdvance>) -> PortFuture<()>;
+}

@@ -1,0 +1,358 @@
+//! Carries out what [`super::core`] decides: recovers, numbers, answers once stored.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
+    Recipient, WrapFuture as _,
+};
+use schema::record::Entry;
+use schema::wire::{ErrorCode, Refusal};
+use schema::{ConversationId, Sequence, SequenceRange};
+use tokio::sync::oneshot;
+
+use super::core::{Decision, Found, Recovered, SequencerCore};
+use super::dedupe::Known;
+use super::messages::{Answer, Append, FromSequencer, News, Open, Opened, Stop};
+use crate::committer::{
+    Budget, Committer, Committers, Enqueue, FromCommitter, Register, Registered, Unregister,
+    event_size,
+};
+use crate::monitor::DeathNotice;
+use crate::ports::{MessageStore, StoreError, WallClock};
+
+/// Entries read at the start: for the memory of ids, and for the conversation's recent cache.
+const RECENT: u64 = 128;
+/// Drafts that may wait at once; capacity of the mailbox.
+const MAILBOX: usize = 1024;
+
+/// What a sequencer works with.
+#[derive(Clone)]
+pub struct SequencerContext {
+    pub committers: Arc<Committers>,
+    pub messages: Arc<dyn MessageStore>,
+    pub clock: Arc<dyn WallClock>,
+}
+
+/// What it takes to number: there once recovered.
+struct Running {
+    core: SequencerCore,
+    budget: Arc<Budget>,
+}
+
+/// The maker of one conversation's numbers.
+pub struct Sequencer {
+    conversation_id: ConversationId,
+    shard: u32,
+    context: SequencerContext,
+    committer: Option<Addr<Committer>>,
+    conversation: Option<Recipient<FromSequencer>>,
+    life: u64,
+    running: Option<Running>,
+    /// What [`Opened`] will say, once recovered and not said yet.
+    opened: Option<Opened>,
+    /// Where it is to be said.
+    open_reply: Option<oneshot::Sender<Opened>>,
+    /// News that came during recovery.
+    early_news: Vec<FromCommitter>,
+    /// Drafts that came before recovery was done, or that wait for the index.
+    parked: Vec<Append>,
+    /// Who waits for which number to be stored.
+    unanswered: BTreeMap<Sequence, Vec<Answer>>,
+    _notice: DeathNotice,
+}
+
+impl Sequencer {
+    #[must_use]
+    pub fn new(
+        conversation_id: ConversationId,
+        shard: u32,
+        context: SequencerContext,
+        notice: DeathNotice,
+    ) -> Self {
+        Self {
+            conversation_id,
+            shard,
+            context,
+            committer: None,
+            conversation: None,
+            life: 0,
+            running: None,
+            opened: None,
+            open_reply: None,
+            early_news: Vec::new(),
+            parked: Vec::new(),
+            unanswered: BTreeMap::new(),
+            _notice: notice,
+        }
+    }
+
+    fn tell(&self, news: News, ctx: &mut Context<Self>) {
+        let news = FromSequencer { life: self.life, news };
+        let told = self.conversation.as_ref().is_some_and(|it| it.try_send(news).is_ok());
+        if !told && self.conversation.is_some() {
+            // A conversation that missed news starts over with the next sequencer.
+            ctx.stop();
+        }
+    }
+
+    fn refuse(&self, token: u64, refusal: Refusal, ctx: &mut Context<Self>) {
+        self.tell(News::Refused { token, refusal }, ctx);
+    }
+
+    fn end(&mut self, ctx: &mut Context<Self>) {
+        if let Some(conversation) = &self.conversation {
+            let ended = FromSequencer { life: self.life, news: News::Ended };
+            let _ = conversation.try_send(ended);
+        }
+        ctx.stop();
+    }
+
+    /// Committer's memory first, store second: what is committed in between is in one of them.
+    fn recover(&mut self, registered: Registered, ctx: &mut Context<Self>) {
+        let messages = self.context.messages.clone();
+        let read = read_newest(messages, self.conversation_id);
+        ctx.spawn(read.into_actor(self).map(move |newest, actor, ctx| match newest {
+            Ok((head, recent)) => actor.run(registered, head, recent, ctx),
+            Err(error) => {
+                tracing::warn!(%error, "a sequencer could not recover");
+                actor.end(ctx);
+            }
+        }));
+    }
+
+    fn run(
+        &mut self,
+        registered: Registered,
+        head: Sequence,
+        recent: Vec<Entry>,
+        ctx: &mut Context<Self>,
+    ) {
+        let recovered = Recovered { head, recent, pending: registered.entries };
+        let core = SequencerCore::recover(self.conversation_id, &recovered);
+        let mut newest = recovered.recent;
+        let stored = recovered.pending.into_iter().filter(|(_, stored)| *stored);
+        newest.extend(stored.map(|(entry, _)| entry).filter(|entry| entry.seq > head));
+        self.opened = Some(Opened { head: core.head(), recent: newest, materialised: head });
+        self.running = Some(Running { core, budget: registered.budget });
+        self.open();
+        for news in std::mem::take(&mut self.early_news) {
+            self.on_news(news, ctx);
+        }
+        for append in std::mem::take(&mut self.parked) {
+            self.append(append, ctx);
+        }
+    }
+
+    fn open(&mut self) {
+        if let Some(opened) = self.opened.take() {
+            match self.open_reply.take() {
+                Some(reply) => drop(reply.send(opened)),
+                None => self.opened = Some(opened),
+            }
+        }
+    }
+
+    fn append(&mut self, append: Append, ctx: &mut Context<Self>) {
+        let now_ms = self.context.clock.now_ms();
+        let Some(running) = &mut self.running else {
+            if self.parked.len() < MAILBOX {
+                return self.parked.push(append);
+            }
+            let refusal = Refusal::new(ErrorCode::Overloaded, "the conversation is loading");
+            return self.refuse(append.token, refusal.retry_after_ms(500), ctx);
+        };
+        let size = event_size(&append.draft.event);
+        if !running.budget.acquire(size) {
+            let refusal =
+                Refusal::new(ErrorCode::Overloaded, "the store is behind").retry_after_ms(500);
+            return self.refuse(append.token, refusal, ctx);
+        }
+        let decision = running.core.submit(&append.draft, now_ms);
+        self.settle(append, decision, ctx);
+    }
+
+    /// Carries a decision out. Room in the budget is held, and given back unless it is used.
+    fn settle(&mut self, append: Append, decision: Decision, ctx: &mut Context<Self>) {
+        let token = append.token;
+        match decision {
+            Decision::Append(entry) => return self.enqueue(entry, token, ctx),
+            Decision::LookUp => return self.look_up(append, ctx),
+            Decision::Duplicate(known) => {
+                self.tell(News::Duplicate { token, known }, ctx);
+            }
+            Decision::Pending(known) => self.wait_for(known, token, true),
+            Decision::Reused(known) => {
+                let refusal = Refusal::new(
+                    ErrorCode::MessageIdReused,
+                    "this message_id was stored with other content",
+                );
+                self.refuse(token, refusal.with_seq(known.seq), ctx);
+            }
+        }
+        if let Some(running) = &self.running {
+            running.budget.release(event_size(&append.draft.event));
+        }
+    }
+
+    fn enqueue(&mut self, entry: Entry, token: u64, ctx: &mut Context<Self>) {
+        let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest: 0 };
+        let sent = self.committer.as_ref().is_some_and(|it| it.try_send(Enqueue { entry }).is_ok());
+        if sent {
+            self.wait_for(known, token, false);
+        } else {
+            // The number is spent in this life only: the next sequencer starts from what is stored.
+            self.refuse(token, Refusal::retry_later("the shard is moving"), ctx);
+            self.end(ctx);
+        }
+    }
+
+    fn wait_for(&mut self, known: Known, token: u64, duplicate: bool) {
+        self.unanswered.entry(known.seq).or_default().push(Answer { token, known, duplicate });
+    }
+
+    fn look_up(&mut self, append: Append, ctx: &mut Context<Self>) {
+        let messages = self.context.messages.clone();
+        let found =
+            find(messages, self.conversation_id, append.draft.sender_id, append.draft.message_id);
+        ctx.spawn(found.into_actor(self).map(move |found, actor, ctx| {
+            let now_ms = actor.context.clock.now_ms();
+            match (found, &mut actor.running) {
+                (Ok(found), Some(running)) => {
+                    let decision = running.core.after_lookup(&append.draft, &found, now_ms);
+                    actor.settle(append, decision, ctx);
+                }
+                (_, running) => {
+                    if let Some(running) = running {
+                        running.budget.release(event_size(&append.draft.event));
+                    }
+                    let refusal = Refusal::retry_later("the store did not answer");
+                    actor.refuse(append.token, refusal, ctx);
+                }
+            }
+        }));
+    }
+
+    fn on_news(&mut self, news: FromCommitter, ctx: &mut Context<Self>) {
+        match (news, &mut self.running) {
+            (FromCommitter::Registered(registered), _) => self.recover(registered, ctx),
+            (FromCommitter::Ended, _) => self.end(ctx),
+            (news, None) => self.early_news.push(news),
+            (FromCommitter::Stored(stored), Some(_)) => self.stored(stored.entries, ctx),
+            (FromCommitter::Materialised(seq), Some(running)) => {
+                running.core.on_materialised(seq);
+                self.tell(News::Materialised(seq), ctx);
+            }
+        }
+    }
+
+    fn stored(&mut self, entries: Arc<[Entry]>, ctx: &mut Context<Self>) {
+        let (Some(running), Some(last)) = (&mut self.running, entries.last()) else { return };
+        running.core.on_stored(last.seq);
+        let later = self.unanswered.split_off(&last.seq.next());
+        let answered = std::mem::replace(&mut self.unanswered, later);
+        let answers = answered.into_values().flatten().collect();
+        // Recovery may not have been told yet: it is part of what was opened then.
+        if let Some(opened) = &mut self.opened {
+            opened.head = last.seq;
+            opened.recent.extend(entries.iter().cloned());
+        }
+        self.tell(News::Stored { entries, answers }, ctx);
+    }
+}
+
+async fn read_newest(
+    messages: Arc<dyn MessageStore>,
+    conversation: ConversationId,
+) -> Result<(Sequence, Vec<Entry>), StoreError> {
+    let head = messages.head(conversation).await?;
+    let range = SequenceRange::new(head.back(RECENT - 1).max(Sequence(1)), head);
+    let recent =
+        if range.is_empty() { Vec::new() } else { messages.range(conversation, range).await? };
+    Ok((head, recent))
+}
+
+async fn find(
+    messages: Arc<dyn MessageStore>,
+    conversation: ConversationId,
+    sender: schema::UserId,
+    message: schema::MessageId,
+) -> Result<Found, StoreError> {
+    let Some(seq) = messages.sent(conversation, sender, message).await? else {
+        return Ok(Found::Absent);
+    };
+    let mut entries = messages.range(conversation, SequenceRange::new(seq, seq)).await?;
+    match entries.pop() {
+        Some(entry) => Ok(Found::Stored(Box::new(entry))),
+        None => Err(StoreError::Damaged(format!("number {seq} is indexed and not there"))),
+    }
+}
+
+impl Actor for Sequencer {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let register =
+            Register { conversation: self.conversation_id, sequencer: ctx.address().recipient() };
+        let committer = self.context.committers.get_or_start(self.shard).ok();
+        let registered = committer.as_ref().is_some_and(|it| it.try_send(register).is_ok());
+        self.committer = committer;
+        if !registered {
+            self.end(ctx);
+        }
+    }
+
+    fn stopped(&mut self, ctx: &mut Self::Context) {
+        if let Some(committer) = &self.committer {
+            let _ = committer.try_send(Unregister {
+                conversation: self.conversation_id,
+                sequencer: ctx.address().recipient(),
+            });
+        }
+    }
+}
+
+impl Handler<Open> for Sequencer {
+    type Result = ();
+
+    fn handle(&mut self, message: Open, ctx: &mut Self::Context) {
+        if self.conversation.is_some() {
+            // A second life of the conversation wants the whole picture: the next sequencer has it.
+            return ctx.stop();
+        }
+        (self.conversation, self.life) = (Some(message.conversation), message.life);
+        self.open_reply = Some(message.opened);
+        self.open();
+    }
+}
+
+impl Handler<Append> for Sequencer {
+    type Result = ();
+
+    fn handle(&mut self, message: Append, ctx: &mut Self::Context) {
+        self.append(message, ctx);
+    }
+}
+
+impl Handler<Stop> for Sequencer {
+    type Result = ();
+
+    fn handle(&mut self, message: Stop, ctx: &mut Self::Context) {
+        let settled = self.running.as_ref().is_none_or(|running| running.core.is_settled());
+        match message {
+            Stop::Abandoned => self.end(ctx),
+            Stop::Idle if settled && self.parked.is_empty() => ctx.stop(),
+            Stop::Idle => {}
+        }
+    }
+}
+
+impl Handler<FromCommitter> for Sequencer {
+    type Result = ();
+
+    fn handle(&mut self, message: FromCommitter, ctx: &mut Self::Context) {
+        self.on_news(message, ctx);
+    }
+}

@@ -1,0 +1,285 @@
+//! Numbers for one conversation: allocate the next, repeat an old one, or refuse. Pure.
+
+use schema::record::{Draft, Entry};
+use schema::{ConversationId, MessageId, Sequence, UserId};
+
+use super::dedupe::{Dedupe, Known, digest};
+
+/// What is to be done with a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Numbered: hand it to the committer, acknowledge once it is stored.
+    Append(Entry),
+    /// Had this number before and is stored.
+    Duplicate(Known),
+    /// Had this number before and is not stored yet: acknowledge when it is.
+    Pending(Known),
+    /// The id has this number, with other content.
+    Reused(Known),
+    /// Memory cannot tell: look the id up in the durable index, then call
+    /// [`SequencerCore::after_lookup`].
+    LookUp,
+}
+
+/// What the durable index said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Absent,
+    /// The stored entry under this id.
+    Stored(Box<Entry>),
+}
+
+/// The allocator and memory of one conversation on its shard's owner.
+#[derive(Debug)]
+pub struct SequencerCore {
+    conversation: ConversationId,
+    /// Last number given out.
+    allocated: Sequence,
+    /// Last number stored.
+    stored: Sequence,
+    /// Last number in the readers' tables.
+    materialised: Sequence,
+    dedupe: Dedupe,
+}
+
+/// What a sequencer starts from.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// The last materialised number, read after `pending`.
+    pub head: Sequence,
+    /// The newest materialised entries, ascending and consecutive up to `head`.
+    pub recent: Vec<Entry>,
+    /// What the committer holds: stored or waiting, in order; read before the store.
+    pub pending: Vec<(Entry, bool)>,
+}
+
+impl SequencerCore {
+    #[must_use]
+    pub fn recover(conversation: ConversationId, recovered: &Recovered) -> Self {
+        let oldest = recovered.recent.first();
+        let floor = oldest.map_or(recovered.head, |entry| entry.seq.back(1));
+        // With every entry in memory, an unknown id is new whatever its clock says.
+        let covered_since_ms = match oldest {
+            None if recovered.head == Sequence::START => None,
+            None => Some(i64::MAX - super::dedupe::CLOCK_LEEWAY_MS),
+            Some(_) if floor == Sequence::START => None,
+            Some(entry) => Some(entry.sent_at),
+        };
+        let mut core = Self {
+            conversation,
+            allocated: recovered.head,
+            stored: recovered.head,
+            materialised: recovered.head,
+            dedupe: Dedupe::new(floor, covered_since_ms),
+        };
+        for entry in &recovered.recent {
+            core.dedupe.remember(entry, digest(&entry.event), recovered.head);
+        }
+        for (entry, stored) in &recovered.pending {
+            if entry.seq > core.allocated {
+                core.allocated = entry.seq;
+            }
+            if *stored && entry.seq > core.stored {
+                core.stored = entry.seq;
+            }
+            core.dedupe.remember(entry, digest(&entry.event), recovered.head);
+        }
+        core
+    }
+
+    /// Last stored number.
+    #[must_use]
+    pub const fn head(&self) -> Sequence {
+        self.stored
+    }
+
+    /// Nothing is on its way: forgetting this core loses nothing.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        self.allocated.0 == self.stored.0 && self.stored.0 <= self.materialised.0
+    }
+
+    /// Decides on a draft. `now_ms`: calendar time, for display.
+    pub fn submit(&mut self, draft: &Draft, now_ms: i64) -> Decision {
+        match self.dedupe.get(draft.sender_id, draft.message_id) {
+            Some(known) => self.repeat(known, digest(&draft.event)),
+            None if self.dedupe.proves_new(draft.message_id, draft.retry) => {
+                Decision::Append(self.allocate(draft, now_ms))
+            }
+            None => Decision::LookUp,
+        }
+    }
+
+    /// Decides again once the durable index was read.
+    pub fn after_lookup(&mut self, draft: &Draft, found: &Found, now_ms: i64) -> Decision {
+        // A copy of the draft may have been numbered while the index was read.
+        if let Some(known) = self.dedupe.get(draft.sender_id, draft.message_id) {
+            return self.repeat(known, digest(&draft.event));
+        }
+        match found {
+            Found::Absent => Decision::Append(self.allocate(draft, now_ms)),
+            Found::Stored(entry) => {
+                let known =
+                    Known { seq: entry.seq, sent_at: entry.sent_at, digest: digest(&entry.event) };
+                self.repeat(known, digest(&draft.event))
+            }
+        }
+    }
+
+    fn repeat(&self, known: Known, digest: u64) -> Decision {
+        if known.digest != digest {
+            Decision::Reused(known)
+        } else if known.seq <= self.stored {
+            Decision::Duplicate(known)
+        } else {
+            Decision::Pending(known)
+        }
+    }
+
+    fn allocate(&mut self, draft: &Draft, now_ms: i64) -> Entry {
+        debug_assert_eq!(draft.conversation_id, self.conversation);
+        self.allocated = self.allocated.next();
+        let entry = Entry {
+            conversation_id: self.conversation,
+            seq: self.allocated,
+            message_id: draft.message_id,
+            sender_id: draft.sender_id,
+            sent_at: now_ms,
+            event: draft.event.clone(),
+        };
+        self.dedupe.remember(&entry, digest(&entry.event), self.materialised);
+        entry
+    }
+
+    /// The committer stored everything of this conversation up to `seq`.
+    pub fn on_stored(&mut self, seq: Sequence) {
+        self.stored = self.stored.max(seq);
+    }
+
+    /// The readers' tables show everything of this conversation up to `seq`.
+    pub fn on_materialised(&mut self, seq: Sequence) {
+        self.materialised = self.materialised.max(seq);
+    }
+
+    /// The number an id has, as far as memory goes.
+    #[must_use]
+    pub fn known(&self, sender: UserId, message: MessageId) -> Option<Known> {
+        self.dedupe.get(sender, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::record::{Content, Event, MessageBody};
+
+    use super::*;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    fn message_id_made_at(unix_ms: i64) -> MessageId {
+        let seconds = u64::try_from(unix_ms / 1000).unwrap();
+        let stamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0);
+        MessageId(uuid::Uuid::new_v7(stamp))
+    }
+
+    fn draft(text: &str, made_ms: i64) -> Draft {
+        Draft {
+            conversation_id: ConversationId::from_bytes([1; 16]),
+            message_id: message_id_made_at(made_ms),
+            sender_id: UserId::from_bytes([2; 16]),
+            event: Event::Message(MessageBody {
+                content: Content::Text { text: text.into() },
+                reply_to: None,
+                thread: None,
+                mentions: Vec::new(),
+            }),
+            retry: false,
+        }
+    }
+
+    fn empty() -> SequencerCore {
+        let nothing = Recovered { head: Sequence::START, recent: Vec::new(), pending: Vec::new() };
+        SequencerCore::recover(ConversationId::from_bytes([1; 16]), &nothing)
+    }
+
+    fn append(core: &mut SequencerCore, draft: &Draft) -> Entry {
+        match core.submit(draft, NOW_MS) {
+            Decision::Append(entry) => entry,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn numbers_go_up_by_one_and_a_repeat_gets_its_first_number() {
+        let mut core = empty();
+        let (first, second) = (draft("one", NOW_MS), draft("two", NOW_MS));
+        assert_eq!(append(&mut core, &first).seq, Sequence(1));
+        assert_eq!(append(&mut core, &second).seq, Sequence(2));
+        assert!(
+            matches!(core.submit(&first, NOW_MS), Decision::Pending(known) if known.seq.0 == 1)
+        );
+        core.on_stored(Sequence(1));
+        assert!(
+            matches!(core.submit(&first, NOW_MS), Decision::Duplicate(known) if known.seq.0 == 1)
+        );
+        assert!(matches!(core.submit(&second, NOW_MS), Decision::Pending(_)));
+    }
+
+    #[test]
+    fn the_same_id_with_other_content_is_refused() {
+        let mut core = empty();
+        let first = draft("one", NOW_MS);
+        append(&mut core, &first);
+        let mut other = draft("two", NOW_MS);
+        other.message_id = first.message_id;
+        assert!(matches!(core.submit(&other, NOW_MS), Decision::Reused(known) if known.seq.0 == 1));
+    }
+
+    #[test]
+    fn a_recovered_core_goes_on_after_what_waits_and_reads_the_index_when_unsure() {
+        let mut core = empty();
+        let entries: Vec<Entry> =
+            (0..3).map(|_| append(&mut core, &draft("old", NOW_MS - 60_000))).collect();
+        let recovered = Recovered {
+            head: Sequence(2),
+            recent: vec![entries[1].clone()],
+            pending: vec![(entries[2].clone(), false)],
+        };
+        let mut core = SequencerCore::recover(entries[0].conversation_id, &recovered);
+        let old = draft("maybe stored", NOW_MS);
+        assert_eq!(core.submit(&old, NOW_MS), Decision::LookUp);
+        let young = draft("surely new", NOW_MS + 10 * 60_000);
+        assert_eq!(append(&mut core, &young).seq, Sequence(4));
+        let retried = Draft { retry: true, ..draft("said again", NOW_MS + 10 * 60_000) };
+        assert_eq!(core.submit(&retried, NOW_MS), Decision::LookUp);
+        assert!(matches!(
+            core.after_lookup(&old, &Found::Absent, NOW_MS),
+            Decision::Append(entry) if entry.seq == Sequence(5)
+        ));
+    }
+
+    #[test]
+    fn an_unloaded_middle_is_always_looked_up() {
+        let recovered = Recovered { head: Sequence(7), recent: Vec::new(), pending: Vec::new() };
+        let mut core = SequencerCore::recover(ConversationId::from_bytes([1; 16]), &recovered);
+        assert_eq!(core.submit(&draft("x", NOW_MS * 2), NOW_MS), Decision::LookUp);
+    }
+
+    #[test]
+    fn a_flood_is_forgotten_in_generations_only_behind_what_is_materialised() {
+        let mut core = empty();
+        let first = draft("first", NOW_MS);
+        append(&mut core, &first);
+        for _ in 0..9_000 {
+            append(&mut core, &draft("more", NOW_MS));
+        }
+        core.on_stored(Sequence(9_001));
+        assert!(core.known(first.sender_id, first.message_id).is_some());
+        core.on_materialised(Sequence(9_001));
+        for _ in 0..9_000 {
+            append(&mut core, &draft("more", NOW_MS));
+        }
+        assert!(core.known(first.sender_id, first.message_id).is_none());
+        assert_eq!(core.submit(&first, NOW_MS), Decision::LookUp);
+    }
+}

@@ -1,0 +1,311 @@
+//! One user on this node: routes frames to conversations and deliveries to sockets.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix::prelude::SendError;
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
+    Recipient, WrapFuture as _,
+};
+use schema::wire::{CloseCode, Limits, Resync, ServerFrame};
+use schema::{ConnectionId, ConversationId, DeviceId, NodeId, UserId};
+use tokio::time::Instant;
+
+use super::cursor::Step;
+use super::limits::{SendLimit, SendLimiter};
+use super::messages::{CloseDevice, ReadUpTo, ToSocket};
+use super::positions::Positions;
+use super::subscription::{Part, Subscription};
+use crate::conversation::{Conversation, Conversations, Delivery, Joined, Leave, ToMember};
+use crate::monitor::{Child, DeathNotice, Down};
+use crate::ports::{RosterStore, WallClock};
+
+const MAILBOX: usize = 1024;
+/// Positions are written this often while there are any.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// What sessions work with.
+pub struct SessionContext {
+    pub conversations: Arc<Conversations>,
+    pub roster: Arc<dyn RosterStore>,
+    pub clock: Arc<dyn WallClock>,
+    pub node: NodeId,
+    pub heartbeat_ms: u64,
+    pub limits: Limits,
+    pub send_limit: SendLimit,
+}
+
+/// One attached socket.
+pub(super) struct Link {
+    pub connection: ConnectionId,
+    pub device: DeviceId,
+    pub socket: Recipient<ToSocket>,
+    pub abandoned: Arc<AtomicBool>,
+    /// Conversations that wait for their turn to catch up.
+    pub behind: VecDeque<ConversationId>,
+    /// Conversations whose pages are on their way.
+    pub catching_up: usize,
+}
+
+/// The actor.
+pub struct Session {
+    pub(super) user: UserId,
+    pub(super) context: Arc<SessionContext>,
+    pub(super) links: Vec<Link>,
+    pub(super) conversations: BTreeMap<ConversationId, Subscription>,
+    pub(super) limiter: SendLimiter,
+    pub(super) positions: Positions,
+    flush_armed: bool,
+    /// Sends not answered yet, and until when.
+    pub(super) unanswered: BTreeMap<(ConnectionId, u64), Instant>,
+    pub(super) deadline_armed: bool,
+    /// Pages of history being read for sockets.
+    pub(super) fetching: usize,
+    /// Sockets being attached.
+    pub(super) attaching: usize,
+    _notice: DeathNotice,
+}
+
+impl Session {
+    #[must_use]
+    pub fn new(user: UserId, context: Arc<SessionContext>, notice: DeathNotice) -> Self {
+        let limiter = SendLimiter::new(context.send_limit);
+        Self {
+            user,
+            context,
+            links: Vec::new(),
+            conversations: BTreeMap::new(),
+            limiter,
+            positions: Positions::default(),
+            flush_armed: false,
+            unanswered: BTreeMap::new(),
+            deadline_armed: false,
+            fetching: 0,
+            attaching: 0,
+            _notice: notice,
+        }
+    }
+
+    pub(super) fn link(&mut self, connection: ConnectionId) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.connection == connection)
+    }
+
+    /// Hands something to a socket. One whose mailbox is full or gone is cut off: it comes back
+    /// and catches up.
+    pub(super) fn hand(&mut self, connection: ConnectionId, what: ToSocket) {
+        let Some(link) = self.link(connection) else { return };
+        match link.socket.try_send(what) {
+            Ok(()) => {}
+            Err(SendError::Full(_)) => {
+                metrics::counter!(schema::metric::MAILBOX_REFUSALS, "kind" => "connection")
+                    .increment(1);
+                link.abandoned.store(true, Ordering::Relaxed);
+                self.detach(connection);
+            }
+            Err(SendError::Closed(_)) => self.detach(connection),
+        }
+    }
+
+    pub(super) fn frame(&mut self, connection: ConnectionId, frame: ServerFrame) {
+        self.hand(connection, ToSocket::Frame(frame));
+    }
+
+    /// The conversation's actor, started when needed.
+    pub(super) fn conversation(&mut self, id: ConversationId) -> Option<Addr<Conversation>> {
+        let known = self.conversations.get(&id).and_then(|it| it.conversation.clone());
+        if let Some(address) = known.filter(Addr::connected) {
+            return Some(address);
+        }
+        let address = self.context.conversations.get_or_start(id).ok()?;
+        if let Some(subscription) = self.conversations.get_mut(&id) {
+            subscription.conversation = Some(address.clone());
+        }
+        Some(address)
+    }
+
+    pub(super) fn detach(&mut self, connection: ConnectionId) {
+        self.links.retain(|link| link.connection != connection);
+        for subscription in self.conversations.values_mut() {
+            subscription.unfollow(connection);
+        }
+        self.unanswered.retain(|(from, _), _| *from != connection);
+    }
+
+    /// With no socket left the session ends, after its positions are written.
+    pub(super) fn end_if_alone(&mut self, ctx: &mut Context<Self>) {
+        if !self.links.is_empty() || self.attaching > 0 {
+            return;
+        }
+        let listener = ctx.address().recipient();
+        for subscription in self.conversations.values() {
+            if let Some(conversation) = &subscription.conversation {
+                let leave = Leave { user: self.user, listener: listener.clone() };
+                let _ = conversation.try_send(leave);
+            }
+        }
+        let advances = self.positions.take(self.user);
+        if advances.is_empty() {
+            return ctx.stop();
+        }
+        let written = self.context.roster.advance_positions(advances);
+        ctx.wait(written.into_actor(self).map(|written, _, ctx: &mut Context<Self>| {
+            if let Err(error) = written {
+                tracing::warn!(%error, "positions lost; devices say them again");
+            }
+            ctx.stop();
+        }));
+    }
+
+    pub(super) fn arm_flush(&mut self, ctx: &mut Context<Self>) {
+        if self.flush_armed || self.positions.is_empty() {
+            return;
+        }
+        self.flush_armed = true;
+        ctx.run_later(FLUSH, |session, ctx| {
+            session.flush_armed = false;
+            let advances = session.positions.take(session.user);
+            let written = session.context.roster.advance_positions(advances);
+            ctx.spawn(written.into_actor(session).map(|written, _, _| {
+                if let Err(error) = written {
+                    tracing::warn!(%error, "positions lost; devices say them again");
+                }
+            }));
+        });
+    }
+
+    fn deliver(&mut self, delivery: &Delivery, ctx: &mut Context<Self>) {
+        let (Some(first), Some(last)) = (delivery.items.first(), delivery.items.last()) else {
+            return;
+        };
+        let (first, last) = (first.log.entry.seq, last.log.entry.seq);
+        let Some(subscription) = self.conversations.get_mut(&delivery.conversation) else { return };
+        subscription.head = subscription.head.max(last);
+        let (mut forward, mut behind) = (Vec::new(), Vec::new());
+        for cursor in &mut subscription.cursors {
+            match cursor.on_delivery(first, last) {
+                Step::Forward { skip } => forward.push((cursor.connection, skip)),
+                Step::Behind => behind.push(cursor.connection),
+                Step::Drop | Step::Hold => {}
+            }
+        }
+        for (connection, skip) in forward {
+            let items = delivery.items.clone();
+            self.hand(connection, ToSocket::Deliver { items, skip });
+        }
+        for connection in behind {
+            self.fall_behind(connection, delivery.conversation, ctx);
+        }
+    }
+
+    fn on_joined(&mut self, joined: &Joined, ctx: &mut Context<Self>) {
+        let id = joined.conversation;
+        let links: Vec<ConnectionId> = self.links.iter().map(|link| link.connection).collect();
+        let subscription = self.conversations.entry(id).or_insert_with(|| {
+            let mut fresh = Subscription::joined(joined, Part::Member);
+            for connection in &links {
+                fresh.follow(*connection, joined.visible_after);
+            }
+            fresh
+        });
+        subscription.head = subscription.head.max(joined.head);
+        let head = subscription.head;
+        let behind: Vec<ConnectionId> = subscription
+            .cursors
+            .iter()
+            .filter(|cursor| cursor.sent < head && !cursor.catching_up)
+            .map(|cursor| cursor.connection)
+            .collect();
+        for connection in behind {
+            self.fall_behind(connection, id, ctx);
+        }
+    }
+
+    /// A conversation was made with this user in it: clients fetch its facts.
+    fn on_created(&mut self, id: ConversationId) {
+        let frame = ServerFrame::Resync(Resync {
+            conversation_id: id,
+            generation: 0,
+            head: schema::Sequence::START,
+            reason: "created".into(),
+        });
+        let connections: Vec<ConnectionId> = self.links.iter().map(|it| it.connection).collect();
+        for connection in connections {
+            self.frame(connection, frame.clone());
+        }
+    }
+}
+
+impl Actor for Session {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<ToMember> for Session {
+    type Result = ();
+
+    fn handle(&mut self, message: ToMember, ctx: &mut Self::Context) {
+        match message {
+            ToMember::Deliver(delivery) => self.deliver(&delivery, ctx),
+            ToMember::Joined(joined) => self.on_joined(&joined, ctx),
+            ToMember::Head { conversation, head } => self.on_head(conversation, head, ctx),
+            ToMember::Left { conversation } => drop(self.conversations.remove(&conversation)),
+            ToMember::Created { conversation } => self.on_created(conversation),
+            ToMember::Answered(answered) => self.on_answered(answered, ctx),
+        }
+        if self.links.is_empty() {
+            self.end_if_alone(ctx);
+        }
+    }
+}
+
+impl Handler<Down> for Session {
+    type Result = ();
+
+    fn handle(&mut self, message: Down, ctx: &mut Self::Context) {
+        if let Child::Connection(connection) = message.child {
+            self.detach(connection);
+            self.end_if_alone(ctx);
+        }
+    }
+}
+
+impl Handler<CloseDevice> for Session {
+    type Result = ();
+
+    fn handle(&mut self, message: CloseDevice, ctx: &mut Self::Context) {
+        let CloseDevice { device, code } = message;
+        let meant: Vec<ConnectionId> = self
+            .links
+            .iter()
+            .filter(|link| device.is_none_or(|device| device == link.device))
+            .map(|link| link.connection)
+            .collect();
+        for connection in meant {
+            self.close(connection, code);
+        }
+        self.end_if_alone(ctx);
+    }
+}
+
+impl Session {
+    pub(super) fn close(&mut self, connection: ConnectionId, code: CloseCode) {
+        self.hand(connection, ToSocket::Close { code, error: None });
+        self.detach(connection);
+    }
+}
+
+impl Handler<ReadUpTo> for Session {
+    type Result = ();
+
+    fn handle(&mut self, message: ReadUpTo, _: &mut Self::Context) {
+        if let Some(subscription) = self.conversations.get_mut(&message.conversation) {
+            subscription.read = subscription.read.max(message.seq);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A socket comes: load the user's conversations, greet, and hand over what it missed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, Recipient, WrapFuture as _};
+use schema::record::ConversationOverview;
+use schema::wire::server_frame::MoreConversations;
+use schema::wire::{
+    CloseCode, ConversationState, ErrorCode, ErrorFrame, Position, ServerFrame, Welcome,
+};
+use schema::{ConnectionId, ConversationId, DeviceId, Sequence};
+
+use super::actor::{Link, Session};
+use super::messages::{Attach, ToSocket};
+use super::subscription::Subscription;
+use crate::conversation::Join;
+use crate::ports::StoreError;
+
+/// Conversations told in one frame.
+const LIST_MAX: usize = 500;
+
+/// A socket whose user's conversations are being loaded.
+struct Attaching {
+    connection: ConnectionId,
+    device: DeviceId,
+    socket: Recipient<ToSocket>,
+    abandoned: Arc<AtomicBool>,
+    positions: Vec<Position>,
+}
+
+impl Handler<Attach> for Session {
+    type Result = ();
+
+    fn handle(&mut self, message: Attach, ctx: &mut Self::Context) {
+        let Attach { connection, device, socket, abandoned, positions, taken } = message;
+        let _ = taken.send(());
+        self.attaching += 1;
+        let attaching = Attaching { connection, device, socket, abandoned, positions };
+        let overviews = self.context.roster.conversations_of(self.user, Some(device));
+        ctx.spawn(overviews.into_actor(self).map(move |overviews, session, ctx| {
+            session.attaching -= 1;
+            session.on_loaded(attaching, overviews, ctx);
+            session.end_if_alone(ctx);
+        }));
+    }
+}
+
+impl Session {
+    fn on_loaded(
+        &mut self,
+        attaching: Attaching,
+        overviews: Result<Vec<ConversationOverview>, StoreError>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Attaching { connection, device, socket, abandoned, positions } = attaching;
+        let overviews = match overviews {
+            Ok(overviews) => overviews,
+            Err(error) => {
+                tracing::warn!(%error, "a user's conversations could not be loaded");
+                let error =
+                    ErrorFrame::new(None, ErrorCode::RetryLater, "the store did not answer");
+                let code = CloseCode::Overloaded;
+                let _ = socket.try_send(ToSocket::Close { code, error: Some(error) });
+                return;
+            }
+        };
+        let replaced = self.links.iter().find(|link| link.device == device);
+        if let Some(replaced) = replaced.map(|link| link.connection) {
+            self.close(replaced, CloseCode::Replaced);
+        }
+        self.links.push(Link {
+            connection,
+            device,
+            socket,
+            abandoned,
+            behind: std::collections::VecDeque::new(),
+            catching_up: 0,
+        });
+        let states = self.follow_all(connection, device, &positions, &overviews, ctx);
+        self.greet(connection, device, states);
+        let behind: Vec<ConversationId> = self.behind(connection);
+        for conversation in behind {
+            self.fall_behind(connection, conversation, ctx);
+        }
+    }
+
+    /// Follows every conversation from the device's position in it.
+    fn follow_all(
+        &mut self,
+        connection: ConnectionId,
+        device: DeviceId,
+        positions: &[Position],
+        overviews: &[ConversationOverview],
+        ctx: &Context<Self>,
+    ) -> Vec<ConversationState> {
+        let said: BTreeMap<ConversationId, Sequence> =
+            positions.iter().map(|position| (position.conversation_id, position.seq)).collect();
+        let mut states = Vec::with_capacity(overviews.len());
+        for overview in overviews {
+            let id = overview.conversation.conversation_id;
+            let acknowledged = overview.delivered.max(self.positions.delivered_so_far(id, device));
+            let subscription =
+                self.conversations.entry(id).or_insert_with(|| Subscription::member(overview));
+            subscription.head = subscription.head.max(overview.head);
+            subscription.read = subscription.read.max(overview.read);
+            let position = said.get(&id).copied().unwrap_or(acknowledged);
+            subscription.follow(connection, position);
+            states.push(ConversationState {
+                conversation_id: id,
+                generation: overview.conversation.generation,
+                head: subscription.head,
+                delivered: acknowledged.max(position.min(subscription.head)),
+                read: subscription.read,
+            });
+            self.join_if_running(id, ctx);
+        }
+        states
+    }
+
+    /// A conversation that runs here may be ahead of the store; one that starts later finds this
+    /// session by itself.
+    fn join_if_running(&mut self, id: ConversationId, ctx: &Context<Self>) {
+        let Some(conversation) = self.context.conversations.get(id) else { return };
+        let join = Join {
+            user: self.user,
+            listener: ctx.address().recipient(),
+            as_reader: false,
+            reply: None,
+        };
+        let _ = conversation.try_send(join);
+        if let Some(subscription) = self.conversations.get_mut(&id) {
+            subscription.conversation = Some(conversation);
+        }
+    }
+
+    fn greet(
+        &mut self,
+        connection: ConnectionId,
+        device: DeviceId,
+        states: Vec<ConversationState>,
+    ) {
+        let mut chunks = states.chunks(LIST_MAX);
+        let welcome = ServerFrame::Welcome(Welcome {
+            user_id: self.user,
+            device_id: device,
+            connection_id: connection,
+            node: self.context.node,
+            server_time: self.context.clock.now_ms(),
+            heartbeat_ms: self.context.heartbeat_ms,
+            limits: self.context.limits,
+            conversations: chunks.next().unwrap_or_default().to_vec(),
+        });
+        let more = chunks.map(|chunk| {
+            ServerFrame::MoreConversations(MoreConversations { conversations: chunk.to_vec() })
+        });
+        let frames = std::iter::once(welcome).chain(more).collect();
+        self.hand(connection, ToSocket::Welcome(frames));
+    }
+
+    fn behind(&self, connection: ConnectionId) -> Vec<ConversationId> {
+        let is_behind = |subscription: &Subscription| {
+            let mine = subscription.cursors.iter().find(|it| it.connection == connection);
+            mine.is_some_and(|cursor| cursor.sent != subscription.head)
+        };
+        self.conversations.iter().filter(|(_, it)| is_behind(it)).map(|(id, _)| *id).collect()
+    }
+}

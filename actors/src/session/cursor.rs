@@ -1,0 +1,76 @@
+//! How far one socket has come in one conversation. Pure.
+
+use schema::{ConnectionId, Sequence};
+
+/// What one socket was handed of one conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub connection: ConnectionId,
+    /// Everything up to here was handed to the socket.
+    pub sent: Sequence,
+    /// Pages are on their way: live deliveries are held back until they have caught up.
+    pub catching_up: bool,
+}
+
+/// What a live delivery means for a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Hand on what follows this many known entries.
+    Forward { skip: usize },
+    /// All of it is known.
+    Drop,
+    /// Something before it is missing: catch up.
+    Behind,
+    /// Pages are on their way and will bring it.
+    Hold,
+}
+
+impl Cursor {
+    /// Decides on consecutive entries `first..=last` and moves on when they are forwarded.
+    pub fn on_delivery(&mut self, first: Sequence, last: Sequence) -> Step {
+        if last <= self.sent {
+            Step::Drop
+        } else if self.catching_up {
+            Step::Hold
+        } else if first > self.sent.next() {
+            Step::Behind
+        } else {
+            let skip = usize::try_from(self.sent.0 + 1 - first.0).unwrap_or(usize::MAX);
+            self.sent = last;
+            Step::Forward { skip }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(sent: u64, catching_up: bool) -> Cursor {
+        Cursor { connection: ConnectionId::from_bytes([1; 16]), sent: Sequence(sent), catching_up }
+    }
+
+    fn step(cursor: &mut Cursor, first: u64, last: u64) -> Step {
+        cursor.on_delivery(Sequence(first), Sequence(last))
+    }
+
+    #[test]
+    fn forwards_the_next_once_and_never_over_a_hole() {
+        let mut cursor = at(5, false);
+        assert_eq!(step(&mut cursor, 6, 8), Step::Forward { skip: 0 });
+        assert_eq!(step(&mut cursor, 6, 8), Step::Drop);
+        assert_eq!(step(&mut cursor, 7, 10), Step::Forward { skip: 2 });
+        assert_eq!(cursor.sent, Sequence(10));
+        assert_eq!(step(&mut cursor, 12, 12), Step::Behind);
+        assert_eq!(cursor.sent, Sequence(10));
+    }
+
+    #[test]
+    fn holds_live_entries_back_while_pages_are_on_their_way() {
+        let mut cursor = at(5, true);
+        assert_eq!(step(&mut cursor, 6, 6), Step::Hold);
+        assert_eq!(step(&mut cursor, 9, 9), Step::Hold);
+        assert_eq!(step(&mut cursor, 4, 5), Step::Drop);
+        assert_eq!(cursor.sent, Sequence(5));
+    }
+}

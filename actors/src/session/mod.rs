@@ -1,0 +1,20 @@
+//! One user on this node: the devices with a socket here, how far each has come, what each is
+//! still owed.
+//!
+//! Pure: `cursor` (is this delivery next for this device), `subscription`. `actor` carries out.
+
+mod actor;
+mod attach;
+mod catch_up;
+mod cursor;
+mod limits;
+mod messages;
+mod positions;
+mod registry;
+mod requests;
+mod subscription;
+
+pub use actor::{Session, SessionContext};
+pub use limits::SendLimit;
+pub use messages::{Attach, CloseDevice, Drained, FromSocket, ReadUpTo, ToSocket};
+pub use registry::{Online, Sessions};

@@ -1,0 +1,52 @@
+//! Positions that are not stored yet: merged here, written in groups. Pure.
+
+use std::collections::BTreeMap;
+
+use schema::record::PositionAdvance;
+use schema::{ConversationId, DeviceId, Sequence, UserId};
+
+/// Merged advances by conversation and device.
+#[derive(Debug, Default)]
+pub struct Positions {
+    delivered: BTreeMap<(ConversationId, DeviceId), Sequence>,
+    read: BTreeMap<ConversationId, Sequence>,
+}
+
+impl Positions {
+    pub fn delivered(&mut self, conversation: ConversationId, device: DeviceId, seq: Sequence) {
+        let position = self.delivered.entry((conversation, device)).or_default();
+        *position = seq.max(*position);
+    }
+
+    pub fn read(&mut self, conversation: ConversationId, seq: Sequence) {
+        let position = self.read.entry(conversation).or_default();
+        *position = seq.max(*position);
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.delivered.is_empty() && self.read.is_empty()
+    }
+
+    /// What a device acknowledged here and the store may not show yet.
+    #[must_use]
+    pub fn delivered_so_far(&self, conversation: ConversationId, device: DeviceId) -> Sequence {
+        self.delivered.get(&(conversation, device)).copied().unwrap_or_default()
+    }
+
+    /// Takes everything, to be written.
+    pub fn take(&mut self, user_id: UserId) -> Vec<PositionAdvance> {
+        let delivered = std::mem::take(&mut self.delivered).into_iter().map(
+            |((conversation_id, device), seq)| PositionAdvance {
+                user_id,
+                conversation_id,
+                delivered: Some((device, seq)),
+                read: None,
+            },
+        );
+        let read = std::mem::take(&mut self.read).into_iter().map(|(conversation_id, seq)| {
+            PositionAdvance { user_id, conversation_id, delivered: None, read: Some(seq) }
+        });
+        delivered.chain(read).collect()
+    }
+}

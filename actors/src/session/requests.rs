@@ -1,0 +1,313 @@
+//! What attached sockets ask for.
+
+use std::time::Duration;
+
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
+use schema::record::{Draft, Event, MessageBody};
+use schema::wire::{
+    Accepted, ClientFrame, ErrorCode, FetchHistory, History, JoinConversation, Joined,
+    LeaveConversation, Left, LogFrame, Ping, Pong, Position, Refusal, SendMessage, ServerFrame,
+};
+use schema::{ConnectionId, ConversationId, Sequence};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::actor::Session;
+use super::messages::FromSocket;
+use super::subscription::{Part, Subscription};
+use crate::conversation::{self, Answered, Join, Leave, PageRead, Read, Submit, SubmitReply};
+use crate::node::Page;
+
+/// A send unanswered for longer is answered `retry_later`. A little above the conversation's own.
+const SEND_DEADLINE: Duration = Duration::from_secs(12);
+/// Sends of one user that may wait at once.
+const UNANSWERED_MAX: usize = 1_000;
+/// Pages of history read at once for one user.
+const FETCHING_MAX: usize = 16;
+/// Entries of a page when the client names no limit.
+const HISTORY_DEFAULT: u64 = 50;
+
+impl Handler<FromSocket> for Session {
+    type Result = ();
+
+    fn handle(&mut self, message: FromSocket, ctx: &mut Self::Context) {
+        let FromSocket { connection, frame } = message;
+        if self.link(connection).is_none() {
+            return;
+        }
+        match frame {
+            ClientFrame::SendMessage(send) => self.send(connection, send, ctx),
+            ClientFrame::Ack(ack) => {
+                self.acknowledge(connection, ack.conversation_id, ack.seq, ctx)
+            }
+            ClientFrame::ReadReceipt(read) => {
+                let head = self.conversations.get(&read.conversation_id).map(|it| it.head);
+                let seq = read.seq.min(head.unwrap_or_default());
+                self.read_up_to(read.conversation_id, seq, ctx);
+            }
+            ClientFrame::JoinConversation(join) => self.join(connection, join, ctx),
+            ClientFrame::LeaveConversation(leave) => self.leave(connection, leave, ctx),
+            ClientFrame::FetchHistory(fetch) => self.fetch(connection, fetch, ctx),
+            ClientFrame::Ping(ping) => self.pong(connection, &ping),
+            // The socket's phase answers a second greeting itself.
+            ClientFrame::Hello(_) => {}
+        }
+    }
+}
+
+impl Session {
+    fn refuse(&mut self, connection: ConnectionId, reference: u64, refusal: Refusal) {
+        metrics::counter!(schema::metric::FRAME_ERRORS, "code" => refusal.code.as_str())
+            .increment(1);
+        self.frame(connection, ServerFrame::Error(refusal.into_frame(Some(reference))));
+    }
+
+    fn send(&mut self, connection: ConnectionId, send: SendMessage, ctx: &mut Context<Self>) {
+        let reference = send.reference;
+        if let Err(refusal) = self.submit(connection, send, ctx) {
+            self.refuse(connection, reference, refusal);
+        }
+    }
+
+    fn submit(
+        &mut self,
+        connection: ConnectionId,
+        send: SendMessage,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Refusal> {
+        if send.expires_after_ms.is_some() {
+            let text = "expires_after_ms: messages that disappear are not available";
+            return Err(Refusal::new(ErrorCode::InvalidField, text));
+        }
+        self.limiter.check()?;
+        if self.unanswered.len() >= UNANSWERED_MAX {
+            let text = "too many sends wait for their answer";
+            return Err(Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(500));
+        }
+        let (reference, conversation_id) = (send.reference, send.conversation_id);
+        let draft = Draft {
+            conversation_id,
+            message_id: send.message_id,
+            sender_id: self.user,
+            event: Event::Message(MessageBody {
+                content: send.content,
+                reply_to: send.reply_to,
+                thread: send.thread,
+                mentions: send.mentions.unwrap_or_default(),
+            }),
+            retry: send.retry.unwrap_or(false),
+        };
+        let to = ctx.address().recipient();
+        let submit = Submit { draft, reply: SubmitReply::Session { to, connection, reference } };
+        let address = self.conversation(conversation_id);
+        let address = address.ok_or_else(|| Refusal::retry_later("the conversation restarts"))?;
+        address.try_send(submit).map_err(|_| {
+            Refusal::new(ErrorCode::Overloaded, "the conversation is busy").retry_after_ms(200)
+        })?;
+        self.unanswered.insert((connection, reference), Instant::now() + SEND_DEADLINE);
+        self.arm_deadlines(ctx);
+        Ok(())
+    }
+
+    fn arm_deadlines(&mut self, ctx: &mut Context<Self>) {
+        if self.deadline_armed || self.unanswered.is_empty() {
+            return;
+        }
+        self.deadline_armed = true;
+        ctx.run_later(Duration::from_secs(1), |session, ctx| {
+            session.deadline_armed = false;
+            let now = Instant::now();
+            let late = session.unanswered.extract_if(.., |_, deadline| *deadline <= now);
+            let late: Vec<(ConnectionId, u64)> = late.map(|(key, _)| key).collect();
+            for (connection, reference) in late {
+                let refusal = Refusal::retry_later("not stored in time; repeat under the same id");
+                session.refuse(connection, reference, refusal);
+            }
+            session.arm_deadlines(ctx);
+        });
+    }
+
+    pub(super) fn on_answered(&mut self, answered: Answered, ctx: &mut Context<Self>) {
+        let Answered { connection, reference, conversation, message_id, result } = answered;
+        if self.unanswered.remove(&(connection, reference)).is_none() {
+            return;
+        }
+        match result {
+            Ok(submitted) => {
+                let accepted = Accepted {
+                    reference,
+                    message_id,
+                    conversation_id: conversation,
+                    seq: submitted.seq,
+                    sent_at: submitted.sent_at,
+                    duplicate: submitted.duplicate,
+                };
+                self.frame(connection, ServerFrame::Accepted(accepted));
+                // Who writes has read what stands above.
+                self.read_up_to(conversation, submitted.seq, ctx);
+            }
+            Err(refusal) => self.refuse(connection, reference, refusal),
+        }
+    }
+
+    /// The device has everything up to `seq`; it cannot have more than it was handed.
+    fn acknowledge(
+        &mut self,
+        connection: ConnectionId,
+        conversation: ConversationId,
+        seq: Sequence,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(device) = self.link(connection).map(|link| link.device) else { return };
+        let Some(subscription) = self.conversations.get_mut(&conversation) else { return };
+        if subscription.part == Part::Reader {
+            return;
+        }
+        let seq = seq.min(subscription.head);
+        self.positions.delivered(conversation, device, seq);
+        self.arm_flush(ctx);
+    }
+
+    fn read_up_to(&mut self, conversation: ConversationId, seq: Sequence, ctx: &mut Context<Self>) {
+        let Some(subscription) = self.conversations.get_mut(&conversation) else { return };
+        if subscription.part == Part::Reader || seq <= subscription.read {
+            return;
+        }
+        subscription.read = seq;
+        self.positions.read(conversation, seq);
+        self.arm_flush(ctx);
+    }
+
+    fn join(&mut self, connection: ConnectionId, join: JoinConversation, ctx: &mut Context<Self>) {
+        let id = join.conversation_id;
+        let (reply, joined) = oneshot::channel();
+        let ask = Join {
+            user: self.user,
+            listener: ctx.address().recipient(),
+            as_reader: true,
+            reply: Some(reply),
+        };
+        if let Some(address) = self.conversation(id) {
+            let _ = address.try_send(ask);
+        }
+        ctx.spawn(joined.into_actor(self).map(move |joined, session, ctx| {
+            match joined.unwrap_or_else(|_| Err(Refusal::retry_later("no answer"))) {
+                Ok(joined) => session.on_channel_joined(connection, &join, &joined, ctx),
+                Err(refusal) => session.refuse(connection, join.reference, refusal),
+            }
+        }));
+    }
+
+    fn on_channel_joined(
+        &mut self,
+        connection: ConnectionId,
+        join: &JoinConversation,
+        joined: &conversation::Joined,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = join.conversation_id;
+        let subscription = self
+            .conversations
+            .entry(id)
+            .or_insert_with(|| Subscription::joined(joined, Part::Reader));
+        subscription.head = subscription.head.max(joined.head);
+        let head = subscription.head;
+        let followed = subscription.cursor(connection).map(|cursor| cursor.sent);
+        let after = match (subscription.part, followed, join.after) {
+            // A member's socket follows already: nothing is sent twice.
+            (Part::Member, Some(sent), _) => sent,
+            (_, _, Some(after)) => after.min(head).max(subscription.visible_after),
+            (_, _, None) => head,
+        };
+        if subscription.part == Part::Reader || followed.is_none() {
+            subscription.follow(connection, after);
+        }
+        let generation = subscription.generation;
+        let behind = after < head;
+        self.frame(
+            connection,
+            ServerFrame::Joined(Joined {
+                reference: join.reference,
+                conversation_id: id,
+                generation,
+                head,
+                after,
+            }),
+        );
+        if behind {
+            self.fall_behind(connection, id, ctx);
+        }
+    }
+
+    fn leave(&mut self, connection: ConnectionId, leave: LeaveConversation, ctx: &Context<Self>) {
+        let id = leave.conversation_id;
+        if let Some(subscription) = self.conversations.get_mut(&id)
+            && subscription.part == Part::Reader
+        {
+            subscription.unfollow(connection);
+            if subscription.cursors.is_empty() {
+                let listener = ctx.address().recipient();
+                if let Some(address) = &subscription.conversation {
+                    let _ = address.try_send(Leave { user: self.user, listener });
+                }
+                self.conversations.remove(&id);
+            }
+        }
+        let left = Left { reference: leave.reference, conversation_id: id };
+        self.frame(connection, ServerFrame::Left(left));
+    }
+
+    fn fetch(&mut self, connection: ConnectionId, fetch: FetchHistory, ctx: &mut Context<Self>) {
+        let page = match (fetch.before, fetch.after) {
+            (Some(_), Some(_)) => {
+                let text = "before and after: name one of them";
+                let refusal = Refusal::new(ErrorCode::InvalidField, text);
+                return self.refuse(connection, fetch.reference, refusal);
+            }
+            (Some(before), None) => Page::Before(before),
+            (None, Some(after)) => Page::After(after),
+            (None, None) => Page::Newest,
+        };
+        if self.fetching >= FETCHING_MAX {
+            let text = "too many pages are being read";
+            let refusal = Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(200);
+            return self.refuse(connection, fetch.reference, refusal);
+        }
+        self.fetching += 1;
+        let limit = fetch.limit.unwrap_or(HISTORY_DEFAULT);
+        let (reply, page_read) = oneshot::channel();
+        let read = Read { reader: self.user, page, limit, reply };
+        if let Some(address) = self.conversation(fetch.conversation_id) {
+            let _ = address.try_send(read);
+        }
+        ctx.spawn(page_read.into_actor(self).map(move |page, session, _| {
+            session.fetching -= 1;
+            match page.unwrap_or_else(|_| Err(Refusal::retry_later("no answer"))) {
+                Ok(page) => session.frame(connection, history(&fetch, &page)),
+                Err(refusal) => session.refuse(connection, fetch.reference, refusal),
+            }
+        }));
+    }
+
+    fn pong(&mut self, connection: ConnectionId, ping: &Ping) {
+        let heads = ping.positions.as_ref().map(|positions| {
+            let head_of = |position: &Position| {
+                let subscription = self.conversations.get(&position.conversation_id)?;
+                let conversation_id = position.conversation_id;
+                Some(Position { conversation_id, seq: subscription.head })
+            };
+            positions.iter().filter_map(head_of).collect()
+        });
+        let server_time = self.context.clock.now_ms();
+        self.frame(connection, ServerFrame::Pong(Pong { server_time, heads }));
+    }
+}
+
+fn history(fetch: &FetchHistory, page: &PageRead) -> ServerFrame {
+    ServerFrame::History(History {
+        reference: fetch.reference,
+        conversation_id: fetch.conversation_id,
+        entries: page.entries.iter().map(|log| LogFrame::from(&log.entry)).collect(),
+        head: page.head,
+    })
+}

@@ -1,0 +1,10 @@
+//! The node's tree of actors: built once, watched, restarted within a budget, drained.
+//!
+//! actix's own `Supervisor` revives the same value after a stop and nothing after a panic; here a
+//! dead actor's state is gone, and the next life starts from the store.
+
+mod actor;
+mod tree;
+
+pub use actor::Supervisor;
+pub use tree::{Ports, Tree, TreeConfig, start};

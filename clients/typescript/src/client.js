@@ -1,0 +1,419 @@
+import { systemClock } from "./clock.js";
+import { asEntries, asEntry, encodeFrame } from "./codec.js";
+import { Connection } from "./connection.js";
+import { SwitchboardError } from "./errors.js";
+import { PositionLedger } from "./positions.js";
+import { Requests } from "./requests.js";
+import { Resources } from "./resources.js";
+import { Rest } from "./rest.js";
+import { Sender } from "./sender.js";
+import { SessionKeeper, defaultLock } from "./session.js";
+import { memoryOutbox, memorySession } from "./storage.js";
+import { Timelines } from "./timelines.js";
+
+/** @typedef {import("./types.js").Entry} Entry */
+/** @typedef {import("./types.js").Content} Content */
+/** @typedef {import("./types.js").Session} Session */
+/** @typedef {import("./types.js").SendResult} SendResult */
+/** @typedef {import("./types.js").Welcome} Welcome */
+
+export const CLIENT_NAME = "switchboard-js/0.1.0";
+const ACK_DELAY_MS = 250;
+/** The server takes 4 KiB before it knows who is there; a position is some 45 bytes. */
+const HELLO_BYTES_MAX = 4_000;
+const PING_POSITIONS_MAX = 1_000;
+
+/**
+ * @typedef {object} ClientOptions
+ * @property {string} baseUrl where the server is, such as `https://chat.example.org`
+ * @property {typeof WebSocket} [WebSocket] for platforms without their own
+ * @property {typeof globalThis.fetch} [fetch]
+ * @property {import("./storage.js").SessionStorage} [session] where the sign-in is kept
+ * @property {import("./storage.js").OutboxStorage} [outbox] where unsent messages are kept
+ * @property {boolean} [reconnectOnReplaced] fight for the socket when the same device connects
+ *   elsewhere; default false
+ * @property {number} [inFlightMax] messages of one conversation sent before the first has its
+ *   number; default 1, which keeps their order whatever happens
+ * @property {import("./types.js").Clock} [clock]
+ * @property {() => number} [random]
+ * @property {import("./session.js").Lock} [lock]
+ */
+
+/**
+ * One signed-in device. Events, each a `CustomEvent`:
+ * `state` (the connection), `entry` (a log entry, in order and once), `message_state` (one's own
+ * message: pending, sent, failed), `welcome`, `resync`, `hidden`, `server_error` and `frame`
+ * (any other frame).
+ */
+export class SwitchboardClient extends EventTarget {
+  #clock;
+  #session;
+  #connection;
+  #requests;
+  #timelines;
+  #sender;
+  #delivered = new PositionLedger();
+  #read = new PositionLedger();
+  /** @type {any} */
+  #ackTimer;
+  /** @type {Welcome | null} */
+  #welcome = null;
+
+  /** @param {ClientOptions} options */
+  constructor(options) {
+    super();
+    const clock = options.clock ?? systemClock;
+    const random = options.random ?? Math.random;
+    this.#clock = clock;
+    this.rest = new Rest({
+      baseUrl: options.baseUrl,
+      fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
+      clock,
+      random,
+      token: (refused) => this.#session.token(refused),
+    });
+    /** The REST routes. */
+    this.api = new Resources(this.rest);
+    this.#session = new SessionKeeper({
+      storage: options.session ?? memorySession(),
+      refresh: (refresh_token) => this.#open("/v1/token/refresh", { refresh_token }),
+      clock,
+      lock: options.lock ?? defaultLock(),
+    });
+    this.#connection = new Connection({
+      url: socketUrl(options.baseUrl),
+      WebSocket: options.WebSocket ?? globalThis.WebSocket,
+      clock,
+      random,
+      reconnectOnReplaced: options.reconnectOnReplaced ?? false,
+      token: (refused) => this.#session.token(refused),
+      hello: (token) => this.#hello(token),
+      ping: () => ({ positions: this.#timelines.positions().slice(0, PING_POSITIONS_MAX) }),
+      onFrame: (name, body) => this.#receive(name, body),
+      onState: (state) => this.#connectionChanged(state),
+    });
+    this.#requests = new Requests(clock, (name, body) => this.#connection.send(name, body));
+    this.#timelines = new Timelines({
+      clock,
+      random,
+      fetchAfter: async (id, after) => (await this.history(id, { after, limit: 200 })).entries,
+      onEntry: (entry) => this.#inOrder(entry),
+      onHidden: (conversation_id, range) => this.#emit("hidden", { conversation_id, ...range }),
+    });
+    this.#sender = new Sender({
+      clock,
+      random,
+      storage: options.outbox ?? memoryOutbox(),
+      inFlightMax: options.inFlightMax ?? 1,
+      connected: () => this.#connection.connected,
+      ask: (name, body) => this.#requests.ask(name, body),
+      onState: (item, state, result) => this.#emit("message_state", { item, state, ...result }),
+    });
+  }
+
+  // === signing in ===
+
+  /** @returns {Session | null} */
+  get session() {
+    return this.#session.current;
+  }
+
+  /** @param {{ username: string, password: string, display_name?: string, device?: string }} account */
+  async register(account) {
+    return this.#session.begin(await this.#open("/v1/register", account));
+  }
+
+  /** @param {{ username: string, password: string, device?: string }} account */
+  async login(account) {
+    return this.#session.begin(await this.#open("/v1/login", account));
+  }
+
+  /** Signs this device out here, and on the server when it can be reached. */
+  async logout() {
+    this.close();
+    try {
+      await this.rest.request("POST", "/v1/logout", {});
+    } catch (error) {
+      if (!(error instanceof SwitchboardError)) throw error;
+    } finally {
+      this.#session.end();
+    }
+  }
+
+  // === the socket ===
+
+  get state() {
+    return this.#connection.state;
+  }
+
+  /** Connects and stays connected until {@link close}. */
+  connect() {
+    this.#sender.restore();
+    this.#connection.open();
+  }
+
+  close() {
+    this.#sendAcks();
+    this.#connection.close();
+  }
+
+  /** Checks a connection that may be dead, as after the browser's `offline` event. */
+  probe() {
+    if (this.#connection.connected) this.#connection.probe();
+  }
+
+  // === conversations ===
+
+  /**
+   * Resolves when the message is stored; rejects when it is refused for good. Until then it is
+   * kept in the outbox and sent again under the same id as often as it takes.
+   * @param {string} conversationId
+   * @param {string | Content} content
+   * @param {import("./types.js").SendOptions} [options]
+   * @returns {Promise<SendResult> & { message_id: string }}
+   */
+  send(conversationId, content, options = {}) {
+    const body = typeof content === "string" ? { text: { text: content } } : content;
+    const refusal = this.#tooLarge(conversationId, body, options);
+    if (refusal !== null) throw refusal;
+    const { item, sent } = this.#sender.add(conversationId, body, options);
+    return Object.assign(sent, { message_id: item.message_id });
+  }
+
+  /** @param {string} [conversationId] messages without a number yet, oldest first */
+  pending(conversationId) {
+    return this.#sender.items(conversationId);
+  }
+
+  /** @param {string} messageId of a failed message */
+  retry(messageId) {
+    return this.#sender.retry(messageId);
+  }
+
+  /** @param {string} messageId of a failed message */
+  discard(messageId) {
+    this.#sender.discard(messageId);
+  }
+
+  /**
+   * A page of the log over the socket: below `before`, above `after`, or the newest.
+   * @param {string} conversationId
+   * @param {{ before?: number, after?: number, limit?: number }} [range]
+   * @returns {Promise<import("./types.js").HistoryPage>}
+   */
+  async history(conversationId, range = {}) {
+    const body = { conversation_id: conversationId, ...range };
+    const page = await this.#requests.ask("fetch_history", body);
+    return { conversation_id: conversationId, entries: asEntries(page.entries), head: page.head };
+  }
+
+  /** @param {string} conversationId @param {number} seq this user has read up to here */
+  markRead(conversationId, seq) {
+    if (this.#read.advance(conversationId, seq)) this.#sendReads();
+  }
+
+  /**
+   * Names what is already known, as from the chat list: entries above `seq` are delivered.
+   * @param {string} conversationId
+   * @param {number} seq
+   * @param {number} [generation]
+   */
+  startAt(conversationId, seq, generation) {
+    this.#timelines.startAt(conversationId, seq);
+    if (this.#delivered.advance(conversationId, seq)) this.#scheduleAcks();
+    if (generation !== undefined) this.#timelines.noteGeneration(conversationId, generation);
+  }
+
+  /** @param {string} conversationId no longer followed, as after leaving it */
+  forget(conversationId) {
+    this.#timelines.forget(conversationId);
+    this.#delivered.forget(conversationId);
+    this.#read.forget(conversationId);
+  }
+
+  /** What has been handed out as `entry`, for applications that keep it over a restart. */
+  positions() {
+    return this.#timelines.positions();
+  }
+
+  /**
+   * Live delivery of a channel without being its member.
+   * @param {string} conversationId
+   * @param {number} [after] default: from now on
+   */
+  async join(conversationId, after) {
+    const body = { conversation_id: conversationId, after };
+    const joined = await this.#requests.ask("join_conversation", body);
+    this.startAt(conversationId, joined.after, joined.gen);
+    return { head: joined.head, after: joined.after };
+  }
+
+  /** Ends a {@link join}. @param {string} conversationId */
+  async leave(conversationId) {
+    await this.#requests.ask("leave_conversation", { conversation_id: conversationId });
+    this.forget(conversationId);
+  }
+
+  // === frames ===
+
+  /** @param {string} name @param {any} body */
+  #receive(name, body) {
+    const entry = name === "accepted" ? null : asEntry(name, body);
+    if (entry !== null) return this.#timelines.accept(entry);
+    switch (name) {
+      case "welcome":
+        return this.#welcomed(body);
+      case "more_conversations":
+        return this.#conversations(body.conversations);
+      case "accepted":
+        return this.#accepted(body);
+      case "resync":
+        return this.#resync(body);
+      case "pong":
+        for (const { conversation_id, seq } of body.heads ?? []) {
+          this.#timelines.noteHead(conversation_id, seq);
+        }
+        return undefined;
+      case "error":
+        if (body.ref == null) return this.#emit("server_error", SwitchboardError.fromFrame(body));
+        return this.#requests.answer(name, body);
+      default:
+        if (body.ref == null) return this.#emit("frame", { name, body });
+        return this.#requests.answer(name, body);
+    }
+  }
+
+  /** @param {Welcome} welcome */
+  #welcomed(welcome) {
+    this.#welcome = welcome;
+    this.#conversations(welcome.conversations);
+    this.#timelines.connected();
+    this.#emit("welcome", welcome);
+    this.#sender.flush();
+  }
+
+  /** @param {import("./types.js").ConversationState[]} states */
+  #conversations(states) {
+    for (const state of states) {
+      this.#delivered.confirm(state.conversation_id, state.delivered);
+      this.#read.confirm(state.conversation_id, state.read);
+      if (this.#timelines.welcome(state)) this.#emit("resync", state);
+    }
+    this.#scheduleAcks();
+    this.#sendReads();
+  }
+
+  /** @param {any} accepted */
+  #accepted(accepted) {
+    const { message_id, conversation_id, seq, sent_at, duplicate } = accepted;
+    const item = this.#sender.settle(message_id, { seq, sent_at, duplicate });
+    this.#requests.answer("accepted", accepted);
+    if (item === undefined) return;
+    // This device is not sent its own message: it makes the entry from what it sent.
+    this.#timelines.accept({
+      kind: "new_message",
+      conversation_id,
+      seq,
+      message_id,
+      sender_id: /** @type {Welcome} */ (this.#welcome).user_id,
+      sent_at,
+      content: item.content,
+      reply_to: item.options.reply_to,
+      thread: item.options.thread,
+      mentions: item.options.mentions,
+    });
+  }
+
+  /** @param {any} resync */
+  #resync(resync) {
+    this.#timelines.reset(resync.conversation_id, resync.head);
+    this.#timelines.noteGeneration(resync.conversation_id, resync.gen);
+    this.#delivered.forget(resync.conversation_id);
+    this.#read.forget(resync.conversation_id);
+    this.#emit("resync", resync);
+  }
+
+  /** @param {Entry} entry */
+  #inOrder(entry) {
+    // One's own message in the log: its `accepted` was lost with a connection.
+    const { seq, sent_at, message_id, conversation_id } = entry;
+    if (entry.sender_id === this.#welcome?.user_id) {
+      this.#sender.settle(message_id, { seq, sent_at, duplicate: true });
+    }
+    if (this.#delivered.advance(conversation_id, seq)) this.#scheduleAcks();
+    this.#emit("entry", entry);
+  }
+
+  /** @param {import("./types.js").ConnectionState} state */
+  #connectionChanged(state) {
+    if (state.state !== "connected") {
+      this.#timelines.connectionLost();
+      this.#sender.connectionLost();
+      this.#requests.connectionLost();
+      this.#clock.clearTimeout(this.#ackTimer);
+      this.#ackTimer = undefined;
+    }
+    this.#emit("state", state);
+  }
+
+  // === what goes out by itself ===
+
+  /** @param {string} token */
+  #hello(token) {
+    const device_id = this.session?.device_id;
+    const bare = { token, device_id, client: CLIENT_NAME };
+    const positions = this.#timelines.positions();
+    // Conversations that do not fit start where this device last acknowledged; what it has
+    // beyond that is dropped as a repeat.
+    for (;;) {
+      const hello = { ...bare, positions };
+      if (positions.length === 0 || encodeFrame("hello", hello).length <= HELLO_BYTES_MAX) return hello;
+      positions.length = Math.floor(positions.length * 0.9);
+    }
+  }
+
+  #scheduleAcks() {
+    this.#ackTimer ??= this.#clock.setTimeout(() => this.#sendAcks(), ACK_DELAY_MS);
+  }
+
+  #sendAcks() {
+    this.#clock.clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    if (!this.#connection.connected) return;
+    for (const position of this.#delivered.take()) this.#connection.send("ack", position);
+  }
+
+  #sendReads() {
+    if (!this.#connection.connected) return;
+    for (const position of this.#read.take()) this.#connection.send("read_receipt", position);
+  }
+
+  /**
+   * @param {string} conversation_id
+   * @param {Content} content
+   * @param {import("./types.js").SendOptions} options
+   */
+  #tooLarge(conversation_id, content, options) {
+    const limits = this.#welcome?.limits;
+    if (limits === undefined) return null;
+    const frame = encodeFrame("send_message", { conversation_id, content, ...options });
+    // 64 bytes for what each attempt adds.
+    if (frame.length + 64 <= limits.frame_bytes_max) return null;
+    return new SwitchboardError("too_large", "The message is too large to be sent.");
+  }
+
+  /** @param {string} path @param {object} body a route that needs no sign-in */
+  #open(path, body) {
+    return this.rest.request("POST", path, { body, open: true });
+  }
+
+  /** @param {string} type @param {unknown} detail */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** @param {string} baseUrl */
+function socketUrl(baseUrl) {
+  return `${baseUrl.replace(/^http/u, "ws").replace(/\/$/u, "")}/ws`;
+}

@@ -1,0 +1,17 @@
+// The door of the package: what applications may use.
+export { SwitchboardClient } from "./client.js";
+export { SwitchboardError, isTemporary } from "./errors.js";
+export { memoryOutbox, memorySession, webOutbox, webSession } from "./storage.js";
+export { uuidTimeMs, uuidV7 } from "./uuid.js";
+
+/** @typedef {import("./client.js").ClientOptions} ClientOptions */
+/** @typedef {import("./storage.js").OutboxStorage} OutboxStorage */
+/** @typedef {import("./storage.js").SessionStorage} SessionStorage */
+/** @typedef {import("./types.js").ChatListItem} ChatListItem */
+/** @typedef {import("./types.js").ConnectionState} ConnectionState */
+/** @typedef {import("./types.js").Content} Content */
+/** @typedef {import("./types.js").ConversationView} ConversationView */
+/** @typedef {import("./types.js").Entry} Entry */
+/** @typedef {import("./types.js").OutboxItem} OutboxItem */
+/** @typedef {import("./types.js").Session} Session */
+/** @typedef {import("./types.js").UserView} UserView */

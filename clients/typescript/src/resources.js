@@ -1,0 +1,103 @@
+import { asEntries } from "./codec.js";
+import { withEntry } from "./rest.js";
+
+/** @typedef {import("./types.js").UserView} UserView */
+/** @typedef {import("./types.js").ConversationView} ConversationView */
+/** @typedef {import("./types.js").ChatListItem} ChatListItem */
+
+/** The REST routes by name. Every method throws a `SwitchboardError`. */
+export class Resources {
+  #rest;
+
+  /** @param {import("./rest.js").Rest} rest */
+  constructor(rest) {
+    this.#rest = rest;
+  }
+
+  /** @returns {Promise<UserView & { created_at: number, device_id: string }>} */
+  me() {
+    return this.#rest.request("GET", "/v1/users/me");
+  }
+
+  /** @param {{ display_name?: string, status_text?: string }} change */
+  changeProfile(change) {
+    return this.#rest.request("PATCH", "/v1/users/me", { body: change });
+  }
+
+  /** @param {string} userId @returns {Promise<UserView>} */
+  user(userId) {
+    return this.#rest.request("GET", `/v1/users/${userId}`);
+  }
+
+  /** @param {string} username exact @returns {Promise<UserView | null>} */
+  async findUser(username) {
+    const found = await this.#rest.request("GET", "/v1/users", { query: { username } });
+    return found.users[0] ?? null;
+  }
+
+  /**
+   * One page of the chat list, newest first.
+   * @param {string} userId
+   * @param {string} [cursor]
+   * @returns {Promise<{ conversations: ChatListItem[], next_cursor?: string }>}
+   */
+  async conversations(userId, cursor) {
+    const path = `/v1/users/${userId}/conversations`;
+    const page = await this.#rest.request("GET", path, { query: { cursor } });
+    return { ...page, conversations: page.conversations.map(withEntry) };
+  }
+
+  /**
+   * @param {import("./types.js").ConversationKind} kind
+   * @param {string[]} members user ids, oneself left out
+   * @param {string} [name]
+   * @returns {Promise<ConversationView>} a direct conversation that exists is returned as it is
+   */
+  createConversation(kind, members, name) {
+    return this.#rest.request("POST", "/v1/conversations", { body: { kind, members, name } });
+  }
+
+  /** @param {string} conversationId @returns {Promise<ConversationView>} */
+  conversation(conversationId) {
+    return this.#rest.request("GET", `/v1/conversations/${conversationId}`);
+  }
+
+  /** @param {string} conversationId @param {string} name */
+  renameConversation(conversationId, name) {
+    return this.#rest.request("PATCH", `/v1/conversations/${conversationId}`, { body: { name } });
+  }
+
+  /** @param {string} conversationId @param {import("./types.js").Member[]} members */
+  addMembers(conversationId, members) {
+    const path = `/v1/conversations/${conversationId}/members`;
+    return this.#rest.request("POST", path, { body: { members } });
+  }
+
+  /** @param {string} conversationId @param {string[]} members oneself: leaves the conversation */
+  removeMembers(conversationId, members) {
+    const path = `/v1/conversations/${conversationId}/members`;
+    return this.#rest.request("DELETE", path, { body: { members } });
+  }
+
+  /**
+   * A page of the log without a socket.
+   * @param {string} conversationId
+   * @param {{ before?: number, after?: number, limit?: number }} [range]
+   * @returns {Promise<import("./types.js").HistoryPage>}
+   */
+  async messages(conversationId, range = {}) {
+    const path = `/v1/conversations/${conversationId}/messages`;
+    const page = await this.#rest.request("GET", path, { query: range });
+    return { conversation_id: conversationId, entries: asEntries(page.entries), head: page.head };
+  }
+
+  /** @returns {Promise<{ devices: { device_id: string, name: string, current: boolean }[] }>} */
+  devices() {
+    return this.#rest.request("GET", "/v1/devices");
+  }
+
+  /** @param {string} deviceId signs that device out and closes its socket */
+  revokeDevice(deviceId) {
+    return this.#rest.request("DELETE", `/v1/devices/${deviceId}`);
+  }
+}

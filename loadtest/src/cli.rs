@@ -1,0 +1,259 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::Target;
+use crate::scenario::{self, ServerChoice, direct, idle, kill9, replay};
+use crate::server_process::ServerSpec;
+use crate::verdict::Outcome;
+
+/// Drives a Switchboard server by its public contract and judges what comes back.
+///
+/// Exit status: 0 PASS, 1 FAIL, 2 could not run.
+#[derive(Debug, Parser)]
+#[command(name = "switchboard-loadtest", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub scenario: Scenario,
+    /// Prints the outcome as one JSON object.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// Which server. Without `--target` one is started and stopped, from `--server-bin`.
+#[derive(Clone, Debug, Args)]
+pub struct ServerArgs {
+    /// The server program to start: `PATH serve …`.
+    #[arg(long, value_name = "PATH", conflicts_with = "target")]
+    pub server_bin: Option<PathBuf>,
+    /// Keeps the started server's data here, instead of in a folder that is removed.
+    #[arg(long, value_name = "DIR", conflicts_with = "target")]
+    pub data_dir: Option<PathBuf>,
+    /// Added to the started server's environment. May be repeated.
+    #[arg(long = "server-env", value_name = "NAME=VALUE", conflicts_with = "target")]
+    pub server_environment: Vec<String>,
+    /// A running server's public listener, `http://host:port`.
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Its internal listener, to make users at once.
+    #[arg(long, value_name = "URL", requires = "target")]
+    pub internal: Option<String>,
+    /// The file that holds its admin token.
+    #[arg(long, value_name = "FILE", requires = "internal")]
+    pub admin_token_file: Option<PathBuf>,
+    /// Its process, to read CPU and memory.
+    #[arg(long, value_name = "PID", requires = "target")]
+    pub server_pid: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Scenario {
+    /// Replays logs of real chat and reads them back in every way.
+    Replay(ReplayArgs),
+    /// Pairs of users in a closed loop: messages a second, latency, CPU a message.
+    Direct(DirectArgs),
+    /// Many silent connections: bytes each.
+    Idle(IdleArgs),
+    /// kill -9 at random moments under load.
+    Kill9(Kill9Args),
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Logs, one JSON object a line.
+    #[arg(required = true, value_name = "FILE.jsonl")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Repeats a run's random choices.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Of 1,000 lines, so many have the sender's socket reset round the send, and as many
+    /// another speaker's.
+    #[arg(long, value_name = "PER_MILLE", default_value_t = 0)]
+    cut_sockets: u32,
+    /// kill -9 of the started server while the line after this many is on its way.
+    #[arg(long, value_name = "LINES", conflicts_with = "target")]
+    kill_server_after: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct DirectArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[arg(long, default_value_t = 100)]
+    pairs: usize,
+    #[arg(long, default_value_t = 10.0)]
+    duration_s: f64,
+    #[arg(long, default_value_t = 3.0)]
+    warmup_s: f64,
+    /// Bytes of each text, 16 at least.
+    #[arg(long, default_value_t = 100)]
+    body_bytes: usize,
+    /// Receivers acknowledge their position once in so many messages.
+    #[arg(long, default_value_t = 16)]
+    ack_every: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct IdleArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[arg(long, default_value_t = 10_000)]
+    connections: usize,
+    /// What each connection does once.
+    #[arg(long, value_enum, default_value = "ping")]
+    echo: idle::Echo,
+    #[arg(long, default_value_t = 3.0)]
+    settle_s: f64,
+    /// Fails beyond this many resident bytes each.
+    #[arg(long, value_name = "BYTES")]
+    max_bytes_per_connection: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Kill9Args {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[arg(long, default_value_t = 20)]
+    rounds: u32,
+    #[arg(long, default_value_t = 100)]
+    senders: usize,
+    #[arg(long, default_value_t = 5)]
+    conversations: usize,
+    /// Messages a sender has on their way at once.
+    #[arg(long, default_value_t = 4)]
+    pipeline: usize,
+    /// Repeats a run's random choices.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Scenario {
+    /// Runs what was asked for.
+    ///
+    /// # Errors
+    /// When it could not be run.
+    pub async fn run(self) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Replay(args) => {
+                let seed = announce(args.seed);
+                replay::run(replay::Options {
+                    server: args.server.choice()?,
+                    files: args.files,
+                    seed,
+                    cut_per_mille: args.cut_sockets,
+                    kill_server_after: args.kill_server_after,
+                    catch_up: replay::CATCH_UP,
+                })
+                .await
+            }
+            Self::Direct(args) => {
+                direct::run(direct::Options {
+                    server: args.server.choice()?,
+                    pairs: args.pairs,
+                    warmup: seconds(args.warmup_s)?,
+                    duration: seconds(args.duration_s)?,
+                    body_bytes: args.body_bytes,
+                    ack_every: args.ack_every,
+                })
+                .await
+            }
+            Self::Idle(args) => {
+                idle::run(idle::Options {
+                    server: args.server.choice()?,
+                    connections: args.connections,
+                    echo: args.echo,
+                    settle: seconds(args.settle_s)?,
+                    bytes_per_connection_max: args.max_bytes_per_connection,
+                })
+                .await
+            }
+            Self::Kill9(args) => {
+                let seed = announce(args.seed);
+                let mut options = kill9::Options::new(args.server.choice()?, seed);
+                options.rounds = args.rounds;
+                options.senders = args.senders;
+                options.conversations = args.conversations;
+                options.pipeline = args.pipeline;
+                kill9::run(options).await
+            }
+        }
+    }
+}
+
+impl ServerArgs {
+    /// The server that these arguments name.
+    ///
+    /// # Errors
+    /// When they name none, or an address or file is unusable.
+    pub fn choice(&self) -> anyhow::Result<ServerChoice> {
+        if let Some(target) = &self.target {
+            let target = Target {
+                public: Target::parse_address(target)?,
+                internal: self.internal.as_deref().map(Target::parse_address).transpose()?,
+                admin_token: self.admin_token()?,
+            };
+            return Ok(ServerChoice::Running { target, pid: self.server_pid });
+        }
+        let binary = self.server_bin.clone().context("give --server-bin PATH or --target URL")?;
+        let environment = self
+            .server_environment
+            .iter()
+            .map(|text| {
+                let (name, value) =
+                    text.split_once('=').with_context(|| format!("{text}: no NAME=VALUE"))?;
+                Ok((name.to_owned(), value.to_owned()))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(ServerChoice::Own(ServerSpec { binary, data_dir: self.data_dir.clone(), environment }))
+    }
+
+    fn admin_token(&self) -> anyhow::Result<Option<String>> {
+        let Some(file) = &self.admin_token_file else { return Ok(None) };
+        let token = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        Ok(Some(token.trim().to_owned()))
+    }
+}
+
+/// Tells the seed at once: a run that hangs must be repeatable too.
+fn announce(seed: Option<u64>) -> u64 {
+    let seed = seed.unwrap_or_else(scenario::fresh_seed);
+    eprintln!("seed {seed}");
+    seed
+}
+
+fn seconds(seconds: f64) -> anyhow::Result<Duration> {
+    Duration::try_from_secs_f64(seconds).with_context(|| format!("{seconds} seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_server_must_be_named_once() {
+        let parse = |args: &str| Cli::try_parse_from(args.split(' '));
+        assert!(parse("x direct --server-bin a --target http://b:1").is_err());
+        assert!(parse("x replay").is_err());
+        assert!(parse("x replay a.jsonl --kill-server-after 9 --target http://b:1").is_err());
+        let Scenario::Direct(args) = parse("x direct").unwrap().scenario else { panic!() };
+        assert!(args.server.choice().is_err());
+        let Scenario::Idle(args) = parse("x idle --target http://b:1 --json").unwrap().scenario
+        else {
+            panic!()
+        };
+        assert!(matches!(args.server.choice(), Ok(ServerChoice::Running { .. })));
+    }
+}

@@ -1,0 +1,149 @@
+//! One entry of a log, reduced to what can be compared.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Content, Entry, Event, Member};
+use crate::wire::LogFrame;
+use crate::{ConversationId, MessageId, Sequence, UserId};
+
+/// 64 bits that stand for an entry's content. Equal contents have equal digests within one build;
+/// digests are compared, never stored.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(pub u64);
+
+impl Digest {
+    /// Of a message: every byte of its content, and what it refers to.
+    #[must_use]
+    pub fn of_message(
+        content: &Content,
+        reply_to: Option<Sequence>,
+        thread: Option<Sequence>,
+        mentions: &[UserId],
+    ) -> Self {
+        Self::of(&("message", content, reply_to, thread, mentions))
+    }
+
+    /// Of a message that is a text and nothing else.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        Self::of_message(&Content::Text { text: text.to_owned() }, None, None, &[])
+    }
+
+    /// Of an entry as it is stored.
+    #[must_use]
+    pub fn of_event(event: &Event) -> Self {
+        match event {
+            Event::Message(body) => {
+                Self::of_message(&body.content, body.reply_to, body.thread, &body.mentions)
+            }
+            Event::MembersChanged { added, removed } => Self::of_members(added, removed),
+            Event::ConversationChanged { name } => Self::of_name(name.as_deref()),
+        }
+    }
+
+    /// Of an entry as it travels.
+    #[must_use]
+    pub fn of_log_frame(frame: &LogFrame) -> Self {
+        match frame {
+            LogFrame::NewMessage(message) => Self::of_message(
+                &message.content,
+                message.reply_to,
+                message.thread,
+                &message.mentions,
+            ),
+            LogFrame::MembersChanged(change) => Self::of_members(&change.added, &change.removed),
+            LogFrame::ConversationChanged(change) => Self::of_name(change.name.as_deref()),
+        }
+    }
+
+    fn of_members(added: &[Member], removed: &[UserId]) -> Self {
+        Self::of(&("members", added, removed))
+    }
+
+    fn of_name(name: Option<&str>) -> Self {
+        Self::of(&("name", name))
+    }
+
+    fn of(value: &impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Digest({self})")
+    }
+}
+
+/// Whether somebody said something, or the conversation itself changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowKind {
+    Message,
+    /// Members or name changed.
+    Change,
+}
+
+/// An entry as someone saw it: a store, a page of history, or a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Row {
+    pub conversation_id: ConversationId,
+    pub seq: Sequence,
+    pub message_id: MessageId,
+    pub sender_id: UserId,
+    pub kind: RowKind,
+    pub digest: Digest,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seq, message_id, sender_id, digest, .. } = self;
+        write!(formatter, "{message_id} at {seq} by {sender_id} (digest {digest})")
+    }
+}
+
+impl From<&Entry> for Row {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            conversation_id: entry.conversation_id,
+            seq: entry.seq,
+            message_id: entry.message_id,
+            sender_id: entry.sender_id,
+            kind: match entry.event {
+                Event::Message(_) => RowKind::Message,
+                _ => RowKind::Change,
+            },
+            digest: Digest::of_event(&entry.event),
+        }
+    }
+}
+
+impl From<&LogFrame> for Row {
+    fn from(frame: &LogFrame) -> Self {
+        let (sender_id, kind) = match frame {
+            LogFrame::NewMessage(message) => (message.sender_id, RowKind::Message),
+            LogFrame::MembersChanged(change) => (change.sender_id, RowKind::Change),
+            LogFrame::ConversationChanged(change) => (change.sender_id, RowKind::Change),
+        };
+        Self {
+            conversation_id: frame.conversation_id(),
+            seq: frame.seq(),
+            message_id: frame.message_id(),
+            sender_id,
+            kind,
+            digest: Digest::of_log_frame(frame),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Every shape that crosses a boundary: client frames, stored records, REST bodies, metric names.
+//!
+//! A leaf: no actor, no I/O, no clock. What is here is read by the server, the load tester and
+//! the simulator alike.
+
+pub mod checker;
+pub mod id;
+pub mod metric;
+pub mod record;
+pub mod rest;
+pub mod sequence;
+pub mod wire;
+
+pub use id::{ConnectionId, ConversationId, DeviceId, MessageId, NodeId, OwnerToken, UserId};
+pub use sequence::{Epoch, Sequence, SequenceRange};

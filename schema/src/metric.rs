@@ -1,0 +1,69 @@
+//! Every metric: its name, kind, unit, help text, labels. No user or conversation is a label.
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    /// Recorded in the unit of its name's suffix.
+    Histogram,
+}
+
+/// One metric's facts.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub help: &'static str,
+    pub labels: &'static [&'static str],
+}
+
+macro_rules! metrics {
+    ($($name:ident = $text:literal, $kind:ident, [$($label:literal),*], $help:literal;)+) => {
+        $(#[doc = $help] pub const $name: &str = $text;)+
+
+        /// All of them, for registration and for tests of dashboards.
+        pub const ALL: &[Facts] = &[$(Facts {
+            name: $text,
+            kind: Kind::$kind,
+            help: $help,
+            labels: &[$($label),*],
+        },)+];
+    };
+}
+
+metrics! {
+    CONNECTIONS_OPEN = "switchboard_connections_open", Gauge, [], "Sockets open now.";
+    CONNECTIONS_OPENED = "switchboard_connections_opened_total", Counter, [], "Sockets opened.";
+    CONNECTIONS_CLOSED = "switchboard_connections_closed_total", Counter, ["reason"], "Sockets closed, by close code name.";
+    CONNECTIONS_REFUSED = "switchboard_connections_refused_total", Counter, ["reason"], "Upgrades refused, by reason.";
+    FRAMES_RECEIVED = "switchboard_frames_received_total", Counter, ["frame"], "Frames from clients, by name.";
+    FRAME_ERRORS = "switchboard_frame_errors_total", Counter, ["code"], "Error frames sent, by code.";
+    SENDS_ACCEPTED = "switchboard_sends_accepted_total", Counter, [], "Messages stored and acknowledged.";
+    SENDS_DUPLICATE = "switchboard_sends_duplicate_total", Counter, [], "Sends answered with the number they already had.";
+    DELIVERIES = "switchboard_deliveries_total", Counter, [], "Entries handed to sockets.";
+    DELIVERY_BYTES = "switchboard_delivery_bytes_total", Counter, [], "Bytes written to sockets.";
+    SOCKET_WRITES = "switchboard_socket_writes_total", Counter, [], "Write calls on sockets.";
+    SLOW_CONSUMERS = "switchboard_slow_consumers_total", Counter, [], "Sockets closed because their reader was too slow.";
+    GAP_REPAIRS = "switchboard_gap_repairs_total", Counter, [], "Ranges read again because a delivery was missing.";
+    CATCH_UP_PAGES = "switchboard_catch_up_pages_total", Counter, [], "Pages sent to devices that were behind.";
+    ACCEPT_SECONDS = "switchboard_accept_seconds", Histogram, [], "From receiving a send to its acknowledgement.";
+    COMMITS = "switchboard_commits_total", Counter, [], "Commits applied.";
+    COMMIT_ENTRIES = "switchboard_commit_entries", Histogram, [], "Entries per commit.";
+    COMMIT_SECONDS = "switchboard_commit_seconds", Histogram, [], "From handing a commit to the store to its answer.";
+    COMMITS_UNKNOWN = "switchboard_commits_unknown_total", Counter, [], "Commits whose outcome had to be resolved.";
+    SHARDS_FENCED = "switchboard_shards_fenced_total", Counter, [], "Shard activations ended by another owner.";
+    SHARDS_BROKEN = "switchboard_shards_broken_total", Counter, [], "Shard activations stopped by a broken invariant: look at once.";
+    SHARD_TAKE_OVERS = "switchboard_shard_take_overs_total", Counter, [], "Shards claimed by this node.";
+    RING_DEPTH = "switchboard_ring_depth", Gauge, ["shard"], "Commits not materialised yet.";
+    ACTORS = "switchboard_actors", Gauge, ["kind"], "Actors alive.";
+    ACTOR_PANICS = "switchboard_actor_panics_total", Counter, ["kind"], "Actors that died of a panic.";
+    ACTOR_RESTARTS = "switchboard_actor_restarts_total", Counter, ["kind"], "Actors started again by the supervisor.";
+    MAILBOX_REFUSALS = "switchboard_mailbox_refusals_total", Counter, ["kind"], "Messages refused by a full mailbox.";
+    STORE_SECONDS = "switchboard_store_seconds", Histogram, ["operation"], "Store operations.";
+    STORE_ERRORS = "switchboard_store_errors_total", Counter, ["operation"], "Store operations that failed.";
+    HTTP_SECONDS = "switchboard_http_seconds", Histogram, ["route", "status"], "REST requests, by route pattern.";
+    SIGN_IN_FAILURES = "switchboard_sign_in_failures_total", Counter, ["code"], "Refused sign-ins, by code.";
+    RATE_LIMITED = "switchboard_rate_limited_total", Counter, ["limit"], "Requests refused by a rate limit.";
+    BUILD_INFO = "switchboard_build_info", Gauge, ["version"], "Always 1.";
+}

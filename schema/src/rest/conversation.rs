@@ -1,0 +1,108 @@
+//! Conversations, members, the chat list.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+
+use super::account::UserView;
+use crate::record::{ConversationKind, Member, Role};
+use crate::wire::LogFrame;
+use crate::{ConversationId, Sequence, UserId};
+
+/// `POST /v1/conversations`. The caller is a member without being listed.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreateConversationRequest {
+    #[garde(skip)]
+    pub kind: ConversationKind,
+    /// `direct`: exactly one other user. At most 1,000.
+    #[serde(default)]
+    #[garde(length(max = 1000))]
+    pub members: Vec<UserId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    pub name: Option<String>,
+}
+
+/// A conversation as a member sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConversationView {
+    pub conversation_id: ConversationId,
+    pub kind: ConversationKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub created_by: UserId,
+    /// Milliseconds since 1970 UTC.
+    pub created_at: i64,
+    #[serde(rename = "gen")]
+    pub generation: u32,
+    /// Last number; zero in an empty conversation.
+    pub head: Sequence,
+    /// Current members.
+    pub members: Vec<MemberView>,
+}
+
+/// A current member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MemberView {
+    #[serde(flatten)]
+    pub user: UserView,
+    pub role: Role,
+}
+
+/// `PATCH /v1/conversations/{id}`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConversationChange {
+    #[garde(length(chars, min = 1, max = 100))]
+    pub name: String,
+}
+
+/// `POST /v1/conversations/{id}/members`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AddMembersRequest {
+    #[garde(length(min = 1, max = 1000))]
+    pub members: Vec<Member>,
+}
+
+/// `DELETE /v1/conversations/{id}/members`: others (owner, admin) or oneself (leave).
+#[derive(Clone, Debug, Serialize, Deserialize, Validate)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RemoveMembersRequest {
+    #[garde(length(min = 1, max = 1000))]
+    pub members: Vec<UserId>,
+}
+
+/// `GET /v1/users/{id}/conversations`: newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChatList {
+    pub conversations: Vec<ChatListItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One row of the chat list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChatListItem {
+    pub conversation_id: ConversationId,
+    pub kind: ConversationKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The other user of a direct conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<UserView>,
+    #[serde(rename = "gen")]
+    pub generation: u32,
+    pub head: Sequence,
+    pub read: Sequence,
+    /// Entries above `read` that the user may see.
+    pub unread: u64,
+    /// The newest entry, for the list's second line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<LogFrame>,
+    pub role: Role,
+}

@@ -1,0 +1,157 @@
+//! Frames from a client. One WebSocket message is one map with one entry: name to body.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Content;
+use crate::{ConversationId, DeviceId, MessageId, Sequence, UserId};
+
+/// Everything a client may say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientFrame {
+    Hello(Hello),
+    SendMessage(SendMessage),
+    Ack(Ack),
+    ReadReceipt(ReadReceipt),
+    JoinConversation(JoinConversation),
+    LeaveConversation(LeaveConversation),
+    FetchHistory(FetchHistory),
+    Ping(Ping),
+}
+
+impl ClientFrame {
+    /// The frame's name on the wire; also a label value of metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::SendMessage(_) => "send_message",
+            Self::Ack(_) => "ack",
+            Self::ReadReceipt(_) => "read_receipt",
+            Self::JoinConversation(_) => "join_conversation",
+            Self::LeaveConversation(_) => "leave_conversation",
+            Self::FetchHistory(_) => "fetch_history",
+            Self::Ping(_) => "ping",
+        }
+    }
+
+    /// The `ref` to answer under.
+    #[must_use]
+    pub const fn reference(&self) -> Option<u64> {
+        match self {
+            Self::SendMessage(frame) => Some(frame.reference),
+            Self::JoinConversation(frame) => Some(frame.reference),
+            Self::LeaveConversation(frame) => Some(frame.reference),
+            Self::FetchHistory(frame) => Some(frame.reference),
+            Self::Hello(_) | Self::Ack(_) | Self::ReadReceipt(_) | Self::Ping(_) => None,
+        }
+    }
+}
+
+/// "I have everything of this conversation up to `seq`."
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    pub conversation_id: ConversationId,
+    pub seq: Sequence,
+}
+
+/// The first frame: who is there, and what the device already has.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    pub token: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<DeviceId>,
+    /// `name/version`, for the operator's eyes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positions: Option<Vec<Position>>,
+}
+
+impl std::fmt::Debug for Hello {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Hello")
+            .field("token", &"[redacted]")
+            .field("device_id", &self.device_id)
+            .field("client", &self.client)
+            .field("positions", &self.positions)
+            .finish()
+    }
+}
+
+/// Asks for a number for a message. Repeating it under the same `message_id` is safe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendMessage {
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    /// UUIDv7 made by the client: the idempotency key.
+    pub message_id: MessageId,
+    pub conversation_id: ConversationId,
+    pub content: Content,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Sequence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Sequence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<Vec<UserId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after_ms: Option<u64>,
+    /// True when this may have been sent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
+}
+
+/// This device has everything up to `seq`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    pub conversation_id: ConversationId,
+    pub seq: Sequence,
+}
+
+/// This user has read up to `seq`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadReceipt {
+    pub conversation_id: ConversationId,
+    pub seq: Sequence,
+}
+
+/// Live delivery of a channel that one may read, from above `after` (default: from the head).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinConversation {
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    pub conversation_id: ConversationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Sequence>,
+}
+
+/// Ends a [`JoinConversation`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaveConversation {
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    pub conversation_id: ConversationId,
+}
+
+/// A page of the log: below `before`, or above `after`; neither: the newest page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchHistory {
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    pub conversation_id: ConversationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Sequence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Sequence>,
+    /// At most 200; default 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
+/// Are you there; with `positions`, also: am I missing anything?
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ping {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positions: Option<Vec<Position>>,
+}

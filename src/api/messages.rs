@@ -1,0 +1,129 @@
+//! Messages without a socket: history, sending, read positions.
+
+use actix_web::{HttpResponse, get, post, web};
+use actors::node::{HISTORY_PAGE_MAX, Page};
+use schema::record::{Draft, Event, MessageBody};
+use schema::rest::{HistoryPage, Problem, ReadReceiptRequest, SendMessageRequest, SentMessage};
+use schema::wire::{LogFrame, validate};
+use schema::{ConversationId, MessageId, Sequence};
+use serde::Deserialize;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::body::Valid;
+use super::identity::Caller;
+use super::problem::ApiError;
+use super::state::ApiState;
+
+const LIMIT_DEFAULT: u64 = 50;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(get_messages).service(send_message).service(mark_read);
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+struct Paging {
+    /// Entries directly below this number.
+    before: Option<u64>,
+    /// Entries directly above this number.
+    after: Option<u64>,
+    /// At most 200; default 50.
+    limit: Option<u64>,
+}
+
+impl Paging {
+    fn page(&self) -> Result<Page, ApiError> {
+        match (self.before, self.after) {
+            (None, None) => Ok(Page::Newest),
+            (Some(before), None) => Ok(Page::Before(Sequence(before))),
+            (None, Some(after)) => Ok(Page::After(Sequence(after))),
+            (Some(_), Some(_)) => Err(ApiError::field("before", "give before or after, not both")),
+        }
+    }
+
+    fn limit(&self) -> Result<u64, ApiError> {
+        match self.limit.unwrap_or(LIMIT_DEFAULT) {
+            limit @ 1..=HISTORY_PAGE_MAX => Ok(limit),
+            _ => Err(ApiError::field("limit", format!("must be 1 to {HISTORY_PAGE_MAX}"))),
+        }
+    }
+}
+
+/// A page of the log in ascending order: below `before`, above `after`, or the newest.
+#[utoipa::path(
+    tag = "messages", params(("id" = ConversationId, Path), Paging),
+    responses(
+        (status = 200, body = HistoryPage),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+        (status = 422, body = Problem, description = "`invalid_field`"),
+    )
+)]
+#[get("/conversations/{id}/messages")]
+async fn get_messages(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    id: web::Path<ConversationId>,
+    paging: web::Query<Paging>,
+) -> Result<web::Json<HistoryPage>, ApiError> {
+    let (page, limit) = (paging.page()?, paging.limit()?);
+    let read = state.node.history(identity.user_id, id.into_inner(), page, limit).await?;
+    let entries = read.entries.iter().map(LogFrame::from).collect();
+    Ok(web::Json(HistoryPage { entries, head: read.head }))
+}
+
+/// Sends a message. Repeating it under the same `message_id` gives the number it already has.
+#[utoipa::path(tag = "messages", request_body = SendMessageRequest, responses(
+    (status = 201, body = SentMessage, description = "Stored; here is its number"),
+    (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+    (status = 409, body = Problem, description = "`message_id_reused`: with other content"),
+    (status = 422, body = Problem, description = "`invalid_content`, `invalid_field`"),
+    (status = 503, body = Problem,
+        description = "`retry_later`: the outcome is open, repeat under the same `message_id`"),
+))]
+#[post("/messages")]
+async fn send_message(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    Valid(body): Valid<SendMessageRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let message = MessageBody {
+        content: body.content,
+        reply_to: body.reply_to,
+        thread: body.thread,
+        mentions: body.mentions.unwrap_or_default(),
+    };
+    validate::message(&message)?;
+    // An id of the client's own may be a repeat: HTTP has no other way to say so.
+    let retry = body.message_id.is_some();
+    let message_id = body.message_id.unwrap_or_else(MessageId::generate);
+    validate::message_id(message_id)?;
+    let draft = Draft {
+        conversation_id: body.conversation_id,
+        message_id,
+        sender_id: identity.user_id,
+        event: Event::Message(message),
+        retry,
+    };
+    let submitted = state.node.submit(draft).await?;
+    Ok(HttpResponse::Created().json(SentMessage {
+        message_id,
+        conversation_id: body.conversation_id,
+        seq: submitted.seq,
+        sent_at: submitted.sent_at,
+        duplicate: submitted.duplicate,
+    }))
+}
+
+/// One has read up to a number.
+#[utoipa::path(tag = "messages", request_body = ReadReceiptRequest, responses(
+    (status = 204, description = "Noted; positions only grow"),
+    (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+))]
+#[post("/read-receipt")]
+async fn mark_read(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    Valid(body): Valid<ReadReceiptRequest>,
+) -> Result<HttpResponse, ApiError> {
+    state.node.read_up_to(identity.user_id, body.conversation_id, body.seq).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

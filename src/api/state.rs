@@ -1,0 +1,74 @@
+//! What handlers share.
+
+use std::sync::Arc;
+
+use actors::ports::{RosterStore, UserStore, WallClock};
+
+use super::door::Door;
+use super::idempotency::{IdempotencyStore, InMemoryIdempotency};
+use super::limits::RateLimits;
+use super::readiness::Readiness;
+use crate::auth::Auth;
+use crate::config::{AddressRange, Config};
+use crate::telemetry::MetricsHandle;
+
+/// Cheap to clone; one a process, handed to every worker.
+#[derive(Clone)]
+pub struct ApiState {
+    pub node: Arc<dyn Door>,
+    pub users: Arc<dyn UserStore>,
+    pub roster: Arc<dyn RosterStore>,
+    pub auth: Arc<Auth>,
+    pub clock: Arc<dyn WallClock>,
+    pub limits: Arc<RateLimits>,
+    pub readiness: Arc<Readiness>,
+    pub idempotency: Arc<dyn IdempotencyStore>,
+    pub settings: Arc<ApiSettings>,
+    /// `None` in tests that record nothing.
+    pub metrics: Option<MetricsHandle>,
+}
+
+impl ApiState {
+    /// The usual state over `config`, answers to `Idempotency-Key` kept in memory.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        node: Arc<dyn Door>,
+        users: Arc<dyn UserStore>,
+        roster: Arc<dyn RosterStore>,
+        auth: Arc<Auth>,
+        clock: Arc<dyn WallClock>,
+    ) -> Self {
+        Self {
+            node,
+            users,
+            roster,
+            auth,
+            clock,
+            limits: Arc::new(RateLimits::new(&config.limits)),
+            readiness: Arc::default(),
+            idempotency: Arc::new(InMemoryIdempotency::default()),
+            settings: Arc::new(ApiSettings::new(config)),
+            metrics: None,
+        }
+    }
+}
+
+/// What handlers need of the configuration.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    pub allowed_origins: Vec<String>,
+    pub trusted_proxies: Vec<AddressRange>,
+    pub request_bytes_max: usize,
+}
+
+impl ApiSettings {
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            allowed_origins: config.allowed_origins.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            request_bytes_max: config.limits.request_body_max.as_usize(),
+        }
+    }
+}

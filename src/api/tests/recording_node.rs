@@ -1,0 +1,152 @@
+//! A node that numbers what it is given and remembers what it was asked.
+
+use std::sync::{Arc, Mutex};
+
+use actors::memory::MemoryStore;
+use actors::node::{ChatRow, ConversationDetails, HistoryRead, Page, Submitted};
+use actors::ports::RosterStore as _;
+use schema::record::{Draft, Entry};
+use schema::wire::{CloseCode, Refusal};
+use schema::{ConversationId, DeviceId, Sequence, UserId};
+
+use crate::api::door::{Answer, Door};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    History(Page, u64),
+    ReadUpTo(UserId, Sequence),
+    Created(ConversationId, Vec<UserId>),
+    Disconnected(DeviceId, CloseCode),
+}
+
+pub(crate) struct RecordingNode {
+    store: MemoryStore,
+    entries: Mutex<Vec<Entry>>,
+    asked: Mutex<Vec<Asked>>,
+    /// Given instead of the next number, once.
+    next_refusal: Mutex<Option<Refusal>>,
+}
+
+impl RecordingNode {
+    pub(crate) fn new(store: MemoryStore) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            entries: Mutex::default(),
+            asked: Mutex::default(),
+            next_refusal: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.entries.lock().unwrap().clone()
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub(crate) fn refuse_next(&self, refusal: Refusal) {
+        *self.next_refusal.lock().unwrap() = Some(refusal);
+    }
+
+    fn note(&self, asked: Asked) {
+        self.asked.lock().unwrap().push(asked);
+    }
+
+    async fn check_member(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+    ) -> Result<(), Refusal> {
+        let membership = self.store.membership(conversation, user).await.unwrap();
+        membership.map(drop).ok_or_else(Refusal::not_found)
+    }
+
+    fn number(&self, draft: Draft) -> Submitted {
+        let mut entries = self.entries.lock().unwrap();
+        if let Some(known) = entries.iter().find(|entry| entry.message_id == draft.message_id) {
+            return Submitted { seq: known.seq, sent_at: known.sent_at, duplicate: true };
+        }
+        let seq = Sequence(entries.len() as u64 + 1);
+        entries.push(Entry {
+            conversation_id: draft.conversation_id,
+            seq,
+            message_id: draft.message_id,
+            sender_id: draft.sender_id,
+            sent_at: 7,
+            event: draft.event,
+        });
+        Submitted { seq, sent_at: 7, duplicate: false }
+    }
+}
+
+impl Door for RecordingNode {
+    fn submit(&self, draft: Draft) -> Answer<'_, Submitted> {
+        Box::pin(async move {
+            if let Some(refusal) = self.next_refusal.lock().unwrap().take() {
+                return Err(refusal);
+            }
+            self.check_member(draft.conversation_id, draft.sender_id).await?;
+            Ok(self.number(draft))
+        })
+    }
+
+    fn history(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+        page: Page,
+        limit: u64,
+    ) -> Answer<'_, HistoryRead> {
+        Box::pin(async move {
+            self.check_member(conversation, reader).await?;
+            self.note(Asked::History(page, limit));
+            let entries = self.entries();
+            let head = Sequence(entries.len() as u64);
+            Ok(HistoryRead { entries, head })
+        })
+    }
+
+    fn describe(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+    ) -> Answer<'_, ConversationDetails> {
+        Box::pin(async move {
+            self.check_member(conversation, reader).await?;
+            let row = self.store.conversation(conversation).await.unwrap().unwrap();
+            let members = self.store.members(conversation).await.unwrap();
+            let head = Sequence(self.entries().len() as u64);
+            Ok(ConversationDetails { conversation: row, members, head })
+        })
+    }
+
+    fn chat_list(&self, user: UserId) -> Answer<'_, Vec<ChatRow>> {
+        Box::pin(async move {
+            let overviews = self.store.conversations_of(user, None).await.unwrap();
+            let row = |overview| ChatRow { overview, last: None };
+            Ok(overviews.into_iter().map(row).collect())
+        })
+    }
+
+    fn read_up_to(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Sequence,
+    ) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_member(conversation, user).await?;
+            self.note(Asked::ReadUpTo(user, seq));
+            Ok(())
+        })
+    }
+
+    fn conversation_created(&self, conversation: ConversationId, members: &[UserId]) {
+        self.note(Asked::Created(conversation, members.to_vec()));
+    }
+
+    fn disconnect_device(&self, _: UserId, device: DeviceId, code: CloseCode) {
+        self.note(Asked::Disconnected(device, code));
+    }
+}

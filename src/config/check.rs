@@ -1,0 +1,86 @@
+//! What values must satisfy, beyond being readable.
+
+use super::{Config, ConfigProblem};
+
+/// Adds a problem for each value that cannot work.
+pub(super) fn check(config: &Config, problems: &mut Vec<ConfigProblem>) {
+    let mut refuse = |key: &str, reason: String| {
+        problems.push(ConfigProblem::Unacceptable { key: key.to_owned(), reason });
+    };
+    if config.listen == config.internal_listen && config.listen.port() != 0 {
+        refuse("internal_listen", "must differ from listen".to_owned());
+    }
+    if config.data_dir.as_os_str().is_empty() {
+        refuse("data_dir", "must not be empty".to_owned());
+    }
+    for origin in &config.allowed_origins {
+        if let Err(reason) = check_origin(origin) {
+            refuse("allowed_origins", format!("{origin:?} {reason}"));
+        }
+    }
+    check_limits(config, &mut refuse);
+    config.auth.check(&mut refuse);
+    config.log.check(&mut refuse);
+}
+
+fn check_limits(config: &Config, refuse: &mut impl FnMut(&str, String)) {
+    let limits = &config.limits;
+    for (key, value) in [
+        ("limits.sends_per_second", limits.sends_per_second),
+        ("limits.sends_burst", limits.sends_burst),
+        ("limits.sign_ins_per_minute", limits.sign_ins_per_minute),
+        ("limits.sign_ins_per_user_per_minute", limits.sign_ins_per_user_per_minute),
+        ("limits.registrations_per_hour", limits.registrations_per_hour),
+        ("limits.connections_per_address", limits.connections_per_address),
+        ("limits.silent_connections_per_address", limits.silent_connections_per_address),
+        ("limits.requests_per_second", limits.requests_per_second),
+        ("limits.requests_burst", limits.requests_burst),
+    ] {
+        if value == 0 {
+            refuse(key, "must be at least 1".to_owned());
+        }
+    }
+    if !(1024..=16 << 20).contains(&limits.request_body_max.0) {
+        refuse("limits.request_body_max", "must be between 1KiB and 16MiB".to_owned());
+    }
+}
+
+/// An origin as browsers send it: scheme, host, port if not the usual one, nothing else.
+fn check_origin(origin: &str) -> Result<(), &'static str> {
+    let host = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"))
+        .ok_or("must begin with https:// or http://")?;
+    if host.is_empty() || host.contains(['/', '?', '#', '@', '*', ' ']) {
+        return Err("must be scheme://host[:port] alone, without path or wildcard");
+    }
+    if origin.chars().any(|c| c.is_ascii_uppercase()) {
+        return Err("must be in lower case, as browsers send it");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        for good in ["https://chat.example", "http://localhost:8080", "https://[::1]:8443"] {
+            assert_eq!(check_origin(good), Ok(()), "{good}");
+        }
+        for bad in
+            ["chat.example", "*", "https://", "https://a/b", "https://*.example", "https://A.example"]
+        {
+            assert!(check_origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_port_cannot_serve_both_listeners() {
+        let config = Config { internal_listen: Config::default().listen, ..Config::default() };
+        let mut problems = Vec::new();
+        check(&config, &mut problems);
+        assert_eq!(problems.len(), 1);
+    }
+}

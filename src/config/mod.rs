@@ -1,0 +1,91 @@
+//! Settings: TOML file < environment < flags. Each room brings its own small struct.
+//!
+//! ```text
+//! load.rs     the three layers, unknown keys, all problems at once
+//! check.rs    what values must satisfy together
+//! render.rs   the defaults as commented TOML, the environment's names
+//! ```
+
+pub mod address_range;
+pub mod check;
+pub mod choice;
+pub mod limits;
+pub mod load;
+pub mod nearest;
+pub mod render;
+pub mod secret;
+pub mod text;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use address_range::AddressRange;
+pub use choice::{BridgeKind, StoreKind};
+pub use limits::LimitsConfig;
+pub use load::{ConfigProblem, ConfigProblems, Layers, load};
+pub use secret::SecretText;
+pub use text::{ByteSize, TextDuration};
+
+use crate::auth::AuthConfig;
+use crate::telemetry::LogConfig;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct Config {
+    /// Address of the public listener: page, REST and sockets.
+    #[schema(value_type = String)]
+    pub listen: SocketAddr,
+    /// Address of the internal listener: health, metrics, provisioning. Keep it off the internet.
+    #[schema(value_type = String)]
+    pub internal_listen: SocketAddr,
+    /// Where the embedded store, the signing key and the admin token live.
+    /// Default: $XDG_DATA_HOME/switchboard, else ~/.local/share/switchboard.
+    #[schema(value_type = String)]
+    pub data_dir: PathBuf,
+    /// Where messages are kept: "embedded" (SQLite in the data directory).
+    #[schema(value_type = String)]
+    pub store: StoreKind,
+    /// What carries announcements between nodes: "local" (this process alone).
+    #[schema(value_type = String)]
+    pub bridge: BridgeKind,
+    /// Origins of web pages that may open sockets and call REST, such as "https://chat.example".
+    /// Empty: only pages of the same host.
+    pub allowed_origins: Vec<String>,
+    /// Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed.
+    #[schema(value_type = Vec<String>)]
+    pub trusted_proxies: Vec<AddressRange>,
+    /// What one user, address or node may ask for.
+    pub limits: LimitsConfig,
+    /// Signing in.
+    pub auth: AuthConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            internal_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            data_dir: default_data_dir(),
+            store: StoreKind::Embedded,
+            bridge: BridgeKind::Local,
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            limits: LimitsConfig::default(),
+            auth: AuthConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+/// `$XDG_DATA_HOME/switchboard`, else `~/.local/share/switchboard`, else `./switchboard-data`.
+fn default_data_dir() -> PathBuf {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+        .map_or_else(|| PathBuf::from("switchboard-data"), |base| base.join("switchboard"))
+}

@@ -1,0 +1,159 @@
+//! The defaults as commented TOML and as environment variables, from the types' own docs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use utoipa::{PartialSchema as _, ToSchema as _};
+
+use super::Config;
+use super::load::{ENVIRONMENT_PREFIX, SECRET_KEYS};
+
+/// One setting, for people.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Setting {
+    /// Dotted, as in TOML and in `--set`.
+    pub key: String,
+    /// Its environment variable.
+    pub environment: String,
+    pub default: Value,
+    pub description: String,
+}
+
+/// Every setting in the order of the types, sections last.
+#[must_use]
+pub fn settings() -> Vec<Setting> {
+    let mut sections = Vec::new();
+    Config::schemas(&mut sections);
+    let sections: BTreeMap<String, Value> = sections
+        .into_iter()
+        .map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))
+        .collect();
+    let root = serde_json::to_value(Config::schema()).unwrap_or_default();
+    let defaults = serde_json::to_value(Config::default()).unwrap_or_default();
+    let mut settings = Vec::new();
+    describe("", &root, &defaults, &sections, &mut settings);
+    settings.sort_by_key(|setting| setting.key.contains('.'));
+    settings
+}
+
+fn describe(
+    prefix: &str,
+    schema: &Value,
+    defaults: &Value,
+    sections: &BTreeMap<String, Value>,
+    settings: &mut Vec<Setting>,
+) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    for (name, property) in properties {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        if let Some(section) = section_of(property, sections) {
+            describe(&key, section, &defaults[name], sections, settings);
+            continue;
+        }
+        settings.push(Setting {
+            environment: environment_name(&key),
+            default: defaults[name].clone(),
+            description: property["description"].as_str().unwrap_or_default().to_owned(),
+            key,
+        });
+    }
+}
+
+/// The schema that a property refers to, plainly or beside a description.
+fn section_of<'a>(property: &Value, sections: &'a BTreeMap<String, Value>) -> Option<&'a Value> {
+    let reference = property["$ref"]
+        .as_str()
+        .or_else(|| property["oneOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str()))
+        .or_else(|| property["allOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str()))?;
+    sections.get(reference.rsplit('/').next()?)
+}
+
+/// `limits.sends_burst` → `SWITCHBOARD_LIMITS__SENDS_BURST`.
+#[must_use]
+pub fn environment_name(key: &str) -> String {
+    format!("{ENVIRONMENT_PREFIX}_{}", key.replace('.', "__").to_uppercase())
+}
+
+/// A complete configuration file that changes nothing.
+#[must_use]
+pub fn default_toml() -> String {
+    let mut text = String::from("# Every setting with its default.\n");
+    let mut section = "";
+    let settings = settings();
+    for setting in &settings {
+        let (of, name) = setting.key.rsplit_once('.').unwrap_or(("", &setting.key));
+        if of != section {
+            section = of;
+            let _ = write!(text, "\n[{section}]\n");
+        }
+        text.push('\n');
+        for line in setting.description.lines() {
+            let _ = writeln!(text, "# {line}");
+        }
+        if setting.default.is_null() {
+            let _ = writeln!(text, "# {name} =");
+        } else {
+            let _ = writeln!(text, "{name} = {}", setting.default);
+        }
+    }
+    text
+}
+
+/// Every environment variable with its default, as shell comments.
+#[must_use]
+pub fn default_environment() -> String {
+    let mut text = String::new();
+    for setting in settings() {
+        for line in setting.description.lines() {
+            let _ = writeln!(text, "# {line}");
+        }
+        let _ = writeln!(text, "# {}={}", setting.environment, plain(&setting.default));
+        if SECRET_KEYS.contains(&setting.key.as_str()) {
+            let _ = writeln!(text, "# {}_FILE=", setting.environment);
+        }
+    }
+    text
+}
+
+/// A value as an environment variable holds it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::config::{Layers, load, load::known_keys};
+
+    #[test]
+    fn the_printed_defaults_load_again() {
+        let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        file.write_all(default_toml().as_bytes()).unwrap();
+        let layers = Layers { file: Some(file.path().to_owned()), ..Layers::default() };
+        let loaded = load(&layers).unwrap();
+        assert_eq!(
+            serde_json::to_value(loaded).unwrap(),
+            serde_json::to_value(Config::default()).unwrap()
+        );
+    }
+
+    #[test]
+    fn every_setting_is_described() {
+        let settings = settings();
+        for key in known_keys() {
+            let base = key.strip_suffix("_file").unwrap_or(&key);
+            let setting = settings.iter().find(|setting| setting.key == base);
+            assert!(setting.is_some_and(|setting| !setting.description.is_empty()), "{key}");
+        }
+        assert!(default_environment().contains("# SWITCHBOARD_LIMITS__SENDS_BURST=100\n"));
+        assert!(default_environment().contains("# SWITCHBOARD_AUTH__SIGNING_KEY_FILE=\n"));
+    }
+}

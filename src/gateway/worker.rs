@@ -1,0 +1,139 @@
+//! HTTP on one worker thread. An upgraded socket leaves HTTP and its buffers behind.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_codec::Framed;
+use actix_http::{HttpMessage as _, HttpService, Request, h1};
+use actix_rt::net::TcpStream;
+use actix_service::IntoServiceFactory as _;
+use actix_service::{
+    Service as _, ServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config,
+};
+use actix_web::dev::AppConfig;
+use actix_web::{App, Error};
+use actors::connection::{self, ConnectionContext, Link};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+
+use super::admission::{Admission, Turned};
+use super::handshake::{self, Refused};
+use super::listener::Routes;
+use super::transport::{SocketReader, Transport};
+use super::watchdog::Watchdog;
+use crate::api::Readiness;
+use crate::api::address::{forwarded_address, limited_as};
+use crate::config::AddressRange;
+
+/// A request's head must come within this time; an idle kept-alive connection ends after it.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A refusal is written within this time, or not at all.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What upgrades need.
+pub struct GatewayContext {
+    pub connections: Arc<ConnectionContext>,
+    pub admission: Arc<Admission>,
+    pub readiness: Arc<Readiness>,
+    pub allowed_origins: Vec<String>,
+    pub trusted_proxies: Vec<AddressRange>,
+}
+
+/// Serves sockets as they come over `sockets`, on this thread, until the channel closes.
+/// `gateway` is `None` on a listener without sockets.
+pub async fn serve(
+    mut sockets: mpsc::Receiver<std::net::TcpStream>,
+    routes: Routes,
+    gateway: Option<Arc<GatewayContext>>,
+) {
+    let watchdog = Watchdog::start();
+    let app = App::new().configure(move |config| routes(config));
+    let app = app.into_factory().map_err(|error: Error| error.error_response());
+    let upgrade = move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
+        let (gateway, watchdog) = (gateway.clone(), watchdog.clone());
+        async move {
+            // In a task of its own: the HTTP dispatcher's memory is free once this returns.
+            actix_rt::spawn(upgrade(request, framed, gateway, watchdog));
+            Ok::<(), Error>(())
+        }
+    };
+    let service = HttpService::build()
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .upgrade(fn_service(upgrade))
+        .h1(map_config(app, |()| AppConfig::default()))
+        .tcp();
+    let Ok(service) = service.new_service(()).await else {
+        tracing::error!("the HTTP service could not be built");
+        return;
+    };
+    let service = Rc::new(service);
+    while let Some(socket) = sockets.recv().await {
+        let Ok(socket) = TcpStream::from_std(socket) else { continue };
+        let _ = socket.set_nodelay(true);
+        let service = service.clone();
+        actix_rt::spawn(async move {
+            if let Err(error) = service.call(socket).await {
+                tracing::debug!(%error, "an HTTP connection ended");
+            }
+        });
+    }
+}
+
+async fn upgrade(
+    request: Request,
+    framed: Framed<TcpStream, h1::Codec>,
+    gateway: Option<Arc<GatewayContext>>,
+    watchdog: Rc<Watchdog>,
+) {
+    let parts = framed.into_parts();
+    let Some(gateway) = gateway else {
+        return refuse(parts.io, Refused::WrongPath).await;
+    };
+    let checked = handshake::check(request.head(), &gateway.allowed_origins);
+    let admitted = checked.and_then(|encoding| {
+        if gateway.readiness.is_draining() {
+            return Err(Refused::Draining);
+        }
+        let address = client_address(&request, &gateway.trusted_proxies);
+        let permit = gateway.admission.admit(address).map_err(|turned| match turned {
+            Turned::NodeFull => Refused::NodeFull,
+            Turned::AddressFull | Turned::TooManySilent => Refused::AddressFull,
+        })?;
+        Ok((encoding, permit))
+    });
+    let (encoding, permit) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refused) => return refuse(parts.io, refused).await,
+    };
+    let (socket, link) = (Rc::new(parts.io), Rc::new(Link::default()));
+    link.send_raw(handshake::accept(request.head(), encoding));
+    drop(request);
+    watchdog.watch(&link);
+    let reader = SocketReader::new(socket.clone(), link.clone(), watchdog.clone(), parts.read_buf);
+    let actor = connection::open(gateway.connections.clone(), encoding, link.clone(), reader);
+    // One more task, so that what this one needed for the upgrade is not held for life.
+    actix_rt::spawn(Transport::new(socket, link, watchdog, Box::pin(actor), permit));
+}
+
+async fn refuse(mut socket: TcpStream, refused: Refused) {
+    let write = async {
+        socket.write_all(&refused.response()).await?;
+        socket.shutdown().await
+    };
+    let _ = actix_rt::time::timeout(REFUSAL_TIMEOUT, write).await;
+}
+
+fn client_address(request: &Request, trusted: &[AddressRange]) -> IpAddr {
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let forwarded: Vec<&str> = request
+        .headers()
+        .get_all("x-forwarded-for")
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    limited_as(forwarded_address(peer, &forwarded, trusted))
+}

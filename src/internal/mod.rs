@@ -1,0 +1,38 @@
+//! The internal listener: health, metrics, and administration behind the admin token.
+//!
+//! ```text
+//! GET  /livez /readyz[?verbose] /healthz   is it alive, may it be given work
+//! GET  /metrics                            Prometheus text
+//! POST /v1/provision                       users for load tests
+//! POST /v1/users /v1/tokens                what the command line asks of a running server
+//! ```
+
+mod admin;
+mod health;
+mod provision;
+
+#[cfg(test)]
+mod tests;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+
+pub use admin::{CreateUserRequest, CreatedUser, MintTokenRequest, MintedToken};
+pub use provision::{ProvisionRequest, Provisioned, ProvisionedUser};
+
+use crate::api::{ApiState, body, observe, problem};
+
+/// Everything on the internal listener.
+pub fn internal_routes(state: ApiState) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        let all = web::scope("")
+            .app_data(web::Data::new(state.clone()))
+            .app_data(body::json_settings(&state.settings))
+            .wrap(from_fn(observe::observe))
+            .configure(health::routes)
+            .configure(provision::routes)
+            .configure(admin::routes)
+            .default_service(web::to(problem::no_such_internal_route));
+        config.service(all);
+    }
+}

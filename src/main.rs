@@ -1,0 +1,5 @@
+//! The `switchboard` program.
+
+fn main() -> std::process::ExitCode {
+    switchboard::cli::main()
+}

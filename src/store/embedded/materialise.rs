@@ -1,0 +1,188 @@
+//! Writing entries to the tables that readers use.
+//!
+//! Every statement keeps the later of what is there and what it brings, so commits may come in
+//! any order and any number of times.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use actors::ports::MaterialisedCommit;
+use rusqlite::{Connection, params};
+use schema::record::{Entry, Event, Member};
+use schema::{ConversationId, UserId};
+
+use super::failure::Failure;
+use super::messages::{SEQ_MAX, entry_id, head};
+use super::roster;
+use super::rows::to_column;
+
+/// Commits whose entries are counted through.
+pub(super) struct Materialise {
+    commits: Vec<MaterialisedCommit>,
+    /// Commit and entry of each row.
+    rows: Vec<(usize, usize)>,
+}
+
+/// What a conversation's head becomes.
+struct Head {
+    number: i64,
+    seq: u64,
+    sent_at: i64,
+}
+
+/// Entries of one commit that `commit_order` tells apart; commits are far smaller.
+const COMMIT_ENTRIES_MAX: u64 = 1024;
+
+impl Materialise {
+    pub fn new(commits: Vec<MaterialisedCommit>) -> Self {
+        let rows = commits
+            .iter()
+            .enumerate()
+            .flat_map(|(commit, it)| (0..it.entries.len()).map(move |entry| (commit, entry)))
+            .collect();
+        Self { commits, rows }
+    }
+
+    pub fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Writes some of the rows in the open transaction.
+    pub fn write(&self, connection: &Connection, rows: Range<usize>) -> Result<(), Failure> {
+        let mut heads = BTreeMap::new();
+        let mut event = Vec::with_capacity(512);
+        for &(commit, index) in &self.rows[rows] {
+            let MaterialisedCommit { n, entries, .. } = &self.commits[commit];
+            let entry = &entries[index];
+            let head = head_of(connection, &mut heads, entry.conversation_id)?;
+            if entry.seq.0 > SEQ_MAX {
+                return Err(Failure::damaged("a conversation has too many entries"));
+            }
+            let index = (index as u64).min(COMMIT_ENTRIES_MAX - 1);
+            let order = to_column(n.saturating_mul(COMMIT_ENTRIES_MAX).saturating_add(index));
+            pack(entry, &mut event)?;
+            write_message(connection, entry_id(head.number, entry.seq.0), entry, order, &event)?;
+            write_sent(connection, entry)?;
+            write_implied(connection, entry)?;
+            if entry.seq.0 > head.seq {
+                (head.seq, head.sent_at) = (entry.seq.0, entry.sent_at);
+            }
+        }
+        heads.values().try_for_each(|head| write_head(connection, head))
+    }
+}
+
+/// The conversation's head as this batch knows it, its row made if it has none.
+fn head_of<'a>(
+    connection: &Connection,
+    heads: &'a mut BTreeMap<ConversationId, Head>,
+    conversation: ConversationId,
+) -> Result<&'a mut Head, Failure> {
+    use std::collections::btree_map::Entry;
+    match heads.entry(conversation) {
+        Entry::Occupied(found) => Ok(found.into_mut()),
+        Entry::Vacant(vacant) => {
+            let number = match head(connection, conversation)? {
+                Some((number, _)) => number,
+                None => new_number(connection, conversation)?,
+            };
+            Ok(vacant.insert(Head { number, seq: 0, sent_at: 0 }))
+        }
+    }
+}
+
+fn new_number(connection: &Connection, conversation: ConversationId) -> Result<i64, Failure> {
+    let sql = "INSERT INTO conversation_heads (conversation_id, head, last_sent_at)
+               VALUES (?1, 0, 0)";
+    connection.prepare_cached(sql)?.execute([conversation.as_bytes()])?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn write_head(connection: &Connection, head: &Head) -> Result<(), Failure> {
+    let sql = "UPDATE conversation_heads SET head = ?2, last_sent_at = ?3
+               WHERE number = ?1 AND head < ?2";
+    let row = params![head.number, to_column(head.seq), head.sent_at];
+    connection.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+fn pack(entry: &Entry, event: &mut Vec<u8>) -> Result<(), Failure> {
+    event.clear();
+    rmp_serde::encode::write_named(event, &entry.event)
+        .map_err(|error| Failure::Damaged(format!("an event cannot be packed: {error}")))
+}
+
+fn write_message(
+    connection: &Connection,
+    entry_id: i64,
+    entry: &Entry,
+    commit_order: i64,
+    event: &[u8],
+) -> Result<(), Failure> {
+    let sql = "INSERT INTO messages
+                   (entry_id, message_id, sender_id, sent_at, commit_order, event)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+               ON CONFLICT DO UPDATE
+               SET message_id = excluded.message_id, sender_id = excluded.sender_id,
+                   sent_at = excluded.sent_at, commit_order = excluded.commit_order,
+                   event = excluded.event
+               WHERE excluded.commit_order > messages.commit_order";
+    connection.prepare_cached(sql)?.execute(params![
+        entry_id,
+        entry.message_id.as_bytes(),
+        entry.sender_id.as_bytes(),
+        entry.sent_at,
+        commit_order,
+        event
+    ])?;
+    Ok(())
+}
+
+fn write_sent(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
+    let sql = "INSERT INTO sent_index (message_id, sender_id, conversation_id, seq, sent_at)
+               VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT DO UPDATE SET seq = excluded.seq, sent_at = excluded.sent_at
+               WHERE excluded.seq > sent_index.seq";
+    connection.prepare_cached(sql)?.execute(params![
+        entry.message_id.as_bytes(),
+        entry.sender_id.as_bytes(),
+        entry.conversation_id.as_bytes(),
+        to_column(entry.seq.0),
+        entry.sent_at
+    ])?;
+    Ok(())
+}
+
+/// The rows of the roster that an entry implies.
+fn write_implied(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
+    match &entry.event {
+        Event::Message(_) => Ok(()),
+        Event::MembersChanged { added, removed } => {
+            write_members(connection, entry, added, removed)
+        }
+        Event::ConversationChanged { name } => write_name(connection, entry, name.as_deref()),
+    }
+}
+
+fn write_members(
+    connection: &Connection,
+    entry: &Entry,
+    added: &[Member],
+    removed: &[UserId],
+) -> Result<(), Failure> {
+    for member in added {
+        roster::add_member(connection, entry.conversation_id, *member, entry.seq)?;
+    }
+    for user in removed {
+        roster::remove_member(connection, entry.conversation_id, *user, entry.seq)?;
+    }
+    Ok(())
+}
+
+fn write_name(connection: &Connection, entry: &Entry, name: Option<&str>) -> Result<(), Failure> {
+    let sql = "UPDATE conversations SET name = ?1, named_seq = ?2
+               WHERE conversation_id = ?3 AND named_seq < ?2";
+    let row = params![name, to_column(entry.seq.0), entry.conversation_id.as_bytes()];
+    connection.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Reading logs: ranges, heads, sent ids.
+
+use actors::ports::{MaterialisedCommit, MessageStore, PortFuture};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use schema::record::Entry;
+use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
+
+use super::failure::Failure;
+use super::job::WriteRows;
+use super::materialise::Materialise;
+use super::queue::Lane;
+use super::rows::{id, sequence};
+use super::store::Store;
+
+/// Largest number that the key of `messages` has room for.
+pub(super) const SEQ_MAX: u64 = u32::MAX as u64;
+
+/// The key of an entry in `messages`, from its conversation's number in this store.
+pub(super) fn entry_id(conversation_number: i64, seq: u64) -> i64 {
+    conversation_number << 32 | i64::try_from(seq.min(SEQ_MAX)).unwrap_or(i64::MAX)
+}
+
+/// A conversation's number in this store and its head; `None` while it has no entries.
+pub(super) fn head(
+    connection: &Connection,
+    conversation: ConversationId,
+) -> Result<Option<(i64, Sequence)>, Failure> {
+    let sql = "SELECT number, head FROM conversation_heads WHERE conversation_id = ?1";
+    let head = connection
+        .prepare_cached(sql)?
+        .query_row([conversation.as_bytes()], |row| Ok((row.get(0)?, sequence(row, 1)?)));
+    Ok(head.optional()?)
+}
+
+pub(super) fn range(
+    connection: &Connection,
+    conversation: ConversationId,
+    range: SequenceRange,
+) -> Result<Vec<Entry>, Failure> {
+    let Some((number, head)) = head(connection, conversation)? else { return Ok(Vec::new()) };
+    let (first, last) = (range.first.0.max(1), range.last.0.min(SEQ_MAX));
+    if first > last {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT entry_id & 0xFFFFFFFF, message_id, sender_id, sent_at, event FROM messages
+               WHERE entry_id BETWEEN ?1 AND ?2 ORDER BY entry_id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([entry_id(number, first), entry_id(number, last)])?;
+    let expected = Sequence(first).back(1).distance_to(head.min(Sequence(last)));
+    let mut entries = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).min(1_024));
+    while let Some(row) = rows.next()? {
+        entries.push(entry(conversation, row)?);
+    }
+    Ok(entries)
+}
+
+fn entry(conversation_id: ConversationId, row: &Row<'_>) -> Result<Entry, Failure> {
+    let event = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+    Ok(Entry {
+        conversation_id,
+        seq: sequence(row, 0)?,
+        message_id: id(row, 1, MessageId::from_bytes)?,
+        sender_id: id(row, 2, UserId::from_bytes)?,
+        sent_at: row.get(3)?,
+        event: rmp_serde::from_slice(event).map_err(|error| {
+            Failure::Damaged(format!("an event of {conversation_id} cannot be read: {error}"))
+        })?,
+    })
+}
+
+fn sent(
+    connection: &Connection,
+    conversation: ConversationId,
+    sender: UserId,
+    message: MessageId,
+) -> Result<Option<Sequence>, Failure> {
+    let sql = "SELECT seq FROM sent_index
+               WHERE message_id = ?1 AND sender_id = ?2 AND conversation_id = ?3";
+    let key = params![message.as_bytes(), sender.as_bytes(), conversation.as_bytes()];
+    Ok(connection.prepare_cached(sql)?.query_row(key, |row| sequence(row, 0)).optional()?)
+}
+
+impl MessageStore for Store {
+    fn materialise(&self, commits: Vec<MaterialisedCommit>) -> PortFuture<()> {
+        let work = Materialise::new(commits);
+        let count = work.count();
+        let job =
+            WriteRows::new("materialise", count, move |connection, rows| work.write(connection, rows));
+        Box::pin(self.submit(Lane::Background, job))
+    }
+
+    fn range(&self, conversation: ConversationId, wanted: SequenceRange) -> PortFuture<Vec<Entry>> {
+        let work = move |connection: &Connection| range(connection, conversation, wanted);
+        Box::pin(self.read("range", work))
+    }
+
+    fn head(&self, conversation: ConversationId) -> PortFuture<Sequence> {
+        let work = move |connection: &Connection| head(connection, conversation);
+        let found = self.read("head", work);
+        Box::pin(async move { Ok(found.await?.map_or(Sequence::START, |(_, head)| head)) })
+    }
+
+    fn sent(
+        &self,
+        conversation: ConversationId,
+        sender: UserId,
+        message: MessageId,
+    ) -> PortFuture<Option<Sequence>> {
+        let work =
+            move |connection: &Connection| sent(connection, conversation, sender, message);
+        Box::pin(self.read("sent", work))
+    }
+}

@@ -1,0 +1,41 @@
+//! One SQLite file in a data directory, for one process.
+//!
+//! One writer thread runs all writes, many in a transaction and a sync; a few reader threads
+//! answer the reads. What a port's method answers after a write is seen by every later read.
+//!
+//! - Ring statements, accounts and new conversations are *urgent*: synced before their answer.
+//! - Materialised entries and positions are *background*: small transactions between the urgent
+//!   ones, made durable by the next synced one. The ring holds the entries until then.
+
+mod audit;
+mod chat_list;
+mod checkpoint;
+mod devices;
+mod facts;
+mod failure;
+mod job;
+mod materialise;
+mod messages;
+mod migrate;
+mod open;
+mod positions;
+mod purge;
+mod queue;
+mod readers;
+mod ring;
+mod roster;
+mod rows;
+mod store;
+mod tokens;
+mod transaction;
+mod users;
+mod writer;
+
+pub use audit::{ReadOnlyStore, open_read_only};
+pub use facts::{StoreFacts, raise_generation};
+pub use open::{EmbeddedConfig, OpenError};
+pub use queue::Health;
+pub use store::Store;
+
+#[cfg(test)]
+mod tests;

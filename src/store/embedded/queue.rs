@@ -1,0 +1,199 @@
+//! What waits for the writer thread: two bounded lanes.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actors::ports::StoreError;
+use tokio::time::Instant;
+
+use super::failure::stopped;
+use super::job::Job;
+
+/// Whether the store takes writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    Ready,
+    /// Closed in good order.
+    Closed,
+    /// Ended by a fault, for which the text is a reason: only a restart can help.
+    Stopped(String),
+}
+
+/// Which jobs go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Synced before the answer, as soon as the writer is free.
+    Urgent,
+    /// Between urgent transactions; may be gathered for a moment.
+    Background,
+}
+
+/// Rows that are worth a background transaction at once.
+const GATHERED_ROWS: usize = 512;
+/// How long fewer rows wait for company. Pages are shared by the rows of a transaction, so
+/// gathering halves what a row costs.
+const GATHER_MS_MAX: u64 = 5;
+
+pub(super) struct Queue {
+    lanes: Mutex<Lanes>,
+    arrived: Condvar,
+    jobs_max: usize,
+    rows_max: usize,
+}
+
+struct Lanes {
+    urgent: VecDeque<Box<dyn Job>>,
+    background: VecDeque<Box<dyn Job>>,
+    background_rows: usize,
+    /// When the background lane stopped being empty.
+    background_since: Option<Instant>,
+    health: Health,
+}
+
+impl Queue {
+    /// At most `jobs_max` jobs in each lane and about `rows_max` rows in the background lane.
+    pub fn new(jobs_max: usize, rows_max: usize) -> Self {
+        let lanes = Lanes {
+            urgent: VecDeque::new(),
+            background: VecDeque::new(),
+            background_rows: 0,
+            background_since: None,
+            health: Health::Ready,
+        };
+        Self { lanes: Mutex::new(lanes), arrived: Condvar::new(), jobs_max, rows_max }
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a job, or refuses it: never waits.
+    pub fn push(&self, lane: Lane, job: Box<dyn Job>) -> Result<(), StoreError> {
+        let mut lanes = self.lanes();
+        if lanes.health != Health::Ready {
+            return Err(stopped());
+        }
+        let full = StoreError::Unavailable("too many writes are waiting".to_owned());
+        match lane {
+            Lane::Urgent if lanes.urgent.len() >= self.jobs_max => return Err(full),
+            Lane::Urgent => lanes.urgent.push_back(job),
+            Lane::Background
+                if lanes.background.len() >= self.jobs_max
+                    || lanes.background_rows >= self.rows_max =>
+            {
+                return Err(full);
+            }
+            Lane::Background => {
+                lanes.background_rows += job.rows_left();
+                lanes.background.push_back(job);
+                lanes.background_since.get_or_insert_with(Instant::now);
+            }
+        }
+        drop(lanes);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Blocks until there is work; false when there is none and will be none.
+    pub fn wait(&self) -> bool {
+        let mut lanes = self.lanes();
+        loop {
+            if matches!(lanes.health, Health::Stopped(_)) {
+                return false;
+            }
+            if !lanes.urgent.is_empty() {
+                return true;
+            }
+            let wait = match lanes.gathering() {
+                Some(Duration::ZERO) => return true,
+                None if lanes.health == Health::Closed => return false,
+                wait => wait.unwrap_or(Duration::from_secs(3600)),
+            };
+            lanes = match self.arrived.wait_timeout(lanes, wait) {
+                Ok((lanes, _)) => lanes,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+
+    pub fn take_urgent(&self, jobs_max: usize) -> Vec<Box<dyn Job>> {
+        let mut lanes = self.lanes();
+        let count = lanes.urgent.len().min(jobs_max);
+        lanes.urgent.drain(..count).collect()
+    }
+
+    /// The first background jobs with `rows_max` rows or more, and how many rows waited; none
+    /// while rows are still gathered.
+    pub fn take_background(&self, rows_max: usize) -> (Vec<Box<dyn Job>>, usize) {
+        let mut lanes = self.lanes();
+        if lanes.gathering() != Some(Duration::ZERO) {
+            return (Vec::new(), 0);
+        }
+        let waiting_rows = lanes.background_rows;
+        let (mut taken, mut taken_rows) = (Vec::new(), 0);
+        while taken_rows < rows_max
+            && let Some(job) = lanes.background.pop_front()
+        {
+            taken_rows += job.rows_left();
+            taken.push(job);
+        }
+        lanes.background_rows = lanes.background_rows.saturating_sub(taken_rows);
+        if lanes.background.is_empty() {
+            lanes.background_since = None;
+        }
+        (taken, waiting_rows)
+    }
+
+    /// Puts unfinished background jobs back in front.
+    pub fn give_back(&self, jobs: Vec<Box<dyn Job>>) {
+        let mut lanes = self.lanes();
+        for job in jobs.into_iter().rev() {
+            lanes.background_rows += job.rows_left();
+            lanes.background.push_front(job);
+            lanes.background_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    pub fn urgent_is_waiting(&self) -> bool {
+        !self.lanes().urgent.is_empty()
+    }
+
+    pub fn health(&self) -> Health {
+        self.lanes().health.clone()
+    }
+
+    /// Takes no more jobs; those that wait are still done.
+    pub fn close(&self) {
+        let mut lanes = self.lanes();
+        if lanes.health == Health::Ready {
+            lanes.health = Health::Closed;
+        }
+        drop(lanes);
+        self.arrived.notify_all();
+    }
+
+    /// Takes no more jobs and drops those that wait: their callers are told that it ended.
+    pub fn stop(&self, reason: String) {
+        let mut lanes = self.lanes();
+        if matches!(lanes.health, Health::Stopped(_)) {
+            return;
+        }
+        lanes.health = Health::Stopped(reason);
+        let dropped = (std::mem::take(&mut lanes.urgent), std::mem::take(&mut lanes.background));
+        drop(lanes);
+        self.arrived.notify_all();
+        drop(dropped);
+    }
+}
+
+impl Lanes {
+    /// How long the background rows are still gathered; `None` when there are none.
+    fn gathering(&self) -> Option<Duration> {
+        let since = self.background_since?;
+        if self.background_rows >= GATHERED_ROWS || self.health != Health::Ready {
+            return Some(Duration::ZERO);
+        }
+        Some(Duration::from_millis(GATHER_MS_MAX).saturating_sub(since.elapsed()))
+    }
+}

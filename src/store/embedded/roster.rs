@@ -1,0 +1,250 @@
+//! Conversations, their members, and the pairs of direct ones.
+
+use actors::ports::{Created, NewConversation, PortFuture, RosterStore};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use schema::record::{
+    Conversation, ConversationKind, ConversationOverview, Member, Membership, PositionAdvance,
+    Role,
+};
+use schema::{ConversationId, DeviceId, Sequence, UserId};
+
+use super::chat_list::chat_list;
+use super::failure::Failure;
+use super::job::WriteRows;
+use super::positions::write_positions;
+use super::queue::Lane;
+use super::rows::{id, sequence, to_column, unknown_text};
+use super::store::Store;
+
+const fn role_text(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::Admin => "admin",
+        Role::Member => "member",
+    }
+}
+
+fn role(row: &Row<'_>, index: usize) -> rusqlite::Result<Role> {
+    match row.get_ref(index)?.as_str()? {
+        "owner" => Ok(Role::Owner),
+        "admin" => Ok(Role::Admin),
+        "member" => Ok(Role::Member),
+        other => Err(unknown_text(index, other)),
+    }
+}
+
+const fn kind_text(kind: ConversationKind) -> &'static str {
+    match kind {
+        ConversationKind::Direct => "direct",
+        ConversationKind::Group => "group",
+        ConversationKind::Channel => "channel",
+    }
+}
+
+fn kind(row: &Row<'_>, index: usize) -> rusqlite::Result<ConversationKind> {
+    match row.get_ref(index)?.as_str()? {
+        "direct" => Ok(ConversationKind::Direct),
+        "group" => Ok(ConversationKind::Group),
+        "channel" => Ok(ConversationKind::Channel),
+        other => Err(unknown_text(index, other)),
+    }
+}
+
+/// A conversation from five columns: id, kind, name, creator, time of creation.
+pub(super) fn conversation_row(row: &Row<'_>, generation: u32) -> rusqlite::Result<Conversation> {
+    Ok(Conversation {
+        conversation_id: id(row, 0, ConversationId::from_bytes)?,
+        kind: kind(row, 1)?,
+        name: row.get(2)?,
+        created_by: id(row, 3, UserId::from_bytes)?,
+        created_at: row.get(4)?,
+        generation,
+    })
+}
+
+/// A place from three columns that begin at `index`: role, latest addition, latest removal.
+pub(super) fn membership_row(
+    row: &Row<'_>,
+    index: usize,
+    user_id: UserId,
+) -> rusqlite::Result<Membership> {
+    let added_at = sequence(row, index + 1)?;
+    let removed_at: i64 = row.get(index + 2)?;
+    let left_at = u64::try_from(removed_at).ok().map(Sequence).filter(|left| *left >= added_at);
+    Ok(Membership { user_id, role: role(row, index)?, joined_after: added_at.back(1), left_at })
+}
+
+pub(super) fn conversation(
+    connection: &Connection,
+    id: ConversationId,
+    generation: u32,
+) -> Result<Option<Conversation>, Failure> {
+    let sql = "SELECT conversation_id, kind, name, created_by, created_at FROM conversations
+               WHERE conversation_id = ?1";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([id.as_bytes()], |row| conversation_row(row, generation));
+    Ok(found.optional()?)
+}
+
+fn members(connection: &Connection, id_: ConversationId) -> Result<Vec<Membership>, Failure> {
+    let sql = "SELECT user_id, role, added_seq, removed_seq FROM memberships
+               WHERE conversation_id = ?1 AND added_seq >= 0 ORDER BY user_id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([id_.as_bytes()], |row| {
+        membership_row(row, 1, id(row, 0, UserId::from_bytes)?)
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn membership(
+    connection: &Connection,
+    id: ConversationId,
+    user: UserId,
+) -> Result<Option<Membership>, Failure> {
+    let sql = "SELECT role, added_seq, removed_seq FROM memberships
+               WHERE conversation_id = ?1 AND user_id = ?2 AND added_seq >= 0";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([id.as_bytes(), user.as_bytes()], |row| membership_row(row, 0, user));
+    Ok(found.optional()?)
+}
+
+/// Notes an addition at entry `at`, zero for a first member.
+pub(super) fn add_member(
+    connection: &Connection,
+    conversation: ConversationId,
+    member: Member,
+    at: Sequence,
+) -> Result<(), Failure> {
+    let sql = "INSERT INTO memberships (conversation_id, user_id, role, added_seq, removed_seq)
+               VALUES (?1, ?2, ?3, ?4, -1)
+               ON CONFLICT DO UPDATE SET role = excluded.role, added_seq = excluded.added_seq
+               WHERE excluded.added_seq > memberships.added_seq";
+    connection.prepare_cached(sql)?.execute(params![
+        conversation.as_bytes(),
+        member.user_id.as_bytes(),
+        role_text(member.role),
+        to_column(at.0)
+    ])?;
+    Ok(())
+}
+
+/// Notes a removal at entry `at`, also of someone whose addition is not here yet.
+pub(super) fn remove_member(
+    connection: &Connection,
+    conversation: ConversationId,
+    user: UserId,
+    at: Sequence,
+) -> Result<(), Failure> {
+    let sql = "INSERT INTO memberships (conversation_id, user_id, role, added_seq, removed_seq)
+               VALUES (?1, ?2, 'member', -1, ?3)
+               ON CONFLICT DO UPDATE SET removed_seq = excluded.removed_seq
+               WHERE excluded.removed_seq > memberships.removed_seq";
+    let row = params![conversation.as_bytes(), user.as_bytes(), to_column(at.0)];
+    connection.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// The two users of a direct conversation, the lower first; `None` for other kinds.
+fn pair_of(new: &NewConversation) -> Result<Option<(UserId, UserId)>, Failure> {
+    match (new.kind, &new.members[..]) {
+        (ConversationKind::Direct, [one, other]) if one.user_id != other.user_id => {
+            let (one, other) = (one.user_id, other.user_id);
+            Ok(Some((one.min(other), one.max(other))))
+        }
+        (ConversationKind::Direct, _) => {
+            Err(Failure::damaged("a direct conversation has exactly two members"))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The conversation that a pair has, made `new` if it has none yet.
+fn claim_pair(
+    connection: &Connection,
+    (low, high): (UserId, UserId),
+    new: ConversationId,
+) -> Result<ConversationId, Failure> {
+    let sql = "INSERT INTO direct_pairs (low_user_id, high_user_id, conversation_id)
+               VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    let pair = params![low.as_bytes(), high.as_bytes(), new.as_bytes()];
+    connection.prepare_cached(sql)?.execute(pair)?;
+    let sql = "SELECT conversation_id FROM direct_pairs
+               WHERE low_user_id = ?1 AND high_user_id = ?2";
+    let pair = [low.as_bytes(), high.as_bytes()];
+    let claimed = connection
+        .prepare_cached(sql)?
+        .query_row(pair, |row| id(row, 0, ConversationId::from_bytes))?;
+    Ok(claimed)
+}
+
+fn create(
+    connection: &Connection,
+    new: &NewConversation,
+    generation: u32,
+) -> Result<Created, Failure> {
+    let id = match pair_of(new)? {
+        Some(pair) => claim_pair(connection, pair, new.conversation_id)?,
+        None => new.conversation_id,
+    };
+    if let Some(existing) = conversation(connection, id, generation)? {
+        return Ok(Created::Existing(existing));
+    }
+    let sql = "INSERT INTO conversations
+                   (conversation_id, kind, name, named_seq, created_by, created_at)
+               VALUES (?1, ?2, ?3, 0, ?4, ?5)";
+    connection.prepare_cached(sql)?.execute(params![
+        id.as_bytes(),
+        kind_text(new.kind),
+        new.name,
+        new.created_by.as_bytes(),
+        new.created_at
+    ])?;
+    for member in &new.members {
+        add_member(connection, id, *member, Sequence::START)?;
+    }
+    conversation(connection, id, generation)?
+        .map(Created::New)
+        .ok_or_else(|| Failure::damaged("a conversation that was made is not there"))
+}
+
+impl RosterStore for Store {
+    fn create(&self, new: NewConversation) -> PortFuture<Created> {
+        let generation = self.facts().generation;
+        let work = move |connection: &Connection| create(connection, &new, generation);
+        Box::pin(self.write("create_conversation", work))
+    }
+
+    fn conversation(&self, id: ConversationId) -> PortFuture<Option<Conversation>> {
+        let generation = self.facts().generation;
+        let work = move |connection: &Connection| conversation(connection, id, generation);
+        Box::pin(self.read("conversation", work))
+    }
+
+    fn members(&self, id: ConversationId) -> PortFuture<Vec<Membership>> {
+        Box::pin(self.read("members", move |connection| members(connection, id)))
+    }
+
+    fn membership(&self, id: ConversationId, user: UserId) -> PortFuture<Option<Membership>> {
+        Box::pin(self.read("membership", move |connection| membership(connection, id, user)))
+    }
+
+    fn conversations_of(
+        &self,
+        user: UserId,
+        device: Option<DeviceId>,
+    ) -> PortFuture<Vec<ConversationOverview>> {
+        let generation = self.facts().generation;
+        let work = move |connection: &Connection| chat_list(connection, user, device, generation);
+        Box::pin(self.read("conversations_of", work))
+    }
+
+    fn advance_positions(&self, advances: Vec<PositionAdvance>) -> PortFuture<()> {
+        let count = advances.len();
+        let job = WriteRows::new("advance_positions", count, move |connection, rows| {
+            write_positions(connection, &advances[rows])
+        });
+        Box::pin(self.submit(Lane::Background, job))
+    }
+}

@@ -1,0 +1,3 @@
+//! Where everything is kept: implementations of the store ports.
+
+pub mod embedded;

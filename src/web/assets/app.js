@@ -1,0 +1,99 @@
+// The door of the page: decides between signing in and chatting, and wires the rooms together.
+import { SwitchboardClient, SwitchboardError } from "/sdk/src/index.js";
+import { Actions } from "./js/actions.js";
+import { fill } from "./js/dom.js";
+import { State } from "./js/state.js";
+import { eraseTraces, draftsOf, outboxOf, sessionStorage } from "./js/storage.js";
+import { Sync } from "./js/sync.js";
+import { toast } from "./js/toast.js";
+import { announcer } from "./js/views/announcer.js";
+import { authView } from "./js/views/auth.js";
+import { shellView } from "./js/views/shell.js";
+
+const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+const baseUrl = location.origin;
+const RETRY_MS = 2_000;
+
+/** @param {string} [notice] */
+function showSignIn(notice) {
+  document.title = "Sign in · Switchboard";
+  const client = new SwitchboardClient({ baseUrl, session: sessionStorage });
+  fill(root, authView(client, { notice, onSignedIn: () => void showChats() }));
+}
+
+async function showChats() {
+  const userId = /** @type {string} */ (sessionStorage.load()?.user_id);
+  const client = new SwitchboardClient({ baseUrl, session: sessionStorage, outbox: outboxOf(userId) });
+  const state = new State();
+  const life = new AbortController();
+
+  /** @param {string} [notice] */
+  function end(notice) {
+    if (life.signal.aborted) return;
+    life.abort();
+    client.close();
+    sessionStorage.save(null);
+    eraseTraces(userId);
+    history.replaceState(null, "", "/");
+    showSignIn(notice);
+  }
+
+  const sync = new Sync(client, state, {
+    onIncoming: (entry) => announce(entry),
+    onRemoved: (id) => actions.removed(id),
+    onReload: (id) => {
+      if (state.openId === id) void actions.loadOlder(state.chat(id));
+    },
+    onSignedOut: () => end("You were signed out. Please sign in again."),
+  });
+  const actions = new Actions(client, state, sync, toast);
+  const announce = announcer(state);
+  const page = shellView({
+    client,
+    state,
+    actions,
+    drafts: draftsOf(userId),
+    onSignOut: async () => {
+      await client.logout();
+      end();
+    },
+  });
+  fill(root, page);
+
+  // Messages an earlier visit left unsent show up before anything else is known.
+  for (const item of outboxOf(userId).load()) {
+    const failed = item.state === "failed";
+    state.chat(item.conversation_id).outgoing.set(item.message_id, { item, state: failed ? "failed" : "pending" });
+  }
+  const follow = () => actions.open(decodeURIComponent(location.hash.slice(1)) || null);
+  const { signal } = life;
+  window.addEventListener("hashchange", follow, { signal });
+  window.addEventListener("online", () => client.connect(), { signal });
+  window.addEventListener("offline", () => client.probe(), { signal });
+  window.addEventListener("storage", () => sessionStorage.load() === null && end(), { signal });
+  const hurry = () => !document.hidden && client.state.reconnect_at_ms !== undefined && client.connect();
+  document.addEventListener("visibilitychange", hurry, { signal });
+  await begin(sync, signal);
+  if (signal.aborted) return;
+  follow();
+  client.connect();
+}
+
+/** Keeps trying while the server is out of reach. @param {Sync} sync @param {AbortSignal} signal */
+async function begin(sync, signal) {
+  while (!signal.aborted) {
+    try {
+      return await sync.start();
+    } catch (error) {
+      const refused = error instanceof SwitchboardError && error.status === 401;
+      if (refused || sync.client.session === null) return sync.handlers.onSignedOut();
+      sync.state.connection = { state: "disconnected", reason: "unreachable", reconnect_at_ms: Date.now() + RETRY_MS };
+      sync.state.changed("connection");
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+  return undefined;
+}
+
+if (sessionStorage.load() === null) showSignIn();
+else void showChats();

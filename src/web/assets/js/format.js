@@ -1,0 +1,98 @@
+// Times, names and previews as people read them.
+
+/** @typedef {import("/sdk/src/index.js").Entry} Entry */
+/** @typedef {import("/sdk/src/index.js").Content} Content */
+
+const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long" });
+const shortWeekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });
+const longDate = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const shortDate = new Intl.DateTimeFormat(undefined, { day: "2-digit", month: "2-digit", year: "2-digit" });
+const DAY_MS = 86_400_000;
+
+/** @param {number} ms */
+export function dayKey(ms) {
+  const date = new Date(ms);
+  return `${date.getFullYear()}-${date.getMonth()}-${date.getDate()}`;
+}
+
+/** Whole days between a time and now, by the calendar. @param {number} ms */
+function daysAgo(ms) {
+  const midnight = (/** @type {number} */ value) => new Date(value).setHours(0, 0, 0, 0);
+  return Math.round((midnight(Date.now()) - midnight(ms)) / DAY_MS);
+}
+
+/** @param {number} ms */
+export const timeOfDay = (ms) => clockTime.format(ms);
+
+/** @param {number} ms */
+export function dayName(ms) {
+  const ago = daysAgo(ms);
+  if (ago === 0) return "Today";
+  if (ago === 1) return "Yesterday";
+  return ago < 7 ? weekday.format(ms) : longDate.format(ms);
+}
+
+/** For the chat list: as short as it can be. @param {number} ms */
+export function shortTime(ms) {
+  const ago = daysAgo(ms);
+  if (ago === 0) return clockTime.format(ms);
+  if (ago === 1) return "Yesterday";
+  return ago < 7 ? shortWeekday.format(ms) : shortDate.format(ms);
+}
+
+/** @param {Content | undefined} content */
+export function contentText(content) {
+  if (content === undefined) return "";
+  if ("text" in content) return content.text.text;
+  if ("media" in content) return content.media.caption ?? "Attachment";
+  if ("encrypted" in content) return "Encrypted message";
+  return "Message from an app";
+}
+
+/** @param {string} name */
+export function initials(name) {
+  const words = name.trim().split(/[\s._-]+/u).filter(Boolean);
+  const letters = words.length > 1 ? [...words[0]][0] + [...words[words.length - 1]][0] : [...(words[0] ?? "?")][0];
+  return letters.toUpperCase();
+}
+
+/** All readable below white text. */
+const AVATAR_COLORS = ["#4453dc", "#0d7a6f", "#a63d7a", "#a8501a", "#6c3fc4", "#1c6fa8", "#3a7a2c", "#b03045"];
+
+/** The same colour for the same person everywhere. @param {string} id */
+export function colorIndex(id) {
+  let hash = 0;
+  for (const char of id) hash = (hash * 31 + /** @type {number} */ (char.codePointAt(0))) % 9_973;
+  return hash % AVATAR_COLORS.length;
+}
+
+/** @param {string} id */
+export const avatarColor = (id) => AVATAR_COLORS[colorIndex(id)];
+
+/** @param {string[]} names */
+export function listNames(names) {
+  return new Intl.ListFormat("en", { type: "conjunction" }).format(names);
+}
+
+/**
+ * The text of an entry that is no message.
+ * @param {Entry} entry
+ * @param {(userId: string) => string} name
+ * @returns {string | null} null for kinds this page does not show
+ */
+export function systemText(entry, name) {
+  const actor = name(entry.sender_id);
+  const inSentence = (/** @type {string} */ id) => (name(id) === "You" ? "you" : name(id));
+  if (entry.kind === "conversation_changed") {
+    return entry.name ? `${actor} named this “${entry.name}”` : `${actor} changed this conversation`;
+  }
+  if (entry.kind !== "members_changed") return null;
+  const added = (entry.added ?? []).map(({ user_id }) => user_id).filter((id) => id !== entry.sender_id);
+  const removed = entry.removed ?? [];
+  if (removed.length === 1 && removed[0] === entry.sender_id) return `${actor} left`;
+  const parts = [];
+  if (added.length > 0) parts.push(`added ${listNames(added.map(inSentence))}`);
+  if (removed.length > 0) parts.push(`removed ${listNames(removed.map(inSentence))}`);
+  return parts.length > 0 ? `${actor} ${parts.join(" and ")}` : `${actor} created this conversation`;
+}

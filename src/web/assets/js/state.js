@@ -1,0 +1,93 @@
+// Everything the page shows, and who wants to know when it changes.
+import { Chat } from "./chat.js";
+
+/** @typedef {import("/sdk/src/index.js").UserView} UserView */
+/** @typedef {import("/sdk/src/index.js").ConnectionState} ConnectionState */
+/** What changed. `open` is the open chat itself or any of its facts.
+ *  @typedef {"chats" | "open" | "log" | "connection" | "me"} Topic */
+
+export class State {
+  /** @type {UserView | null} */
+  me = null;
+  /** @type {ConnectionState} */
+  connection = { state: "connecting" };
+  /** True after the first `welcome`: from then on a missing connection is worth a banner. */
+  everConnected = false;
+  /** True once the chat list was read. */
+  listed = false;
+  /** @type {Map<string, Chat>} */
+  chats = new Map();
+  /** @type {Map<string, UserView>} */
+  users = new Map();
+  /** @type {string | null} */
+  openId = null;
+
+  /** @type {Map<Topic, Set<() => void>>} */
+  #listeners = new Map();
+  /** @type {Set<Topic>} */
+  #changed = new Set();
+
+  /** @returns {Chat | null} */
+  get open() {
+    return this.openId === null ? null : (this.chats.get(this.openId) ?? null);
+  }
+
+  /** @param {string} id */
+  chat(id) {
+    let chat = this.chats.get(id);
+    if (chat === undefined) {
+      chat = new Chat(id);
+      this.chats.set(id, chat);
+    }
+    return chat;
+  }
+
+  /** @returns {Chat[]} latest activity first */
+  chatsByActivity() {
+    return [...this.chats.values()].sort((a, b) => b.activityMs - a.activityMs || (a.id < b.id ? 1 : -1));
+  }
+
+  get unreadTotal() {
+    let total = 0;
+    for (const chat of this.chats.values()) total += chat.unread;
+    return total;
+  }
+
+  /** @param {string} userId */
+  nameOf(userId) {
+    return userId === this.me?.user_id ? "You" : (this.users.get(userId)?.display_name ?? "Someone");
+  }
+
+  /** @param {UserView[]} users */
+  learn(users) {
+    for (const user of users) this.users.set(user.user_id, user);
+  }
+
+  /** @param {Topic[]} topics @param {() => void} listener */
+  on(topics, listener) {
+    for (const topic of topics) {
+      const listeners = this.#listeners.get(topic) ?? new Set();
+      this.#listeners.set(topic, listeners.add(listener));
+    }
+  }
+
+  /** Several changes in one go are one rendering. @param {...Topic} topics */
+  changed(...topics) {
+    const idle = this.#changed.size === 0;
+    for (const topic of topics) this.#changed.add(topic);
+    if (!idle) return;
+    const notify = () => this.#notify();
+    // Hidden pages are given no frames, but still owe the title its count.
+    if (document.hidden) setTimeout(notify, 50);
+    else requestAnimationFrame(notify);
+  }
+
+  #notify() {
+    const due = new Set();
+    for (const topic of this.#changed) {
+      for (const listener of this.#listeners.get(topic) ?? []) due.add(listener);
+    }
+    this.#changed.clear();
+    for (const listener of due) listener();
+  }
+}

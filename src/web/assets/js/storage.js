@@ -1,0 +1,38 @@
+// What the page keeps in the browser: the sign-in, unsent messages, drafts, the theme.
+import { webOutbox, webSession } from "/sdk/src/index.js";
+
+export const sessionStorage = webSession(localStorage);
+
+/** @param {string} userId */
+const outboxPrefix = (userId) => `switchboard.outbox.${userId}.`;
+/** @param {string} userId */
+const draftPrefix = (userId) => `switchboard.draft.${userId}.`;
+
+/** One outbox an account: what one person wrote must never leave as another. @param {string} userId */
+export const outboxOf = (userId) => webOutbox(localStorage, outboxPrefix(userId));
+
+/** @param {string} userId */
+export function draftsOf(userId) {
+  const prefix = draftPrefix(userId);
+  return {
+    /** @param {string} chatId */
+    get: (chatId) => localStorage.getItem(prefix + chatId) ?? "",
+    /** @param {string} chatId @param {string} text */
+    set(chatId, text) {
+      try {
+        if (text === "") localStorage.removeItem(prefix + chatId);
+        else localStorage.setItem(prefix + chatId, text);
+      } catch {
+        // A full storage costs the draft's survival, nothing else.
+      }
+    },
+  };
+}
+
+/** Leaves nothing of an account behind on a machine others may use. @param {string} userId */
+export function eraseTraces(userId) {
+  const prefixes = [outboxPrefix(userId), draftPrefix(userId)];
+  for (const key of Object.keys(localStorage)) {
+    if (prefixes.some((prefix) => key.startsWith(prefix))) localStorage.removeItem(key);
+  }
+}

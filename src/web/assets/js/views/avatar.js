@@ -1,0 +1,18 @@
+import { h } from "../dom.js";
+import { avatarColor, initials } from "../format.js";
+
+/**
+ * Decorative: the name stands next to it.
+ * @param {string} id @param {string} name @param {{ small?: boolean, group?: boolean }} [look]
+ */
+export function avatar(id, name, { small = false, group = false } = {}) {
+  const classes = `avatar${small ? " small" : ""}${group ? " group" : ""}`;
+  const element = h("span", { class: classes, "aria-hidden": "true" }, initials(name));
+  element.style.setProperty("--avatar-color", avatarColor(id));
+  return element;
+}
+
+/** @param {import("../chat.js").Chat} chat */
+export function chatAvatar(chat) {
+  return avatar(chat.peer?.user_id ?? chat.id, chat.title, { group: chat.kind !== "direct" });
+}

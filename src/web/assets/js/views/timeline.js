@@ -1,0 +1,197 @@
+// The messages of the open chat: scrolling, older pages, and staying where the reader is.
+import { h } from "../dom.js";
+import { patchChildren } from "../patch.js";
+import { timelineRows } from "../timeline_items.js";
+import { LogWindow } from "../window.js";
+import { rowElement, rowSignature } from "./message.js";
+
+/** @typedef {import("../chat.js").Chat} Chat */
+
+/** Closer than this to an end counts as being there. */
+const EDGE_PX = 48;
+/** Closer than this to the top fetches what is older, before the reader gets there. */
+const PREFETCH_PX = 600;
+const QUOTE_PAGES_MAX = 40;
+
+export class TimelineView {
+  #rooms;
+  /** @type {Chat | null} */
+  #chat = null;
+  #window = new LogWindow();
+  /** @type {Map<string, { element: HTMLElement, signature: string }>} */
+  #nodes = new Map();
+  #list = h("ol", { class: "timeline-list", "aria-label": "Messages" });
+  /** True while the newest message is in view; new ones then scroll in. */
+  #atBottom = true;
+  /** A chat just opened goes to its first unread message once that is there. */
+  #settling = false;
+  #onPlace;
+
+  /** @param {import("./shell.js").Rooms} rooms @param {() => void} onPlace the reader moved to or from the end */
+  constructor(rooms, onPlace) {
+    this.#rooms = rooms;
+    this.#onPlace = onPlace;
+    this.element = h("div", { class: "timeline", tabindex: "0", role: "region", "aria-label": "Conversation", "data-testid": "timeline" }, this.#list);
+    this.element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.element.addEventListener("keydown", (event) => this.#key(event));
+    // A phone's keyboard takes half the height: the newest message stays in view.
+    new ResizeObserver(() => this.#atBottom && this.#toBottom()).observe(this.element);
+  }
+
+  get atBottom() {
+    return this.#atBottom && this.#window.following;
+  }
+
+  /** @param {Chat} chat */
+  show(chat) {
+    if (this.#chat === chat) return;
+    this.#chat = chat;
+    this.#window = new LogWindow();
+    this.#nodes.clear();
+    this.#list.replaceChildren();
+    this.#atBottom = true;
+    this.#settling = chat.unreadAfter !== null;
+    this.update();
+  }
+
+  update() {
+    const chat = this.#chat;
+    const me = this.#rooms.state.me;
+    if (chat === null || me === null) return;
+    if (this.#atBottom) this.#window.trim(chat);
+    const anchor = this.#atBottom ? null : this.#anchor();
+    const { from, to } = this.#window.range(chat);
+    const rows = timelineRows(chat, from, to, me.user_id).map((row) => ({
+      ...row,
+      signature: rowSignature(this.#rooms, chat, row),
+    }));
+    patchChildren(this.#list, this.#nodes, rows, (row) =>
+      rowElement(this.#rooms, chat, row, (seq) => void this.#goTo(seq)));
+    if (this.#atBottom) this.#toBottom();
+    else if (anchor !== null) this.element.scrollTop += anchor.element.offsetTop - anchor.offsetTop;
+    if (this.#settling && !chat.loading) this.#settle();
+    this.#fillUp();
+  }
+
+  /** @param {"auto" | "smooth"} [behavior] */
+  jumpToLatest(behavior = "auto") {
+    const wasFollowing = this.#window.following;
+    this.#window.reset();
+    this.#atBottom = true;
+    this.update();
+    if (behavior === "smooth" && wasFollowing) this.#list.lastElementChild?.scrollIntoView({ block: "end" });
+    this.#onPlace();
+  }
+
+  focusLast() {
+    const last = this.#messages().at(-1);
+    last?.focus();
+  }
+
+  #toBottom() {
+    this.element.scrollTop = this.element.scrollHeight;
+  }
+
+  /** The first row in view, which must not move when rows above it change. */
+  #anchor() {
+    const top = this.element.scrollTop;
+    for (const { element } of this.#nodes.values()) {
+      if (element.offsetTop + element.offsetHeight > top && element.classList.contains("message")) {
+        return { element, offsetTop: element.offsetTop };
+      }
+    }
+    return null;
+  }
+
+  /** Goes to the line above the first unread message, when there is one to be seen. */
+  #settle() {
+    this.#settling = false;
+    const line = /** @type {HTMLElement | null} */ (this.#list.querySelector(".unread-line"));
+    if (line === null) return;
+    this.element.scrollTop = line.offsetTop - this.element.clientHeight / 4;
+    this.#measure();
+  }
+
+  #scrolled() {
+    this.#measure();
+    this.#fillUp();
+    const chat = this.#chat;
+    const belowPx = this.element.scrollHeight - this.element.scrollTop - this.element.clientHeight;
+    if (chat !== null && !this.#window.following && belowPx < PREFETCH_PX) {
+      this.#window.growDown(chat);
+      this.#atBottom = false;
+      this.update();
+    }
+  }
+
+  #measure() {
+    const { scrollHeight, scrollTop, clientHeight } = this.element;
+    const atBottom = scrollHeight - scrollTop - clientHeight < EDGE_PX;
+    if (atBottom === this.#atBottom) return;
+    this.#atBottom = atBottom;
+    this.#onPlace();
+  }
+
+  /** Near the top: more rows from memory, then from the server. */
+  #fillUp() {
+    const chat = this.#chat;
+    if (chat === null || this.element.scrollTop > PREFETCH_PX) return;
+    if (this.#window.range(chat).from > 0) {
+      this.#window.growUp(chat);
+      this.update();
+    } else if (!chat.complete && !chat.loading && !chat.loadFailed && chat.log.length > 0) {
+      void this.#older(chat);
+    }
+  }
+
+  /** @param {Chat} chat */
+  async #older(chat) {
+    const came = await this.#rooms.actions.loadOlder(chat);
+    if (came && this.#chat === chat) {
+      this.#window.growUp(chat);
+      this.update();
+    }
+  }
+
+  /** Shows the entry a message answers, fetching pages until it is there. @param {number} seq */
+  async #goTo(seq) {
+    const chat = this.#chat;
+    if (chat === null) return;
+    for (let page = 0; chat.find(seq) === undefined && page < QUOTE_PAGES_MAX; page += 1) {
+      if (!(await this.#rooms.actions.loadOlder(chat))) break;
+    }
+    const entry = chat.find(seq);
+    if (entry === undefined || this.#chat !== chat) return;
+    this.#window.showAround(chat, seq);
+    this.#atBottom = false;
+    this.update();
+    const element = this.#nodes.get(entry.message_id)?.element;
+    element?.scrollIntoView({ block: "center" });
+    element?.focus({ preventScroll: true });
+    element?.classList.add("flash");
+    setTimeout(() => element?.classList.remove("flash"), 1_500);
+    this.#measure();
+  }
+
+  #messages() {
+    return /** @type {HTMLElement[]} */ ([...this.#list.querySelectorAll(".message")]);
+  }
+
+  /** Arrow keys walk through the messages, R or Enter answers one. @param {KeyboardEvent} event */
+  #key(event) {
+    const messages = this.#messages();
+    const current = messages.findIndex((message) => message === document.activeElement);
+    if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+      const step = event.key === "ArrowUp" ? -1 : 1;
+      const next = current === -1 ? messages.at(-1) : messages[current + step];
+      event.preventDefault();
+      next?.focus();
+      next?.scrollIntoView({ block: "nearest" });
+    } else if ((event.key === "r" || event.key === "Enter") && current !== -1 && !event.ctrlKey && !event.metaKey) {
+      const seq = Number(messages[current].dataset.seq);
+      if (this.#chat === null || !Number.isInteger(seq) || seq < 1) return;
+      event.preventDefault();
+      this.#rooms.actions.reply(this.#chat, seq);
+    }
+  }
+}
