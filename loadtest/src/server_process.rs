@@ -19,11 +19,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const OUTPUT_LINES: usize = 30;
 
 /// Limits that exist to protect people would only measure themselves under load.
-const ENVIRONMENT: [(&str, &str); 4] = [
+const ENVIRONMENT: [(&str, &str); 9] = [
     ("SWITCHBOARD_LIMITS__SENDS_PER_SECOND", "1000000"),
     ("SWITCHBOARD_LIMITS__SENDS_BURST", "1000000"),
-    ("SWITCHBOARD_LIMITS__CONNECTIONS_PER_ADDRESS", "100000"),
     ("SWITCHBOARD_LIMITS__SIGN_INS_PER_MINUTE", "1000000"),
+    ("SWITCHBOARD_LIMITS__SIGN_INS_PER_USER_PER_MINUTE", "1000000"),
+    ("SWITCHBOARD_LIMITS__REGISTRATIONS_PER_HOUR", "1000000"),
+    ("SWITCHBOARD_LIMITS__REQUESTS_PER_SECOND", "1000000"),
+    ("SWITCHBOARD_LIMITS__REQUESTS_BURST", "1000000"),
+    ("SWITCHBOARD_LIMITS__CONNECTIONS_PER_ADDRESS", "100000"),
+    ("SWITCHBOARD_LIMITS__SILENT_CONNECTIONS_PER_ADDRESS", "100000"),
 ];
 
 /// Which server to start, and where its data lie.
@@ -66,7 +71,12 @@ impl ServerProcess {
         });
         fs::create_dir_all(&data_dir).with_context(|| data_dir.display().to_string())?;
         let free = Addresses { public: "127.0.0.1:0".into(), internal: "127.0.0.1:0".into() };
-        let (child, addresses) = launch(&spec, &data_dir, &free).await?;
+        let launched = launch(&spec, &data_dir, &free).await;
+        if launched.is_err() && !is_data_kept {
+            // Its last output is in the error.
+            let _ = fs::remove_dir_all(&data_dir);
+        }
+        let (child, addresses) = launched?;
         Ok(Self { spec, data_dir, is_data_kept, child, addresses })
     }
 

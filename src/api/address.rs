@@ -27,8 +27,7 @@ pub fn forwarded_address(
     forwarded_for: &[&str],
     trusted_proxies: &[AddressRange],
 ) -> IpAddr {
-    let is_trusted =
-        |address: IpAddr| trusted_proxies.iter().any(|range| range.contains(address));
+    let is_trusted = |address: IpAddr| trusted_proxies.iter().any(|range| range.contains(address));
     let mut address = peer;
     let hops = forwarded_for.iter().rev().flat_map(|header| header.rsplit(','));
     for hop in hops {

@@ -99,11 +99,7 @@ async fn logout(
     Caller(identity): Caller,
 ) -> Result<HttpResponse, ApiError> {
     state.auth.revoke_device(identity.user_id, identity.device_id).await?;
-    state.node.disconnect_device(
-        identity.user_id,
-        identity.device_id,
-        CloseCode::TokenRevoked,
-    );
+    state.node.disconnect_device(identity.user_id, identity.device_id, CloseCode::TokenRevoked);
     Ok(HttpResponse::NoContent().finish())
 }
 

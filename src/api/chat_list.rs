@@ -92,9 +92,10 @@ async fn list_conversations(
     let peers = page.iter().filter_map(|row| row.overview.peer).collect();
     let mut peers = user_views(&state, peers).await?;
     let conversations = page.into_iter().map(|row| {
-        let peer = row.overview.peer.map(|peer: UserId| {
-            peers.remove(&peer).unwrap_or_else(|| users::view_of_nobody(peer))
-        });
+        let peer = row
+            .overview
+            .peer
+            .map(|peer: UserId| peers.remove(&peer).unwrap_or_else(|| users::view_of_nobody(peer)));
         item(row, peer)
     });
     Ok(web::Json(ChatList { conversations: conversations.collect(), next_cursor }))
@@ -134,9 +135,7 @@ fn item(row: ChatRow, peer: Option<UserView>) -> ChatListItem {
 #[cfg(test)]
 mod tests {
     use schema::Sequence;
-    use schema::record::{
-        Conversation, ConversationKind, ConversationOverview, Membership, Role,
-    };
+    use schema::record::{Conversation, ConversationKind, ConversationOverview, Membership, Role};
 
     use super::*;
 
@@ -150,12 +149,8 @@ mod tests {
             created_at,
             generation: 1,
         };
-        let membership = Membership {
-            user_id,
-            role: Role::Member,
-            joined_after: Sequence(4),
-            left_at: None,
-        };
+        let membership =
+            Membership { user_id, role: Role::Member, joined_after: Sequence(4), left_at: None };
         let overview = ConversationOverview {
             conversation,
             membership,

@@ -82,9 +82,7 @@ impl RateLimits {
 /// `count` at once, and as many again in `period`.
 fn per(count: u32, period: Duration) -> Quota {
     let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-    Quota::with_period(period / count.get())
-        .unwrap_or(Quota::per_second(count))
-        .allow_burst(count)
+    Quota::with_period(period / count.get()).unwrap_or(Quota::per_second(count)).allow_burst(count)
 }
 
 fn per_second(rate: u32, burst: u32) -> Quota {

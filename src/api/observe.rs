@@ -1,7 +1,6 @@
 //! Around every request: a trace id, security headers, the duration by route pattern.
 
-use std::time::Instant;
-
+use actix_web::HttpMessage as _;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
@@ -9,8 +8,8 @@ use actix_web::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
-use actix_web::HttpMessage as _;
 use schema::metric;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 tokio::task_local! {
@@ -32,10 +31,10 @@ impl TraceId {
     }
 }
 
-/// The trace id of the request that is being answered; empty outside of one.
+/// The trace id of the request that is being answered; a fresh one outside of REST.
 #[must_use]
 pub fn current_trace_id() -> String {
-    TRACE_ID.try_with(|id| id.0.clone()).unwrap_or_default()
+    TRACE_ID.try_with(TraceId::clone).unwrap_or_else(|_| TraceId::generate()).0
 }
 
 const HEADER: HeaderName = HeaderName::from_static("x-trace-id");

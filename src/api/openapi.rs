@@ -31,7 +31,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// The description, the page that shows it, and the page of error codes.
 pub(super) fn documentation(config: &mut web::ServiceConfig) {
-    let page = SwaggerUi::new("/{_:.*}").config(utoipa_swagger_ui::Config::from("/v1/openapi.json"));
+    let page =
+        SwaggerUi::new("/{_:.*}").config(utoipa_swagger_ui::Config::from("/v1/openapi.json"));
     let page = web::scope("/docs").service(page).wrap_fn(|request, service| {
         let answer = service.call(request);
         async {

@@ -78,9 +78,9 @@ impl ApiError {
 fn title(code: ErrorCode) -> String {
     let words = code.as_str().replace('_', " ");
     let mut characters = words.chars();
-    characters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(characters).collect()
-    })
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 impl fmt::Display for ApiError {

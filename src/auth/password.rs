@@ -89,10 +89,8 @@ impl Passwords {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
         let waiting = Waiting::enter(&self.waiting)?;
-        let permit = Arc::clone(&self.cores)
-            .acquire_owned()
-            .await
-            .map_err(|_| PasswordError::Failed)?;
+        let permit =
+            Arc::clone(&self.cores).acquire_owned().await.map_err(|_| PasswordError::Failed)?;
         drop(waiting);
         // The permit goes with the work: a caller that hangs up does not free the core early.
         tokio::task::spawn_blocking(move || {
@@ -219,7 +217,9 @@ pub fn check_strength(password: &str, own_words: &[&str]) -> Result<(), WeakPass
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
+
+    use tokio::time::Instant;
 
     use super::*;
 

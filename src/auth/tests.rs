@@ -21,8 +21,7 @@ fn setting() -> Setting {
     let data_dir = tempfile::tempdir().unwrap();
     let store = MemoryStore::default();
     let clock = Arc::new(ManualClock::at(1_800_000_000_000));
-    let auth =
-        Auth::open(&AuthConfig::default(), data_dir.path(), Arc::new(store.clone()), clock);
+    let auth = Auth::open(&AuthConfig::default(), data_dir.path(), Arc::new(store.clone()), clock);
     Setting { auth: auth.unwrap(), store, _data_dir: data_dir }
 }
 

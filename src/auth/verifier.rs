@@ -42,11 +42,7 @@ struct Seen {
 
 impl Verifier {
     #[must_use]
-    pub fn new(
-        key: Arc<SigningKey>,
-        users: Arc<dyn UserStore>,
-        clock: Arc<dyn WallClock>,
-    ) -> Self {
+    pub fn new(key: Arc<SigningKey>, users: Arc<dyn UserStore>, clock: Arc<dyn WallClock>) -> Self {
         Self(Arc::new(Shared { key, users, clock, remembered: Mutex::default() }))
     }
 

@@ -69,9 +69,14 @@ mod tests {
         for good in ["https://chat.example", "http://localhost:8080", "https://[::1]:8443"] {
             assert_eq!(check_origin(good), Ok(()), "{good}");
         }
-        for bad in
-            ["chat.example", "*", "https://", "https://a/b", "https://*.example", "https://A.example"]
-        {
+        for bad in [
+            "chat.example",
+            "*",
+            "https://",
+            "https://a/b",
+            "https://*.example",
+            "https://A.example",
+        ] {
             assert!(check_origin(bad).is_err(), "{bad}");
         }
     }

@@ -13,12 +13,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_codec::Decoder as _;
+use actix_http::ws;
 use actix_rt::net::TcpStream;
-use actors::connection::Link;
-use bytes::{Buf as _, Bytes, BytesMut};
+use actors::connection::{Link, Piece, Received};
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use schema::metric;
 use schema::wire::CloseCode;
+use schema::wire::codec::{FRAME_BYTES_MAX, GREETING_BYTES_MAX};
 
 use super::admission::Permit;
 use super::watchdog::Watchdog;
@@ -29,6 +32,8 @@ const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read at once, and in one turn of a task before others get theirs.
 const READ_BYTES: usize = 16 * 1024;
 const READ_TURN_BYTES: usize = 64 * 1024;
+/// A frame's header with its mask (RFC 6455 section 5.2).
+const FRAME_HEADER_BYTES_MAX: usize = 14;
 /// After goodbye, the peer has this long to hang up.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -36,103 +41,121 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
-type Incoming = Result<Bytes, actix_web::error::PayloadError>;
 type Driven = Pin<Box<dyn Stream<Item = Result<Bytes, actix_web::Error>>>>;
 
-/// What the actor reads from.
-pub struct SocketReader {
+/// Frames from the peer. A buffer is held only while a frame is cut.
+pub struct FrameReader {
     socket: Rc<TcpStream>,
     link: Rc<Link>,
     watchdog: Rc<Watchdog>,
-    /// Bytes that came with the upgrade request.
-    early: BytesMut,
+    codec: ws::Codec,
+    /// What came and is not decoded yet; at first, what came with the upgrade request.
+    buffer: BytesMut,
     turn_bytes: usize,
-    /// Bytes that waited to be decoded when there was no room last time.
-    full_at: Option<usize>,
 }
 
-impl SocketReader {
-    pub const fn new(
+impl FrameReader {
+    pub fn new(
         socket: Rc<TcpStream>,
         link: Rc<Link>,
         watchdog: Rc<Watchdog>,
-        early: BytesMut,
+        early: &[u8],
     ) -> Self {
-        Self { socket, link, watchdog, early, turn_bytes: 0, full_at: None }
+        let codec = ws::Codec::new().max_size(FRAME_BYTES_MAX);
+        Self { socket, link, watchdog, codec, buffer: BytesMut::from(early), turn_bytes: 0 }
     }
 
-    fn read(&mut self, room: usize) -> io::Result<Bytes> {
+    fn decode(&mut self) -> Option<Received> {
+        if self.buffer.is_empty() {
+            return None;
+        }
+        let received = match self.codec.decode(&mut self.buffer) {
+            Ok(Some(frame)) => Some(received(frame)),
+            Ok(None) if self.buffer.len() > self.bytes_max() => Some(Received::TooLarge),
+            Ok(None) => None,
+            Err(ws::ProtocolError::Overflow) => Some(Received::TooLarge),
+            Err(_) => Some(Received::Broken),
+        };
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        received
+    }
+
+    /// Bytes that may wait for the rest of their frame.
+    fn bytes_max(&self) -> usize {
+        let payload = if self.link.is_greeted() { FRAME_BYTES_MAX } else { GREETING_BYTES_MAX };
+        payload + FRAME_HEADER_BYTES_MAX
+    }
+
+    /// Reads what is there: the count, zero at the end.
+    fn read(&mut self) -> io::Result<usize> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let length = room.min(scratch.len());
-            let count = self.socket.try_read(&mut scratch[..length])?;
-            Ok(Bytes::copy_from_slice(&scratch[..count]))
+            let count = self.socket.try_read(scratch)?;
+            self.buffer.extend_from_slice(&scratch[..count]);
+            self.turn_bytes += count;
+            self.link.heard(self.watchdog.now_s());
+            Ok(count)
         })
     }
 
-    /// Enough waits to be decoded; decoding one message leads back here.
-    fn decode_first(&mut self, room: usize, cx: &Context<'_>) -> Poll<Option<Incoming>> {
-        self.turn_bytes = 0;
-        let waiting = self.link.undecoded();
-        if room == 0 && self.full_at == Some(waiting) {
-            // As much as the largest frame is here and no frame: the peer plays with lengths.
-            let code =
-                if self.link.is_greeted() { CloseCode::BadFrame } else { CloseCode::TooLarge };
-            self.link.close(code);
-            return Poll::Ready(None);
-        }
-        self.full_at = (room == 0).then_some(waiting);
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn feed(&mut self, bytes: Bytes) -> Poll<Option<Incoming>> {
-        self.turn_bytes += bytes.len();
-        self.link.fed(bytes.len(), self.watchdog.now_s());
-        Poll::Ready(Some(Ok(bytes)))
+    fn ended(&self) -> Poll<Option<Received>> {
+        self.link.set_ended();
+        Poll::Ready(None)
     }
 }
 
-impl Stream for SocketReader {
-    type Item = Incoming;
+impl Stream for FrameReader {
+    type Item = Received;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
-        if self.link.is_ending() {
-            return Poll::Ready(None);
-        }
-        let room = self.link.may_read();
-        if room == 0 || self.turn_bytes >= READ_TURN_BYTES {
-            return self.decode_first(room, cx);
-        }
-        self.full_at = None;
-        if !self.early.is_empty() {
-            let length = self.early.len().min(room);
-            let bytes = self.early.copy_to_bytes(length);
-            if self.early.is_empty() {
-                self.early = BytesMut::new();
-            }
-            return self.feed(bytes);
-        }
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         loop {
-            match self.read(room) {
-                Ok(bytes) if bytes.is_empty() => {
-                    self.link.set_ended();
-                    return Poll::Ready(None);
-                }
-                Ok(bytes) => return self.feed(bytes),
+            if self.link.is_ending() {
+                return Poll::Ready(None);
+            }
+            if let Some(received) = self.decode() {
+                return Poll::Ready(Some(received));
+            }
+            if self.turn_bytes >= READ_TURN_BYTES {
+                self.turn_bytes = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match self.read() {
+                Ok(0) => return self.ended(),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.turn_bytes = 0;
                     match self.socket.poll_read_ready(cx) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(_)) => break,
+                        Poll::Ready(Err(_)) => return self.ended(),
                     }
                 }
-                Err(_) => break,
+                Err(_) => {
+                    self.link.abort();
+                    return self.ended();
+                }
             }
         }
-        self.link.set_ended();
-        self.link.abort();
-        Poll::Ready(None)
+    }
+}
+
+fn received(frame: ws::Frame) -> Received {
+    match frame {
+        ws::Frame::Text(bytes) => Received::Piece(Piece::Whole { text: true, bytes }),
+        ws::Frame::Binary(bytes) => Received::Piece(Piece::Whole { text: false, bytes }),
+        ws::Frame::Continuation(item) => Received::Piece(match item {
+            ws::Item::FirstText(bytes) => Piece::First { text: true, bytes },
+            ws::Item::FirstBinary(bytes) => Piece::First { text: false, bytes },
+            ws::Item::Continue(bytes) => Piece::Middle(bytes),
+            ws::Item::Last(bytes) => Piece::Last(bytes),
+        }),
+        ws::Frame::Ping(bytes) => Received::Ping(bytes),
+        ws::Frame::Pong(_) => Received::Pong,
+        ws::Frame::Close(reason) => {
+            Received::Goodbye(reason.map_or(1005, |reason| u16::from(reason.code)))
+        }
     }
 }
 

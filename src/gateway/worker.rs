@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use super::admission::{Admission, Turned};
 use super::handshake::{self, Refused};
 use super::listener::Routes;
-use super::transport::{SocketReader, Transport};
+use super::transport::{FrameReader, Transport};
 use super::watchdog::Watchdog;
 use crate::api::Readiness;
 use crate::api::address::{forwarded_address, limited_as};
@@ -114,7 +114,7 @@ async fn upgrade(
     link.send_raw(handshake::accept(request.head(), encoding));
     drop(request);
     watchdog.watch(&link);
-    let reader = SocketReader::new(socket.clone(), link.clone(), watchdog.clone(), parts.read_buf);
+    let reader = FrameReader::new(socket.clone(), link.clone(), watchdog.clone(), &parts.read_buf);
     let actor = connection::open(gateway.connections.clone(), encoding, link.clone(), reader);
     // One more task, so that what this one needed for the upgrade is not held for life.
     actix_rt::spawn(Transport::new(socket, link, watchdog, Box::pin(actor), permit));

@@ -49,8 +49,7 @@ async fn readyz(request: HttpRequest, state: web::Data<ApiState>) -> HttpRespons
         ring: state.readiness.is_ring_ready(),
         draining: state.readiness.is_draining(),
     };
-    let status =
-        if checks.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if checks.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let is_verbose =
         request.query_string().split('&').any(|pair| pair.split('=').next() == Some("verbose"));
     let mut response = HttpResponse::build(status);

@@ -67,9 +67,8 @@ async fn provision(
 ) -> Result<HttpResponse, ApiError> {
     let random = uuid::Uuid::new_v4().simple().to_string();
     let run = format!("{}-{}", body.prefix, &random[..RANDOM_CHARACTERS]);
-    username::fold(&run).map_err(|_| {
-        ApiError::field("prefix", "must be of the characters a-z 0-9 . _ -")
-    })?;
+    username::fold(&run)
+        .map_err(|_| ApiError::field("prefix", "must be of the characters a-z 0-9 . _ -"))?;
     let run = run.to_ascii_lowercase();
     let numbers: Vec<u32> = (1..=body.count).collect();
     let mut users = Vec::with_capacity(numbers.len());

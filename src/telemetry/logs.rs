@@ -21,8 +21,7 @@ pub enum LogSetupError {
 /// A bad level, or a second call.
 pub fn install_logs(config: &LogConfig) -> Result<(), LogSetupError> {
     let subscriber = subscriber(config, std::io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber)
-        .map_err(|_| LogSetupError::AlreadyInstalled)
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogSetupError::AlreadyInstalled)
 }
 
 fn subscriber<W>(

@@ -36,8 +36,7 @@ pub fn install_metrics() -> Result<MetricsHandle, MetricsSetupError> {
 fn install() -> Result<MetricsHandle, MetricsSetupError> {
     let recorder = builder()?.build_recorder();
     let handle = recorder.handle();
-    metrics::set_global_recorder(recorder)
-        .map_err(|error| MetricsSetupError(error.to_string()))?;
+    metrics::set_global_recorder(recorder).map_err(|error| MetricsSetupError(error.to_string()))?;
     describe();
     metrics::gauge!(metric::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
@@ -96,11 +95,8 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             describe();
             for facts in metric::ALL {
-                let labels: Vec<metrics::Label> = facts
-                    .labels
-                    .iter()
-                    .map(|label| metrics::Label::new(*label, "value"))
-                    .collect();
+                let labels: Vec<metrics::Label> =
+                    facts.labels.iter().map(|label| metrics::Label::new(*label, "value")).collect();
                 match facts.kind {
                     Kind::Counter => metrics::counter!(facts.name, labels).increment(1),
                     Kind::Gauge => metrics::gauge!(facts.name, labels).set(1.0),

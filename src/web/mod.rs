@@ -45,16 +45,15 @@ async fn page(request: HttpRequest) -> Result<HttpResponse, ApiError> {
         return Err(ApiError::new(ErrorCode::MethodNotAllowed, message));
     }
     let path = request.path().trim_start_matches('/');
-    let (name, file) = find(path)
-        .ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such page"))?;
+    let (name, file) =
+        find(path).ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such page"))?;
     let tag = etag(&file);
     let is_known = request
         .headers()
         .get(IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|known| known.split(',').any(|known| matches_tag(known, &tag)));
-    let mut response =
-        if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((ETAG, tag))
         // Kept, but asked about each time: a new version of the server is a new page at once.
@@ -104,7 +103,11 @@ fn content_type(name: &str, file: &EmbeddedFile) -> String {
         Some("webmanifest") => "application/manifest+json",
         _ => file.metadata.mimetype(),
     };
-    if guessed.starts_with("text/") { format!("{guessed}; charset=utf-8") } else { guessed.to_owned() }
+    if guessed.starts_with("text/") {
+        format!("{guessed}; charset=utf-8")
+    } else {
+        guessed.to_owned()
+    }
 }
 
 #[cfg(test)]

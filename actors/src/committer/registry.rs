@@ -9,6 +9,9 @@ use super::actor::{Committer, CommitterContext};
 use super::messages::Retire;
 use crate::monitor::{Child, DeathNotice, Down, Incarnation, Quarantined, Registry, Workers};
 
+/// A node that goes away tells clients to come back elsewhere after this time.
+const RETIRED_RETRY_MS: u64 = 1_000;
+
 /// Finds a shard's committer, or starts it.
 pub struct Committers {
     registry: Registry<u32, Committer>,
@@ -42,8 +45,11 @@ impl Committers {
     }
 
     /// # Errors
-    /// [`Quarantined`] after too many panics.
+    /// [`Quarantined`] after too many panics, and once the node goes away.
     pub fn get_or_start(&self, shard: u32) -> Result<Addr<Committer>, Quarantined> {
+        if self.is_retired() {
+            return Err(Quarantined { retry_after_ms: RETIRED_RETRY_MS });
+        }
         self.registry.get_or_start(shard, |incarnation| {
             let (context, watcher) = (self.context.clone(), self.watcher.clone());
             Committer::start_in_arbiter(self.workers.of_shard(shard), move |_| {

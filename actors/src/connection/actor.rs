@@ -1,5 +1,6 @@
 //! One socket as an actor: the one file that names `actix_web_actors`.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,8 @@ use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, Arbiter, AsyncContext as _, Handler,
     StreamHandler, WrapFuture as _,
 };
-use actix_http::ws::{CloseReason, Codec, Item, Message as WsMessage, ProtocolError};
+use actix_http::ws::{Codec, Message as WsMessage, ProtocolError};
+use actix_web::error::PayloadError;
 use actix_web_actors::ws::WebsocketContext;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -25,6 +27,7 @@ use tokio::time::timeout;
 use super::assembler::{AssembleError, Assembler, Piece};
 use super::link::Link;
 use super::phase::{Effect, Phase};
+use super::received::Received;
 use crate::monitor::{Child, DeathNotice, Incarnation};
 use crate::ports::{Authenticator, Identity, TokenRefused};
 use crate::session::{Attach, Drained, FromSocket, Session, Sessions, ToSocket};
@@ -50,6 +53,8 @@ struct Connection {
     encoding: Encoding,
     context: Arc<ConnectionContext>,
     link: Rc<Link>,
+    /// Until the actor has started.
+    incoming: Option<Pin<Box<dyn Stream<Item = Received>>>>,
     phase: Phase,
     assembler: Assembler,
     session: Option<Addr<Session>>,
@@ -59,8 +64,8 @@ struct Connection {
     notice: Option<DeathNotice>,
 }
 
-/// Starts a connection over `incoming` bytes. Poll the stream to drive it; it ends with the
-/// connection. What goes out is in `link`.
+/// Starts a connection over what comes from the peer. Poll the stream to drive it; it ends with
+/// the connection. What goes out is in `link`.
 pub fn open<S>(
     context: Arc<ConnectionContext>,
     encoding: Encoding,
@@ -68,13 +73,14 @@ pub fn open<S>(
     incoming: S,
 ) -> impl Stream<Item = Result<Bytes, actix_web::Error>>
 where
-    S: Stream<Item = Result<Bytes, actix_web::error::PayloadError>> + 'static,
+    S: Stream<Item = Received> + 'static,
 {
     let connection = Connection {
         id: ConnectionId::generate(),
         encoding,
         context,
         link,
+        incoming: Some(Box::pin(incoming)),
         phase: Phase::Greeting,
         assembler: Assembler::default(),
         session: None,
@@ -82,8 +88,9 @@ where
         abandoned: None,
         notice: None,
     };
-    let codec = Codec::new().max_size(FRAME_BYTES_MAX);
-    WebsocketContext::with_codec(connection, incoming, codec)
+    // The context's own decoder keeps its buffer for life, so it gets nothing to decode.
+    let nothing = futures_util::stream::empty::<Result<Bytes, PayloadError>>();
+    WebsocketContext::with_codec(connection, nothing, Codec::new())
 }
 
 type Ctx = WebsocketContext<Connection>;
@@ -249,59 +256,36 @@ impl Actor for Connection {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
+        if let Some(incoming) = self.incoming.take() {
+            ctx.add_stream(incoming);
+        }
     }
 }
 
 impl StreamHandler<Result<WsMessage, ProtocolError>> for Connection {
-    fn handle(&mut self, message: Result<WsMessage, ProtocolError>, ctx: &mut Ctx) {
-        let message = match message {
-            Ok(message) => message,
-            Err(ProtocolError::Overflow) => return self.close(CloseCode::TooLarge),
-            Err(ProtocolError::Io(_)) if self.link.is_ending() => return ctx.stop(),
-            Err(_) => return self.close(CloseCode::BadFrame),
-        };
-        match message {
-            WsMessage::Binary(bytes) => {
-                self.link.decoded(bytes.len());
-                self.on_piece(Piece::Whole { text: false, bytes }, ctx);
+    fn handle(&mut self, _: Result<WsMessage, ProtocolError>, _: &mut Ctx) {}
+
+    /// The empty stream of the context: the real one goes on.
+    fn finished(&mut self, _: &mut Ctx) {}
+}
+
+impl StreamHandler<Received> for Connection {
+    fn handle(&mut self, received: Received, ctx: &mut Ctx) {
+        match received {
+            Received::Piece(piece) => self.on_piece(piece, ctx),
+            Received::Ping(bytes) => self.link.send(framing::pong(&bytes)),
+            Received::Pong => {}
+            Received::Goodbye(code) => {
+                self.phase = Phase::Closing;
+                self.link.close_echo(code);
             }
-            WsMessage::Text(text) => {
-                self.link.decoded(text.len());
-                self.on_piece(Piece::Whole { text: true, bytes: text.into_bytes() }, ctx);
-            }
-            WsMessage::Continuation(item) => {
-                let piece = match item {
-                    Item::FirstText(bytes) => Piece::First { text: true, bytes },
-                    Item::FirstBinary(bytes) => Piece::First { text: false, bytes },
-                    Item::Continue(bytes) => Piece::Middle(bytes),
-                    Item::Last(bytes) => Piece::Last(bytes),
-                };
-                let (Piece::Whole { bytes, .. }
-                | Piece::First { bytes, .. }
-                | Piece::Middle(bytes)
-                | Piece::Last(bytes)) = &piece;
-                self.link.decoded(bytes.len());
-                self.on_piece(piece, ctx);
-            }
-            WsMessage::Ping(bytes) => {
-                self.link.decoded(bytes.len());
-                self.link.send(framing::pong(&bytes));
-            }
-            WsMessage::Pong(bytes) => self.link.decoded(bytes.len()),
-            WsMessage::Close(reason) => self.on_goodbye(reason),
-            WsMessage::Nop => {}
+            Received::TooLarge => self.close(CloseCode::TooLarge),
+            Received::Broken => self.close(CloseCode::BadFrame),
         }
     }
 
     fn finished(&mut self, ctx: &mut Ctx) {
         ctx.stop();
-    }
-}
-
-impl Connection {
-    fn on_goodbye(&mut self, reason: Option<CloseReason>) {
-        self.phase = Phase::Closing;
-        self.link.close_echo(reason.map_or(1000, |reason| u16::from(reason.code)));
     }
 }
 

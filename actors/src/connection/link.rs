@@ -15,10 +15,6 @@ use schema::wire::{CloseCode, framing};
 pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
 /// Below this a waiting page counts as written.
 const LOW_WATER_BYTES: usize = 64 * 1024;
-/// Bytes an unknown peer may have under way: one greeting and its header.
-pub const UNGREETED_BYTES_MAX: usize = schema::wire::codec::GREETING_BYTES_MAX + 14;
-/// The same for a greeted peer.
-const GREETED_BYTES_MAX: usize = schema::wire::codec::FRAME_BYTES_MAX + 14;
 
 /// Called once the outbox has drained, until it returns true.
 type OnDrained = Box<dyn FnMut() -> bool>;
@@ -34,8 +30,6 @@ pub struct Link {
     /// The peer said goodbye, or the socket failed.
     ended: Cell<bool>,
     greeted: Cell<bool>,
-    /// Bytes read from the peer and not decoded yet.
-    undecoded: Cell<usize>,
     /// Set by whoever needs the transport to look at the outbox.
     waker: RefCell<Option<Waker>>,
     /// The watchdog's seconds when the peer was last heard.
@@ -80,6 +74,8 @@ impl Link {
     /// Answers the peer's own goodbye with its code (RFC 6455 section 5.5.1).
     pub fn close_echo(&self, code: u16) {
         if self.closing.get().is_none() {
+            // 1005 stands for "no code" and is never sent.
+            let code = if code == 1005 { 1000 } else { code };
             self.push_last(framing::close_with(code, ""));
         }
         self.ended.set(true);
@@ -202,33 +198,9 @@ impl Link {
         self.greeted.get()
     }
 
-    /// How many bytes may be read from the peer now; none while enough waits to be decoded.
-    #[must_use]
-    pub fn may_read(&self) -> usize {
-        let limit = if self.greeted.get() { GREETED_BYTES_MAX } else { UNGREETED_BYTES_MAX };
-        limit.saturating_sub(self.undecoded.get())
-    }
-
-    /// Bytes read from the peer and not decoded yet.
-    #[must_use]
-    pub fn undecoded(&self) -> usize {
-        self.undecoded.get()
-    }
-
-    /// Bytes came from the peer.
-    pub fn fed(&self, count: usize, now_s: u32) {
-        self.undecoded.set(self.undecoded.get() + count);
+    /// The peer was heard.
+    pub fn heard(&self, now_s: u32) {
         self.heard_at.set(now_s);
-    }
-
-    /// A frame of this payload was decoded: its bytes are done with.
-    pub fn decoded(&self, payload: usize) {
-        let header = match payload {
-            0..=125 => 6,
-            126..=65_535 => 8,
-            _ => 14,
-        };
-        self.undecoded.set(self.undecoded.get().saturating_sub(payload + header));
     }
 
     #[must_use]
@@ -340,16 +312,5 @@ mod tests {
         assert!(!called.get());
         link.written(60 * 1024);
         assert!(called.get());
-    }
-
-    #[test]
-    fn an_unknown_peer_may_send_little() {
-        let link = Link::default();
-        assert_eq!(link.may_read(), UNGREETED_BYTES_MAX);
-        link.fed(4_000, 1);
-        link.decoded(3_000);
-        assert_eq!(link.may_read(), UNGREETED_BYTES_MAX - 4_000 + 3_008);
-        link.set_greeted();
-        assert!(link.may_read() > 100 * 1024);
     }
 }

@@ -8,6 +8,9 @@ mod actor;
 mod assembler;
 mod link;
 pub mod phase;
+mod received;
 
 pub use actor::{ConnectionContext, open};
-pub use link::{Link, OUTBOX_BYTES_MAX, UNGREETED_BYTES_MAX};
+pub use assembler::Piece;
+pub use link::{Link, OUTBOX_BYTES_MAX};
+pub use received::Received;

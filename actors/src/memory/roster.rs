@@ -1,6 +1,6 @@
 //! Conversations, members, pairs and positions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schema::record::{
     Conversation, ConversationKind, ConversationOverview, Entry, Member, Membership,
@@ -15,6 +15,8 @@ use crate::ports::{Created, NewConversation, PortFuture, RosterStore, StoreError
 pub(super) struct Roster {
     conversations: BTreeMap<ConversationId, ConversationRow>,
     places: BTreeMap<(ConversationId, UserId), Place>,
+    /// Where each user is or was.
+    conversations_of: BTreeMap<UserId, BTreeSet<ConversationId>>,
     pairs: BTreeMap<(UserId, UserId), ConversationId>,
     read: BTreeMap<(UserId, ConversationId), Sequence>,
     delivered: BTreeMap<(DeviceId, ConversationId), Sequence>,
@@ -64,6 +66,7 @@ impl Roster {
     }
 
     fn add(&mut self, conversation: ConversationId, member: Member, at: Sequence) {
+        self.conversations_of.entry(member.user_id).or_default().insert(conversation);
         let place = self.places.entry((conversation, member.user_id)).or_default();
         if place.added.is_none_or(|(added_at, _)| added_at < at) {
             place.added = Some((at, member.role));
@@ -72,11 +75,8 @@ impl Roster {
 
     fn create(&mut self, new: NewConversation) -> Result<Created, StoreError> {
         let pair = pair_of(&new)?;
-        let existing = pair
-            .and_then(|pair| self.pairs.get(&pair).copied())
-            .or_else(|| Some(new.conversation_id))
-            .and_then(|id| self.conversations.get(&id));
-        if let Some(row) = existing {
+        let existing = pair.and_then(|pair| self.pairs.get(&pair)).copied();
+        if let Some(row) = self.conversations.get(&existing.unwrap_or(new.conversation_id)) {
             return Ok(Created::Existing(row.conversation.clone()));
         }
         if let Some(pair) = pair {
@@ -187,7 +187,7 @@ impl RosterStore for MemoryStore {
         device: Option<DeviceId>,
     ) -> PortFuture<Vec<ConversationOverview>> {
         let tables = self.tables();
-        let ids = tables.roster.conversations.keys();
+        let ids = tables.roster.conversations_of.get(&user).into_iter().flatten();
         found(ids.filter_map(|&id| tables.overview(id, user, device)).collect())
     }
 

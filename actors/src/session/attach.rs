@@ -70,6 +70,8 @@ impl Session {
         if let Some(replaced) = replaced.map(|link| link.connection) {
             self.close(replaced, CloseCode::Replaced);
         }
+        // Most users have one device online: no room for more is kept.
+        self.links.reserve_exact(1);
         self.links.push(Link {
             connection,
             device,

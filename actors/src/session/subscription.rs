@@ -64,6 +64,7 @@ impl Subscription {
     pub fn follow(&mut self, connection: ConnectionId, sent: Sequence) -> bool {
         let sent = sent.max(self.visible_after);
         self.cursors.retain(|cursor| cursor.connection != connection);
+        self.cursors.reserve_exact(1);
         self.cursors.push(Cursor { connection, sent, catching_up: false });
         sent < self.head
     }

@@ -166,6 +166,7 @@ test("one's own message in catch-up settles it, and a late accepted does not dou
   socket.deliver("welcome", welcomeBody(state({ head: 1 })));
   const [frame] = socket.framesSent("send_message");
   socket.deliver("new_message", entryBody(1, { message_id: sent.message_id, sender_id: ME }));
+  assert.deepEqual(made.client.pending(), []);
   const accepted = { ref: frame.ref, message_id: sent.message_id, conversation_id: CONVERSATION, seq: 1, sent_at: 5, duplicate: true };
   socket.deliver("accepted", accepted);
   assert.equal((await sent).seq, 1);

@@ -34,7 +34,8 @@ const CHUNK: usize = 1_000;
 /// Tokens outlive any run.
 const TOKEN_TTL_S: u64 = 86_400;
 
-/// Makes `count` users with one device each. Names begin with `prefix` and differ from run to run.
+/// Makes `count` users with one device each. Names begin with `prefix` (at most 16 characters) and
+/// differ from run to run.
 ///
 /// # Errors
 /// When neither way of making users works; both answers are told.
@@ -45,15 +46,12 @@ pub async fn provision(
 ) -> anyhow::Result<Vec<Credentials>> {
     let mut users: Vec<Credentials> = Vec::with_capacity(count);
     while users.len() < count {
-        // The part of a v7 id that is random: names of several runs must not meet.
-        let run = uuid::Uuid::now_v7().simple().to_string();
-        let prefix = format!("{prefix}-{}", &run[24..]);
         let chunk = CHUNK.min(count - users.len());
-        match at_once(rest, &prefix, chunk).await {
+        match at_once(rest, prefix, chunk).await {
             Ok(made) => users.extend(made),
             Err(refused) => {
                 eprintln!("users are registered one by one, which is slow: {refused:#}");
-                let made = one_by_one(rest, &prefix, count - users.len()).await;
+                let made = one_by_one(rest, prefix, count - users.len()).await;
                 users.extend(made.with_context(|| format!("provisioning: {refused:#}"))?);
             }
         }
@@ -78,6 +76,9 @@ async fn one_by_one(
     count: usize,
 ) -> anyhow::Result<Vec<Credentials>> {
     let mut users = Vec::with_capacity(count);
+    // The part of a v7 id that is random: names of several runs must not meet.
+    let run = uuid::Uuid::now_v7().simple().to_string();
+    let prefix = format!("{prefix}-{}", &run[24..]);
     for index in 0..count {
         let username = format!("{prefix}-{index}");
         let request = RegisterRequest {

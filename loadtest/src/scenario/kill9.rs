@@ -19,7 +19,7 @@ use schema::{ConversationId, MessageId, Sequence};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Backend, ServerChoice, keep_evidence};
 use crate::client::{Credentials, Device, DeviceOptions, Draft, Recorder, SocketStyle, provision};
@@ -76,6 +76,8 @@ pub struct Figures {
 const CONNECT_WAIT: Duration = Duration::from_secs(60);
 /// For what is still unanswered after the last restart.
 const ANSWER_WAIT: Duration = Duration::from_secs(90);
+/// For a late reader, however long the others took.
+const LATE_WAIT_MIN: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_millis(300);
 const TEXT_BYTES_MAX: usize = 300;
 
@@ -91,7 +93,7 @@ pub async fn run(options: Options) -> anyhow::Result<Outcome> {
     );
     let mut backend = Backend::open(options.server.clone()).await?;
     backend.own()?;
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     let recorder = Recorder::new();
     let crowd = Crowd::assemble(&backend, &options, &recorder).await?;
     let mut figures = Figures {
@@ -213,6 +215,7 @@ impl Crowd {
         recorder: &Recorder,
         options: &Options,
     ) -> anyhow::Result<()> {
+        let end = Instant::now() + options.catch_up;
         for (index, group) in self.groups.iter().enumerate() {
             let id = group.conversation_id;
             let token = &group.owner.access_token;
@@ -225,9 +228,11 @@ impl Crowd {
             let lot = index as u64 * 3;
             let late = device(backend, label, group.late.clone(), id, options.seed, lot);
             let late = Device::start(late, recorder.clone());
-            expect_caught_up(&late, id, log.head, recorder, options.catch_up).await;
+            let wait = end.duration_since(Instant::now()).max(LATE_WAIT_MIN);
+            expect_caught_up(&late, id, log.head, recorder, wait).await;
             for member in self.members.iter().filter(|member| member.conversation_id == id) {
-                expect_caught_up(&member.device, id, log.head, recorder, options.catch_up).await;
+                let wait = end.duration_since(Instant::now());
+                expect_caught_up(&member.device, id, log.head, recorder, wait).await;
             }
         }
         sleep(SETTLE).await;

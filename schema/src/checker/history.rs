@@ -113,7 +113,7 @@ impl History {
         after: Sequence,
     ) {
         let reader = self.readers.entry((client, conversation_id)).or_default();
-        let reached = reader.position();
+        let reached = reader.reached();
         let (holes, is_ahead) = reader.start(after);
         for hole in holes {
             let violation = self.delivery_gap(client, conversation_id, hole);
@@ -219,6 +219,7 @@ impl History {
                 return;
             }
             next = next.next();
+            self.readers.entry((client, conversation_id)).or_default().read(row.seq);
             self.sight(Sighting { row, client, source: Source::HistoryPage });
         }
         if next <= expected.last {

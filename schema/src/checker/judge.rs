@@ -24,7 +24,7 @@ pub(super) fn judge(history: &History) -> Verdict {
     senders_order(history, &stored_at, &mut findings);
     readers(history, &mut findings);
     let counts = count(history, &stored_at, findings.total);
-    Verdict { violations: findings.kept, counts }
+    Verdict { violations: findings.kept, kinds: findings.kinds, counts }
 }
 
 /// Numbers `1..=last` are all there, and nobody heard of a later one.

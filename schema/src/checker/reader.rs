@@ -83,8 +83,23 @@ impl Reader {
         if duplicate { Ok(()) } else { self.deliver(seq) }
     }
 
+    /// `seq` was read as history: the reader has it, though its socket still owes it.
+    pub fn read(&mut self, seq: Sequence) {
+        if seq == self.reached.next() {
+            self.reached = seq;
+            while self.ahead.contains(&self.reached.next()) {
+                self.reached = self.reached.next();
+            }
+        }
+    }
+
     pub const fn position(&self) -> Sequence {
         self.position
+    }
+
+    /// Up to where the reader has had everything, on any socket or as history.
+    pub const fn reached(&self) -> Sequence {
+        self.reached
     }
 
     pub fn holes(&self) -> &[SequenceRange] {
@@ -168,6 +183,19 @@ mod tests {
         assert!(reader.deliver(Sequence(2)).is_err());
         assert_eq!(reader.deliver(Sequence(3)), Ok(()));
         assert_eq!(reader.accept(Sequence(3), true), Ok(()));
+    }
+
+    #[test]
+    fn what_was_read_as_history_may_be_started_from() {
+        let mut reader = at(0);
+        assert_eq!(reader.deliver(Sequence(1)), Ok(()));
+        assert_eq!(reader.accept(Sequence(4), false), Ok(()));
+        reader.read(Sequence(2));
+        reader.read(Sequence(3));
+        assert_eq!(reader.position(), Sequence(1));
+        assert!(!reader.start(Sequence(4)).1);
+        reader.read(Sequence(7));
+        assert!(reader.start(Sequence(5)).1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The answer: what was looked at, and what was wrong with it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,8 @@ pub struct Counts {
 pub struct Verdict {
     /// The first [`VIOLATIONS_KEPT_MAX`]: those seen while recording, then those of the logs.
     pub violations: Vec<Violation>,
+    /// All violations by [`Violation::name`], the kept ones and the others.
+    pub kinds: BTreeMap<String, u64>,
     pub counts: Counts,
 }
 
@@ -52,10 +55,10 @@ impl Verdict {
         self.counts.violations == 0
     }
 
-    /// Whether a violation of this kind (as [`Violation::name`]) is among those kept.
+    /// Whether there is a violation of this kind, as [`Violation::name`].
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.violations.iter().any(|violation| violation.name() == name)
+        self.kinds.contains_key(name)
     }
 }
 
@@ -79,6 +82,9 @@ impl fmt::Display for Verdict {
             "  {clients} clients, {sockets} sockets, {readers} readers, {deliveries} deliveries, \
              {history_rows} rows of history"
         )?;
+        for (name, count) in &self.kinds {
+            write!(formatter, "\n  {count} x {name}")?;
+        }
         for violation in self.violations.iter().take(20) {
             write!(formatter, "\n  - {violation}")?;
         }
@@ -93,12 +99,14 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     pub kept: Vec<Violation>,
+    pub kinds: BTreeMap<String, u64>,
     pub total: u64,
 }
 
 impl Findings {
     pub fn add(&mut self, violation: Violation) {
         self.total += 1;
+        *self.kinds.entry(violation.name().to_owned()).or_default() += 1;
         if self.kept.len() < VIOLATIONS_KEPT_MAX {
             self.kept.push(violation);
         }

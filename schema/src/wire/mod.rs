@@ -6,6 +6,8 @@ pub mod close_code;
 pub mod codec;
 pub mod error_code;
 pub mod framing;
+#[cfg(test)]
+mod golden_tests;
 pub mod refusal;
 pub mod scan;
 pub mod server_frame;

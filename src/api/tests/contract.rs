@@ -78,7 +78,8 @@ fn references_of_the_description_lead_somewhere() {
         assert!(schemas.contains_key(name), "{name} is not described");
     }
     for (route, operation) in described() {
-        let is_open = operation["security"].as_array().is_some_and(|all| all[0] == serde_json::json!({}));
+        let is_open =
+            operation["security"].as_array().is_some_and(|all| all[0] == serde_json::json!({}));
         assert_eq!(is_open, OPEN.contains(&route.as_str()), "{route}");
     }
 }

@@ -81,9 +81,7 @@ async fn absent_and_forbidden_look_the_same() {
     let (alice, bob) = (fixture.person("alice").await, fixture.person("bob").await);
     let stranger = fixture.person("stranger").await;
     let existing = group(&fixture, &alice, &[&bob]).await;
-    let message = |id: &str| {
-        json!({"conversation_id": id, "content": {"text": {"text": "hi"}}})
-    };
+    let message = |id: &str| json!({"conversation_id": id, "content": {"text": {"text": "hi"}}});
     for id in [existing.to_string(), ConversationId::generate().to_string()] {
         let member = json!({"members": [{"user_id": stranger.identity.user_id, "role": "owner"}]});
         let removed = json!({"members": [bob.identity.user_id]});
@@ -98,8 +96,7 @@ async fn absent_and_forbidden_look_the_same() {
             (Method::POST, "/v1/messages".to_owned(), Some(message(&id))),
             (Method::POST, "/v1/read-receipt".to_owned(), Some(receipt)),
         ] {
-            let answer =
-                fixture.call(request(method.clone(), &path, Some(&stranger), body)).await;
+            let answer = fixture.call(request(method.clone(), &path, Some(&stranger), body)).await;
             let problem = answer.expect_problem(ErrorCode::NotFound);
             assert_eq!(problem["detail"], "no such conversation, or none that you may see");
         }
@@ -167,8 +164,7 @@ async fn the_chat_list_is_ones_own_and_pages() {
         fixture.clock.advance(1);
         group(&fixture, &alice, &[&bob]).await;
     }
-    let first =
-        fixture.get(&alice, "/v1/users/me/conversations?limit=2").await.expect(200);
+    let first = fixture.get(&alice, "/v1/users/me/conversations?limit=2").await.expect(200);
     assert_eq!(first["conversations"].as_array().unwrap().len(), 2);
     let cursor = first["next_cursor"].as_str().unwrap();
     let path =
@@ -208,7 +204,10 @@ async fn profiles_change_by_what_is_given() {
         fixture.call(request(Method::PATCH, "/v1/users/me", Some(&alice), Some(body))).await
     };
     let changed = patch(json!({"status_text": "out", "display_name": "Alice"})).await.expect(200);
-    assert_eq!((&changed["status_text"], &changed["display_name"]), (&json!("out"), &json!("Alice")));
+    assert_eq!(
+        (&changed["status_text"], &changed["display_name"]),
+        (&json!("out"), &json!("Alice"))
+    );
     let cleared = patch(json!({"status_text": ""})).await.expect(200);
     assert_eq!(cleared.get("status_text"), None);
     assert_eq!(cleared["display_name"], "Alice");

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use actix_web::App;
 use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::ServiceConfig;
-use actix_web::App;
 use actors::memory::{ManualClock, MemoryStore};
 use actors::ports::{Identity, NewDevice, NewUser, UserStore as _};
 use schema::wire::ErrorCode;

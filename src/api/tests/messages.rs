@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use actix_web::http::Method;
 use actors::node::Page;
 use schema::wire::{ErrorCode, Refusal};
@@ -193,4 +195,28 @@ async fn lasting_refusals_are_repeated_too() {
         assert_eq!(answer.code(), "not_found");
         assert_eq!(answer.header("content-type"), "application/problem+json");
     }
+}
+
+#[actix_web::test]
+async fn a_client_that_hangs_up_finds_its_answer_when_it_returns() {
+    let fixture = Fixture::new();
+    let (alice, _, conversation) = pair(&fixture).await;
+    let body = text(conversation, "hello");
+    let gate = fixture.node.hold();
+    {
+        let first = post_with_key(&fixture, &alice, &body, "k");
+        let hung_up = tokio::time::timeout(Duration::from_millis(200), first).await;
+        assert!(hung_up.is_err(), "the node should be holding this");
+    }
+    let answer = post_with_key(&fixture, &alice, &body, "k").await;
+    answer.expect_problem(ErrorCode::IdempotencyKeyInUse);
+    gate.notify_one();
+    while fixture.node.entries().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let answer = post_with_key(&fixture, &alice, &body, "k").await;
+    assert_eq!(answer.expect(201)["seq"], 1);
+    assert_eq!(answer.header("idempotency-replayed"), "true");
+    assert_eq!(fixture.node.entries().len(), 1);
 }

@@ -8,6 +8,7 @@ use actors::ports::RosterStore as _;
 use schema::record::{Draft, Entry};
 use schema::wire::{CloseCode, Refusal};
 use schema::{ConversationId, DeviceId, Sequence, UserId};
+use tokio::sync::Notify;
 
 use crate::api::door::{Answer, Door};
 
@@ -25,6 +26,8 @@ pub(crate) struct RecordingNode {
     asked: Mutex<Vec<Asked>>,
     /// Given instead of the next number, once.
     next_refusal: Mutex<Option<Refusal>>,
+    /// While it is there, submits wait for it.
+    gate: Mutex<Option<Arc<Notify>>>,
 }
 
 impl RecordingNode {
@@ -34,6 +37,7 @@ impl RecordingNode {
             entries: Mutex::default(),
             asked: Mutex::default(),
             next_refusal: Mutex::default(),
+            gate: Mutex::default(),
         })
     }
 
@@ -47,6 +51,13 @@ impl RecordingNode {
 
     pub(crate) fn refuse_next(&self, refusal: Refusal) {
         *self.next_refusal.lock().unwrap() = Some(refusal);
+    }
+
+    /// Submits wait from now on until the gate is notified, each once.
+    pub(crate) fn hold(&self) -> Arc<Notify> {
+        let gate = Arc::new(Notify::new());
+        *self.gate.lock().unwrap() = Some(Arc::clone(&gate));
+        gate
     }
 
     fn note(&self, asked: Asked) {
@@ -83,6 +94,10 @@ impl RecordingNode {
 impl Door for RecordingNode {
     fn submit(&self, draft: Draft) -> Answer<'_, Submitted> {
         Box::pin(async move {
+            let gate = self.gate.lock().unwrap().clone();
+            if let Some(gate) = gate {
+                gate.notified().await;
+            }
             if let Some(refusal) = self.next_refusal.lock().unwrap().take() {
                 return Err(refusal);
             }

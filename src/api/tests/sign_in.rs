@@ -35,8 +35,12 @@ async fn every_refused_field_is_named() {
     let body = json!({"username": "a", "password": "short", "display_name": ""});
     let problem =
         fixture.post_open("/v1/register", body).await.expect_problem(ErrorCode::InvalidField);
-    let fields: Vec<&str> =
-        problem["errors"].as_array().unwrap().iter().map(|e| e["field"].as_str().unwrap()).collect();
+    let fields: Vec<&str> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["field"].as_str().unwrap())
+        .collect();
     assert_eq!(fields, ["display_name", "password", "username"]);
 
     let weak = json!({"username": "alice", "password": "password1"});
@@ -66,7 +70,8 @@ async fn wrong_names_and_wrong_passwords_look_the_same() {
     };
     let signed_in = login("Alice", PASSWORD).await.expect(200);
     assert!(signed_in["refresh_token"].as_str().unwrap().starts_with("swr_"));
-    let mut wrong = login("alice", "wrong horse battery").await.expect_problem(ErrorCode::BadCredentials);
+    let mut wrong =
+        login("alice", "wrong horse battery").await.expect_problem(ErrorCode::BadCredentials);
     let mut unknown = login("nobody", PASSWORD).await.expect_problem(ErrorCode::BadCredentials);
     for problem in [&mut wrong, &mut unknown] {
         problem.as_object_mut().unwrap().remove("trace_id");
@@ -112,10 +117,7 @@ async fn a_refresh_token_works_once_and_reuse_signs_the_device_out() {
     refresh(&first["refresh_token"]).await.expect_problem(ErrorCode::TokenRevoked);
     let device = second["device_id"].as_str().unwrap().parse().unwrap();
     assert_eq!(fixture.node.asked(), [Asked::Disconnected(device, CloseCode::TokenRevoked)]);
-    fixture
-        .call(with_token(&second["access_token"]))
-        .await
-        .expect_problem(ErrorCode::TokenRevoked);
+    fixture.call(with_token(&second["access_token"])).await.expect_problem(ErrorCode::TokenRevoked);
     refresh(&second["refresh_token"]).await.expect_problem(ErrorCode::BadToken);
     refresh(&json!("swr_unknown")).await.expect_problem(ErrorCode::BadToken);
 }

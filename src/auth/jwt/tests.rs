@@ -104,27 +104,46 @@ fn forged_tokens_are_refused() {
 
     let forged: Vec<(&str, String)> = vec![
         ("alg none, no signature", sign(&alg("none"), &forge.claims(), |_| Vec::new())),
-        ("alg None, old signature", sign(&alg("None"), &forge.claims(), |m| {
-            forge.pair.sign(m).as_ref().to_vec()
-        })),
+        (
+            "alg None, old signature",
+            sign(&alg("None"), &forge.claims(), |m| forge.pair.sign(m).as_ref().to_vec()),
+        ),
         ("HS256 keyed with the public key", sign(&alg("HS256"), &forge.claims(), hs256(&public))),
-        ("HS256 keyed with the public key as base64",
-            sign(&alg("HS256"), &forge.claims(), hs256(STANDARD.encode(&public).as_bytes()))),
+        (
+            "HS256 keyed with the public key as base64",
+            sign(&alg("HS256"), &forge.claims(), hs256(STANDARD.encode(&public).as_bytes())),
+        ),
         ("HS256 keyed with nothing", sign(&alg("HS256"), &forge.claims(), hs256(b""))),
         ("RS256 in the header", forge.signed(&alg("RS256"), &forge.claims())),
         ("ES256 in the header", forge.signed(&alg("ES256"), &forge.claims())),
         ("no alg", forge.signed(&json!({"typ": "JWT"}), &forge.claims())),
         ("another key", other.signed(&header(), &forge.claims())),
-        ("another key, embedded as jwk",
-            other.signed(&json!({"alg": "EdDSA", "jwk": others_jwk}), &forge.claims())),
-        ("another key behind jku", other.signed(
-            &json!({"alg": "EdDSA", "jku": "http://127.0.0.1:1/keys"}), &forge.claims())),
-        ("another key behind x5u", other.signed(
-            &json!({"alg": "EdDSA", "x5u": "http://127.0.0.1:1/cert"}), &forge.claims())),
-        ("kid that walks the file system", other.signed(
-            &json!({"alg": "EdDSA", "kid": "../../../../dev/null"}), &forge.claims())),
-        ("kid that asks a database", other.signed(
-            &json!({"alg": "EdDSA", "kid": "x' UNION SELECT 'key"}), &forge.claims())),
+        (
+            "another key, embedded as jwk",
+            other.signed(&json!({"alg": "EdDSA", "jwk": others_jwk}), &forge.claims()),
+        ),
+        (
+            "another key behind jku",
+            other.signed(
+                &json!({"alg": "EdDSA", "jku": "http://127.0.0.1:1/keys"}),
+                &forge.claims(),
+            ),
+        ),
+        (
+            "another key behind x5u",
+            other.signed(
+                &json!({"alg": "EdDSA", "x5u": "http://127.0.0.1:1/cert"}),
+                &forge.claims(),
+            ),
+        ),
+        (
+            "kid that walks the file system",
+            other.signed(&json!({"alg": "EdDSA", "kid": "../../../../dev/null"}), &forge.claims()),
+        ),
+        (
+            "kid that asks a database",
+            other.signed(&json!({"alg": "EdDSA", "kid": "x' UNION SELECT 'key"}), &forge.claims()),
+        ),
         ("wrong iss", with(json!({"iss": "elsewhere"}))),
         ("no iss", with(json!({"iss": null}))),
         ("wrong aud", with(json!({"aud": "elsewhere"}))),
@@ -137,15 +156,25 @@ fn forged_tokens_are_refused() {
         ("issued in the future", with(json!({"iat": NOW_S + LEEWAY_S + 1}))),
         ("exp as text", with(json!({"exp": "9999999999"}))),
         ("expired", with(json!({"exp": NOW_S - LEEWAY_S - 1}))),
-        ("claims altered under the old signature", format!(
-            "{head}.{}.{signature}", part(&forge.claims_with(json!({"sub": UserId::generate()}))))),
-        ("header altered under the old signature", format!(
-            "{}.{body}.{signature}", part(&json!({"alg": "EdDSA", "typ": "at+jwt"})))),
+        (
+            "claims altered under the old signature",
+            format!(
+                "{head}.{}.{signature}",
+                part(&forge.claims_with(json!({"sub": UserId::generate()})))
+            ),
+        ),
+        (
+            "header altered under the old signature",
+            format!("{}.{body}.{signature}", part(&json!({"alg": "EdDSA", "typ": "at+jwt"}))),
+        ),
         ("signature cut", format!("{message}.{}", &signature[..signature.len() - 4])),
-        ("signature of another token", format!("{message}.{}", {
-            let token = with(json!({"exp": NOW_S + 601}));
-            token.rsplit_once('.').unwrap().1.to_owned()
-        })),
+        (
+            "signature of another token",
+            format!("{message}.{}", {
+                let token = with(json!({"exp": NOW_S + 601}));
+                token.rsplit_once('.').unwrap().1.to_owned()
+            }),
+        ),
         ("signature removed", format!("{message}.")),
         ("two parts", message.to_owned()),
         ("four parts", format!("{good}.{signature}")),

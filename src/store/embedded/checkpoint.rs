@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::failure::Failure;
-use super::open::{Access, OpenError, connect};
+use super::open::{Access, BUSY_MAX, OpenError, connect};
 use super::queue::Queue;
 
 /// How often the log's length is looked at.
@@ -24,6 +24,8 @@ const RESTART_FRAMES: u64 = 4_000;
 /// Frames that the writer may be asked to copy itself, and how often we try to get there.
 const WRITER_FRAMES_MAX: u64 = 256;
 const COPIES_MAX: usize = 4;
+/// How long the writer waits for readers that still use the log.
+const RESTART_WAIT_MAX: Duration = Duration::from_millis(2);
 
 /// What the writer and the checkpoint thread tell each other.
 #[derive(Default)]
@@ -53,13 +55,16 @@ impl Checkpoints {
     /// On the writer, between transactions: lets the log start over.
     pub fn restart_if_due(&self, connection: &Connection) -> Result<(), Failure> {
         if self.restart_is_due.swap(false, Ordering::Relaxed) {
+            // A long read must not hold up the commits: then the log goes on growing.
+            connection.busy_timeout(RESTART_WAIT_MAX)?;
             checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)")?;
+            connection.busy_timeout(BUSY_MAX)?;
         }
         Ok(())
     }
 
     /// On the writer, at the end: leaves an empty log.
-    pub fn truncate(&self, connection: &Connection) {
+    pub fn truncate(connection: &Connection) {
         if let Err(failure) = checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)") {
             tracing::warn!(?failure, "the write-ahead log was not emptied; the next start does it");
         }

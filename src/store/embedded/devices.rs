@@ -20,10 +20,7 @@ fn device_row(row: &Row<'_>) -> rusqlite::Result<Device> {
     })
 }
 
-pub(super) fn device(
-    connection: &Connection,
-    device: DeviceId,
-) -> Result<Option<Device>, Failure> {
+pub(super) fn device(connection: &Connection, device: DeviceId) -> Result<Option<Device>, Failure> {
     let sql = "SELECT device_id, user_id, name, created_at, last_seen_at, revoked_at FROM devices
                WHERE device_id = ?1";
     Ok(connection.prepare_cached(sql)?.query_row([device.as_bytes()], device_row).optional()?)

@@ -77,7 +77,7 @@ where
     F: FnMut(&Connection) -> Result<T, Failure> + Send + 'static,
 {
     /// `work` is called again when its transaction was rolled back for another job's sake.
-    pub fn new(operation: &'static str, work: F) -> (Box<dyn Job>, Answer<T>) {
+    pub fn job(operation: &'static str, work: F) -> (Box<dyn Job>, Answer<T>) {
         let (caller, answer) = Caller::new(operation);
         (Box::new(Self { caller, work, result: None }), answer)
     }
@@ -121,7 +121,7 @@ impl<F> WriteRows<F>
 where
     F: FnMut(&Connection, Range<usize>) -> Result<(), Failure> + Send + 'static,
 {
-    pub fn new(operation: &'static str, count: usize, work: F) -> (Box<dyn Job>, Answer<()>) {
+    pub fn job(operation: &'static str, count: usize, work: F) -> (Box<dyn Job>, Answer<()>) {
         let (caller, answer) = Caller::new(operation);
         (Box::new(Self { caller, work, count, stored: 0, written: 0 }), answer)
     }

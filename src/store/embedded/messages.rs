@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::job::WriteRows;
 use super::materialise::Materialise;
 use super::queue::Lane;
-use super::rows::{id, sequence};
+use super::rows::{id, sequence, to_column};
 use super::store::Store;
 
 /// Largest number that the key of `messages` has room for.
@@ -17,7 +17,7 @@ pub(super) const SEQ_MAX: u64 = u32::MAX as u64;
 
 /// The key of an entry in `messages`, from its conversation's number in this store.
 pub(super) fn entry_id(conversation_number: i64, seq: u64) -> i64 {
-    conversation_number << 32 | i64::try_from(seq.min(SEQ_MAX)).unwrap_or(i64::MAX)
+    (conversation_number << 32) | to_column(seq.min(SEQ_MAX))
 }
 
 /// A conversation's number in this store and its head; `None` while it has no entries.
@@ -84,8 +84,9 @@ impl MessageStore for Store {
     fn materialise(&self, commits: Vec<MaterialisedCommit>) -> PortFuture<()> {
         let work = Materialise::new(commits);
         let count = work.count();
-        let job =
-            WriteRows::new("materialise", count, move |connection, rows| work.write(connection, rows));
+        let job = WriteRows::job("materialise", count, move |connection, rows| {
+            work.write(connection, rows)
+        });
         Box::pin(self.submit(Lane::Background, job))
     }
 
@@ -106,8 +107,7 @@ impl MessageStore for Store {
         sender: UserId,
         message: MessageId,
     ) -> PortFuture<Option<Sequence>> {
-        let work =
-            move |connection: &Connection| sent(connection, conversation, sender, message);
+        let work = move |connection: &Connection| sent(connection, conversation, sender, message);
         Box::pin(self.read("sent", work))
     }
 }

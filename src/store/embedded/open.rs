@@ -33,7 +33,7 @@ impl EmbeddedConfig {
             data_dir: data_dir.into(),
             readers: 2,
             queue_jobs_max: 4_096,
-            queue_rows_max: 131_072,
+            queue_rows_max: 262_144,
             new_shape: RingShape { shards: 4, slots: 256 },
         }
     }
@@ -81,8 +81,17 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
 
 /// Makes the data directory if it is absent.
 pub(super) fn make_directory(data_dir: &Path) -> Result<(), OpenError> {
+    if data_dir.is_dir() {
+        return Ok(());
+    }
     let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(data_dir).map_err(file_error(data_dir))
+    builder.recursive(true).mode(0o700).create(data_dir).map_err(file_error(data_dir))?;
+    match data_dir.parent() {
+        Some(parent) if parent != Path::new("") => {
+            sync_directory(parent).map_err(file_error(parent))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes the data directory for this process, until the file is dropped.
@@ -118,14 +127,18 @@ fn private_file(path: &Path) -> Result<File, OpenError> {
 /// Opens the database for writing, as new as this binary.
 pub(super) fn open_database(data_dir: &Path) -> Result<Connection, OpenError> {
     let path = database_path(data_dir);
-    // SQLite gives its log and index files the mode of the database file.
-    let file = private_file(&path)?;
+    // SQLite gives its log and index files the mode of the database file. The file is closed
+    // before SQLite opens it: closing it later would give up SQLite's own locks.
+    drop(private_file(&path)?);
     let mut connection = connect(&path, Access::Write)?;
     migrate(&mut connection)?;
     // The names of new files must survive a power cut as well as their contents.
-    drop(file);
-    File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(file_error(data_dir))?;
+    sync_directory(data_dir).map_err(file_error(data_dir))?;
     Ok(connection)
+}
+
+fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 /// Connects to the database as `access` needs it.
@@ -134,9 +147,8 @@ pub(super) fn connect(database: &Path, access: Access) -> Result<Connection, Ope
         Access::Write | Access::Checkpoint => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
-    let connection =
-        Connection::open_with_flags(database, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    let connection = Connection::open_with_flags(database, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_MAX)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(COMMON)?;
     if access == Access::Write {
@@ -154,8 +166,8 @@ pub(super) fn connect(database: &Path, access: Access) -> Result<Connection, Ope
     Ok(connection)
 }
 
-/// Longest wait for another connection, milliseconds: a tool of the operator, a log that restarts.
-const BUSY_MS_MAX: u64 = 250;
+/// Longest wait for another connection: a tool of the operator, a log that starts over.
+pub(super) const BUSY_MAX: Duration = Duration::from_millis(250);
 
 const COMMON: &str = "
     PRAGMA trusted_schema = OFF;

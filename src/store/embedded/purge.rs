@@ -63,7 +63,7 @@ impl Store {
         rows_max: u64,
     ) -> PortFuture<Option<MessageId>> {
         let after = after.unwrap_or(MessageId::from_bytes([0; 16]));
-        let job = Write::new("purge_sent_index", move |connection: &Connection| {
+        let job = Write::job("purge_sent_index", move |connection: &Connection| {
             purge_sent(connection, after, sent_before_ms, rows_max)
         });
         Box::pin(self.submit(Lane::Background, job))
@@ -72,7 +72,7 @@ impl Store {
     /// Removes at most `rows_max` refresh tokens that expired before `expired_before_ms`, spent
     /// or not, and returns how many.
     pub fn purge_refresh_tokens(&self, expired_before_ms: i64, rows_max: u64) -> PortFuture<usize> {
-        let job = Write::new("purge_refresh_tokens", move |connection: &Connection| {
+        let job = Write::job("purge_refresh_tokens", move |connection: &Connection| {
             purge_tokens(connection, expired_before_ms, rows_max)
         });
         Box::pin(self.submit(Lane::Background, job))

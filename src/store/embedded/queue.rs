@@ -108,7 +108,7 @@ impl Queue {
             let wait = match lanes.gathering() {
                 Some(Duration::ZERO) => return true,
                 None if lanes.health == Health::Closed => return false,
-                wait => wait.unwrap_or(Duration::from_secs(3600)),
+                wait => wait.unwrap_or(Duration::from_hours(1)),
             };
             lanes = match self.arrived.wait_timeout(lanes, wait) {
                 Ok((lanes, _)) => lanes,

@@ -34,7 +34,9 @@ impl Readers {
                 let connection = connect(database, Access::Read)?;
                 let receiver = receiver.clone();
                 let thread = std::thread::Builder::new().name(format!("store-reader-{index}"));
-                thread.spawn(move || answer_reads(&connection, &receiver)).map_err(OpenError::Thread)
+                thread
+                    .spawn(move || answer_reads(&connection, &receiver))
+                    .map_err(OpenError::Thread)
             })
             .collect::<Result<_, _>>()?;
         Ok((Self { reads: Mutex::new(Some(sender)) }, threads))

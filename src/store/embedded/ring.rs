@@ -31,7 +31,7 @@ pub(super) fn guard(connection: &Connection, shard: u32) -> Result<Option<Guard>
 
 /// Where commit `n` of a shard lies, among `slots` of each shard.
 fn cell(shard: u32, n: u64, slots: u32) -> i64 {
-    to_column(u64::from(shard) << 32 | n % u64::from(slots))
+    to_column((u64::from(shard) << 32) | (n % u64::from(slots)))
 }
 
 pub(super) fn slot(
@@ -152,9 +152,11 @@ impl CommitRing for Store {
         seen: Guard,
         owner: OwnerToken,
     ) -> PortFuture<Applied, RingError> {
-        ring_answer(self.write("ring_take_over", move |connection| {
-            take_over(connection, shard, seen, owner)
-        }))
+        ring_answer(
+            self.write("ring_take_over", move |connection| {
+                take_over(connection, shard, seen, owner)
+            }),
+        )
     }
 
     fn commit(&self, statement: Commit) -> PortFuture<Applied, RingError> {
@@ -165,8 +167,8 @@ impl CommitRing for Store {
     }
 
     fn release(&self, shard: u32, owner: OwnerToken, done: u64) -> PortFuture<Applied, RingError> {
-        ring_answer(self.write("ring_release", move |connection| {
-            release(connection, shard, owner, done)
-        }))
+        ring_answer(
+            self.write("ring_release", move |connection| release(connection, shard, owner, done)),
+        )
     }
 }

@@ -3,8 +3,7 @@
 use actors::ports::{Created, NewConversation, PortFuture, RosterStore};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Member, Membership, PositionAdvance,
-    Role,
+    Conversation, ConversationKind, ConversationOverview, Member, Membership, PositionAdvance, Role,
 };
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 
@@ -160,23 +159,29 @@ fn pair_of(new: &NewConversation) -> Result<Option<(UserId, UserId)>, Failure> {
     }
 }
 
-/// The conversation that a pair has, made `new` if it has none yet.
-fn claim_pair(
+/// The conversation that a pair has.
+fn conversation_of_pair(
     connection: &Connection,
     (low, high): (UserId, UserId),
-    new: ConversationId,
-) -> Result<ConversationId, Failure> {
-    let sql = "INSERT INTO direct_pairs (low_user_id, high_user_id, conversation_id)
-               VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    let pair = params![low.as_bytes(), high.as_bytes(), new.as_bytes()];
-    connection.prepare_cached(sql)?.execute(pair)?;
+) -> Result<Option<ConversationId>, Failure> {
     let sql = "SELECT conversation_id FROM direct_pairs
                WHERE low_user_id = ?1 AND high_user_id = ?2";
-    let pair = [low.as_bytes(), high.as_bytes()];
-    let claimed = connection
+    let found = connection
         .prepare_cached(sql)?
-        .query_row(pair, |row| id(row, 0, ConversationId::from_bytes))?;
-    Ok(claimed)
+        .query_row([low.as_bytes(), high.as_bytes()], |row| id(row, 0, ConversationId::from_bytes));
+    Ok(found.optional()?)
+}
+
+fn write_pair(
+    connection: &Connection,
+    (low, high): (UserId, UserId),
+    conversation: ConversationId,
+) -> Result<(), Failure> {
+    let sql = "INSERT INTO direct_pairs (low_user_id, high_user_id, conversation_id)
+               VALUES (?1, ?2, ?3)";
+    let row = params![low.as_bytes(), high.as_bytes(), conversation.as_bytes()];
+    connection.prepare_cached(sql)?.execute(row)?;
+    Ok(())
 }
 
 fn create(
@@ -184,12 +189,17 @@ fn create(
     new: &NewConversation,
     generation: u32,
 ) -> Result<Created, Failure> {
-    let id = match pair_of(new)? {
-        Some(pair) => claim_pair(connection, pair, new.conversation_id)?,
-        None => new.conversation_id,
+    let id = new.conversation_id;
+    let pair = pair_of(new)?;
+    let existing = match pair {
+        Some(pair) => conversation_of_pair(connection, pair)?,
+        None => None,
     };
-    if let Some(existing) = conversation(connection, id, generation)? {
+    if let Some(existing) = conversation(connection, existing.unwrap_or(id), generation)? {
         return Ok(Created::Existing(existing));
+    }
+    if let Some(pair) = pair {
+        write_pair(connection, pair, id)?;
     }
     let sql = "INSERT INTO conversations
                    (conversation_id, kind, name, named_seq, created_by, created_at)
@@ -242,7 +252,7 @@ impl RosterStore for Store {
 
     fn advance_positions(&self, advances: Vec<PositionAdvance>) -> PortFuture<()> {
         let count = advances.len();
-        let job = WriteRows::new("advance_positions", count, move |connection, rows| {
+        let job = WriteRows::job("advance_positions", count, move |connection, rows| {
             write_positions(connection, &advances[rows])
         });
         Box::pin(self.submit(Lane::Background, job))

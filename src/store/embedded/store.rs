@@ -12,9 +12,7 @@ use super::checkpoint::Checkpoints;
 use super::facts::{self, StoreFacts};
 use super::failure::Failure;
 use super::job::{Answer, Job, Write, answered};
-use super::open::{
-    EmbeddedConfig, OpenError, database_path, lock, make_directory, open_database,
-};
+use super::open::{EmbeddedConfig, OpenError, database_path, lock, make_directory, open_database};
 use super::queue::{Health, Lane, Queue};
 use super::readers::Readers;
 use super::transaction::Durability;
@@ -48,16 +46,17 @@ impl Store {
     /// # Errors
     /// See [`OpenError`]; [`OpenError::InUse`] while another server has it open.
     pub fn open(config: EmbeddedConfig) -> Result<Self, OpenError> {
-        let data_dir = &config.data_dir;
-        make_directory(data_dir)?;
-        let lock = lock(data_dir)?;
-        let connection = open_database(data_dir)?;
-        let facts = facts::read_or_make(&connection, config.new_shape)?;
-        let database = database_path(data_dir);
+        let EmbeddedConfig { data_dir, readers, queue_jobs_max, queue_rows_max, new_shape } =
+            config;
+        make_directory(&data_dir)?;
+        let lock = lock(&data_dir)?;
+        let connection = open_database(&data_dir)?;
+        let facts = facts::read_or_make(&connection, new_shape)?;
+        let database = database_path(&data_dir);
 
-        let queue = Arc::new(Queue::new(config.queue_jobs_max, config.queue_rows_max));
+        let queue = Arc::new(Queue::new(queue_jobs_max, queue_rows_max));
         let checkpoints = Arc::new(Checkpoints::default());
-        let (readers, threads) = Readers::start(&database, config.readers, config.queue_jobs_max)?;
+        let (readers, threads) = Readers::start(&database, readers, queue_jobs_max)?;
         let running = Mutex::new(Running { threads, lock: Some(lock) });
         // From here on, dropping it ends what was started.
         let inner = Inner { facts, queue, readers, checkpoints, running };
@@ -120,7 +119,7 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        self.submit(Lane::Urgent, Write::new(operation, work))
+        self.submit(Lane::Urgent, Write::job(operation, work))
     }
 
     /// A read of what was answered before.

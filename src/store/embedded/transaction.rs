@@ -55,7 +55,9 @@ pub(super) fn transact(
                 roll_back(connection);
                 jobs.remove(index).answer(Err(failure.clone()));
                 if !failure.is_fatal() {
-                    jobs.iter_mut().for_each(|job| job.rewind());
+                    for job in &mut jobs {
+                        job.rewind();
+                    }
                     continue;
                 }
                 failure

@@ -40,10 +40,7 @@ fn user_by_name(connection: &Connection, username: &str) -> Result<Option<User>,
 fn credentials(connection: &Connection, username: &str) -> Result<Option<Credentials>, Failure> {
     let sql = "SELECT user_id, password_hash FROM users WHERE username = ?1";
     let found = connection.prepare_cached(sql)?.query_row([username], |row| {
-        Ok(Credentials {
-            user_id: id(row, 0, UserId::from_bytes)?,
-            password_hash: row.get(1)?,
-        })
+        Ok(Credentials { user_id: id(row, 0, UserId::from_bytes)?, password_hash: row.get(1)? })
     });
     Ok(found.optional()?)
 }
@@ -112,10 +109,7 @@ fn users(connection: &Connection, ids: Vec<UserId>) -> Result<Vec<User>, Failure
 }
 
 impl UserStore for Store {
-    fn create_users(
-        &self,
-        new: Vec<NewUser>,
-    ) -> PortFuture<Result<(), UsernameTaken>, StoreError> {
+    fn create_users(&self, new: Vec<NewUser>) -> PortFuture<Result<(), UsernameTaken>, StoreError> {
         Box::pin(self.write("create_users", move |connection| create_users(connection, &new)))
     }
 
@@ -180,8 +174,10 @@ impl UserStore for Store {
         now_ms: i64,
     ) -> PortFuture<Rotation> {
         let rotation = TokenRotation { hash, next_hash, next_expires_at_ms, now_ms };
-        Box::pin(self.write("rotate_refresh_token", move |connection| {
-            tokens::rotate(connection, &rotation)
-        }))
+        Box::pin(
+            self.write("rotate_refresh_token", move |connection| {
+                tokens::rotate(connection, &rotation)
+            }),
+        )
     }
 }

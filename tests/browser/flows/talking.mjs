@@ -80,6 +80,39 @@ export async function offlineSpell(stage) {
   for (const person of [alice, bob]) await person.leave();
 }
 
+/**
+ * The server dies while both write, and comes back: what was written is there once.
+ * @param {Stage} stage @param {() => Promise<void>} crash
+ */
+export async function serverCrash(stage, crash) {
+  const alice = await stage.person("Alice Meyer");
+  const bob = await stage.person("Bob Okafor");
+  await alice.startDirect(bob);
+  await alice.write("before");
+  await bob.open(alice.displayName);
+  await bob.sees(["before"]);
+  const hers = texts("alice through it", 30);
+  const his = texts("bob through it", 30);
+  await Promise.all([
+    (async () => { for (const text of hers) await alice.write(text); })(),
+    (async () => { for (const text of his) await bob.write(text); })(),
+    (async () => {
+      await bob.page.waitForSelector(`${testId("message")} >> text=${hers[4]}`);
+      await crash();
+    })(),
+  ]);
+  for (const person of [alice, bob]) await person.connected();
+  const all = ["before", ...hers, ...his];
+  for (const person of [alice, bob]) await person.sees(all);
+  const [atAlice, atBob] = [await alice.rows(), await bob.rows()];
+  assertGapless(atAlice, "alice");
+  assertSame(atAlice, atBob);
+  assertWritten(atAlice, hers);
+  assertWritten(atBob, his);
+  assert.equal(atAlice.filter(({ kind }) => kind === "message").length, all.length);
+  for (const person of [alice, bob]) await person.leave();
+}
+
 /** What was written without a connection outlives the page. @param {Stage} stage */
 export async function outboxSurvivesReload(stage) {
   const alice = await stage.person("Alice Meyer");

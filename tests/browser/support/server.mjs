@@ -5,43 +5,78 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 10_000;
 
-/** @returns {Promise<{ url: string, stop: () => Promise<void> }>} */
+/**
+ * @typedef {object} Server
+ * @property {string} url
+ * @property {() => Promise<void>} stop
+ * @property {(() => Promise<void>) | null} crash ends it at once and starts it again over the same
+ *   data; null when it is not ours to end, or keeps nothing
+ */
+
+/** @returns {Promise<Server>} */
 export async function startServer() {
   const { SWITCHBOARD_URL: url, SWITCHBOARD_BIN: binary } = process.env;
-  if (url) return { url: url.replace(/\/$/u, ""), stop: async () => {} };
+  if (url) return { url: url.replace(/\/$/u, ""), stop: async () => {}, crash: null };
   if (!binary) throw new Error("Set SWITCHBOARD_URL, or SWITCHBOARD_BIN to a server to start.");
-  const dataDir = await mkdtemp(path.join(tmpdir(), "switchboard-browser-"));
-  const listen = ["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"];
-  const child = spawn(path.resolve(binary), ["serve", ...listen, "--data-dir", dataDir], {
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  let exited = false;
-  child.once("exit", () => {
-    exited = true;
-  });
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  for (;;) {
-    try {
-      const addresses = JSON.parse(await readFile(path.join(dataDir, "addresses.json"), "utf8"));
-      return { url: `http://${addresses.public}`, stop };
-    } catch {
-      if (exited || Date.now() > deadline) {
-        await stop();
-        throw new Error(exited ? "The server ended before it was ready." : "The server was not ready in time.");
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+  const child = new ServerProcess(path.resolve(binary), await mkdtemp(path.join(tmpdir(), "switchboard-browser-")));
+  const address = await child.start("127.0.0.1:0");
+  return {
+    url: `http://${address}`,
+    stop: () => child.remove(),
+    crash: binary.endsWith(".mjs") ? null : async () => {
+      await child.end("SIGKILL");
+      await child.start(address);
+    },
+  };
+}
+
+class ServerProcess {
+  /** @type {import("node:child_process").ChildProcess | null} */
+  #child = null;
+
+  /** @param {string} binary @param {string} dataDir */
+  constructor(binary, dataDir) {
+    this.binary = binary;
+    this.dataDir = dataDir;
   }
 
-  async function stop() {
-    if (!exited) {
-      const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
-      await gone;
-      clearTimeout(timer);
+  /** @param {string} listen @returns {Promise<string>} the public address */
+  async start(listen) {
+    const addressFile = path.join(this.dataDir, "addresses.json");
+    await rm(addressFile, { force: true });
+    const args = ["serve", "--listen", listen, "--internal-listen", "127.0.0.1:0", "--data-dir", this.dataDir];
+    // A server takes every SWITCHBOARD_… variable for a setting and refuses those it does not know.
+    const { SWITCHBOARD_BIN: _binary, ...env } = process.env;
+    const child = spawn(this.binary, args, { stdio: ["ignore", "inherit", "inherit"], env });
+    this.#child = child;
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    while (child.exitCode === null && Date.now() < deadline) {
+      try {
+        return JSON.parse(await readFile(addressFile, "utf8")).public;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
     }
-    await rm(dataDir, { recursive: true, force: true });
+    const ended = child.exitCode !== null;
+    await this.remove();
+    throw new Error(ended ? "The server ended before it was ready." : "The server was not ready in time.");
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  async end(signal) {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    await gone;
+    clearTimeout(timer);
+  }
+
+  async remove() {
+    await this.end("SIGTERM");
+    await rm(this.dataDir, { recursive: true, force: true });
   }
 }

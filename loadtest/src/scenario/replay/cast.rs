@@ -6,6 +6,7 @@ use schema::checker::ClientKey;
 use schema::record::ConversationKind;
 use schema::wire::{ClientFrame, Encoding, FetchHistory, Position, ServerFrame};
 use schema::{ConversationId, Sequence, SequenceRange};
+use tokio::time::Instant;
 
 use super::chat_log::ChatLog;
 use crate::client::{
@@ -79,9 +80,10 @@ impl Cast {
         let token = &self.owner.access_token;
         let log = backend.rest.read_forward(token, id, PAGE_LIMITS.0).await?;
         recorder.record_log(id, &log);
+        let end = Instant::now() + self.catch_up;
         for speaker in &self.speakers {
             // One that is late is the checker's to report, as a missing tail.
-            speaker.wait_position(id, log.head, self.catch_up).await;
+            speaker.wait_position(id, log.head, end.duration_since(Instant::now())).await;
             recorder.record(|history| history.expect_caught_up(speaker.client(), id));
         }
         let backward = backend.rest.read_backward(token, id, PAGE_LIMITS.1).await?;

@@ -1,4 +1,5 @@
 mod chat_list;
+mod checkpoints;
 mod contract;
 mod crash;
 mod faults;
@@ -8,9 +9,33 @@ mod throughput;
 
 use std::path::{Path, PathBuf};
 
-use actors::ports::RingShape;
+use actors::ports::{CommitRing, RingShape};
+use schema::record::{Content, Entry, Event, MessageBody};
+use schema::{ConversationId, MessageId, Sequence, UserId};
 
 use super::{EmbeddedConfig, Store};
+
+/// The store as its ring, whose `create` is not the roster's.
+fn ring(store: &Store) -> &dyn CommitRing {
+    store
+}
+
+/// A text message of 200 bytes from somebody.
+fn message(conversation_id: ConversationId, seq: u64) -> Entry {
+    Entry {
+        conversation_id,
+        seq: Sequence(seq),
+        message_id: MessageId::generate(),
+        sender_id: UserId::generate(),
+        sent_at: 1_700_000_000_000,
+        event: Event::Message(MessageBody {
+            content: Content::Text { text: format!("{seq:0200}") },
+            reply_to: None,
+            thread: None,
+            mentions: Vec::new(),
+        }),
+    }
+}
 
 /// A directory that is removed with its test.
 pub struct TempDir {

@@ -9,15 +9,16 @@ use actors::ports::{
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use schema::record::{Content, Entry, Event, MessageBody};
-use schema::{ConversationId, MessageId, OwnerToken, Sequence, UserId};
+use schema::record::Entry;
+use schema::{ConversationId, OwnerToken, UserId};
 use tokio::time::Instant;
 
-use super::TempDir;
+use super::{TempDir, message};
 use crate::store::embedded::{EmbeddedConfig, Store};
 
 const SHARDS: u32 = 4;
-const TEXT_BYTES: usize = 200;
+/// Packed, of one entry.
+const ENTRY_BYTES: usize = 280;
 
 /// One measurement.
 #[derive(Clone, Copy)]
@@ -46,26 +47,14 @@ impl Shard {
                 let (conversation_id, sender_id, seq) =
                     &mut self.conversations[self.next_conversation];
                 *seq += 1;
-                Entry {
-                    conversation_id: *conversation_id,
-                    seq: Sequence(*seq),
-                    message_id: MessageId::generate(),
-                    sender_id: *sender_id,
-                    sent_at: 1_700_000_000_000,
-                    event: Event::Message(MessageBody {
-                        content: Content::Text { text: "x".repeat(TEXT_BYTES) },
-                        reply_to: None,
-                        thread: None,
-                        mentions: Vec::new(),
-                    }),
-                }
+                Entry { sender_id: *sender_id, ..message(*conversation_id, *seq) }
             })
             .collect()
     }
 
     /// Returns entries stored and the latency of each commit, milliseconds.
     async fn run(mut self, load: Load) -> (usize, Vec<f64>) {
-        let payload = Bytes::from(vec![7; load.entries_per_commit * (TEXT_BYTES + 80)]);
+        let payload = Bytes::from(vec![7; load.entries_per_commit * ENTRY_BYTES]);
         let slots = u64::from(self.store.shape().slots);
         let end = Instant::now() + Duration::from_secs(load.seconds);
         let (mut n, mut done, mut stored) = (0, 0, 0);
@@ -77,13 +66,8 @@ impl Shard {
                 done = finished.expect("materialised");
             }
             n += 1;
-            let commit = Commit {
-                shard: self.number,
-                owner: self.owner,
-                n,
-                done,
-                payload: payload.clone(),
-            };
+            let commit =
+                Commit { shard: self.number, owner: self.owner, n, done, payload: payload.clone() };
             let since = Instant::now();
             assert_eq!(self.store.commit(commit).await, Ok(Applied::Yes));
             latencies_ms.push(since.elapsed().as_secs_f64() * 1e3);

@@ -1,5 +1,8 @@
 //! The life of a device: one socket after another until it is told to stop.
 
+mod incoming;
+mod timers;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,32 +10,25 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use schema::checker::{ClientKey, Digest, PositionKind, Row};
-use schema::wire::{
-    Accepted, Ack, ClientFrame, ConversationState, ErrorFrame, FetchHistory, History, LogFrame,
-    Ping, Position, SendMessage, ServerFrame,
-};
+use schema::checker::{ClientKey, Digest, PositionKind};
+use schema::wire::{Ack, ClientFrame, ConversationState, Position, SendMessage};
 use schema::{ConversationId, Sequence, SequenceRange};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::device::{Command, Cut, DeviceOptions, Draft, Progress};
-use super::outbox::{Answer, Outbox, Pending};
-use super::recorder::Recorder;
-use super::reorder::ReorderBuffer;
-use super::socket::Socket;
-use super::socket_error::SocketError;
+use crate::client::device::{Command, Cut, DeviceOptions, Draft, Progress};
+use crate::client::outbox::{Answer, Outbox, Pending};
+use crate::client::recorder::Recorder;
+use crate::client::reorder::ReorderBuffer;
+use crate::client::socket::Socket;
+use crate::client::socket_error::SocketError;
 
 /// How often retries, acknowledgements and heartbeats are looked at.
 const TICK: Duration = Duration::from_millis(200);
-/// A transmitted message without any answer for so long: the socket is given up.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// First and largest pause before coming back; the first one is doubled each time.
 const BACK_OFF_MS: (u64, u64) = (10, 500);
 /// Delivered entries are acknowledged in groups of this many, or at the next tick.
 const ACK_EVERY: u64 = 16;
-/// The protocol's own limit.
-const HISTORY_PAGE_MAX: u64 = 200;
 
 /// How a socket's life ended.
 enum End {
@@ -247,167 +243,6 @@ impl DeviceTask {
     async fn retransmit_all(&mut self, socket: &mut Socket) -> Result<(), SocketError> {
         for reference in self.outbox.references() {
             self.transmit(socket, reference).await?;
-        }
-        Ok(())
-    }
-
-    // === what the server says ===
-
-    async fn on_frame(
-        &mut self,
-        socket: &mut Socket,
-        frame: ServerFrame,
-    ) -> Result<(), SocketError> {
-        match frame {
-            ServerFrame::Accepted(accepted) => self.on_accepted(socket, accepted).await,
-            ServerFrame::NewMessage(message) => {
-                self.on_entry(socket, &LogFrame::NewMessage(message)).await
-            }
-            ServerFrame::MembersChanged(change) => {
-                self.on_entry(socket, &LogFrame::MembersChanged(change)).await
-            }
-            ServerFrame::ConversationChanged(change) => {
-                self.on_entry(socket, &LogFrame::ConversationChanged(change)).await
-            }
-            ServerFrame::History(history) => self.on_history(socket, &history).await,
-            ServerFrame::MoreConversations(more) => {
-                self.note_states(&more.conversations);
-                Ok(())
-            }
-            ServerFrame::Error(error) => {
-                self.on_error(error);
-                Ok(())
-            }
-            ServerFrame::Resync(resync) => {
-                let problem = format!("{} was told to resync: {resync:?}", self.options.label);
-                self.recorder.problem(problem);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn on_accepted(
-        &mut self,
-        socket: &mut Socket,
-        accepted: Accepted,
-    ) -> Result<(), SocketError> {
-        let Accepted { reference, message_id, conversation_id, seq, duplicate, .. } = accepted;
-        let Some(pending) = self.outbox.take(reference) else {
-            self.recorder.problem(format!("{}: nobody asked {accepted:?}", self.options.label));
-            return Ok(());
-        };
-        let asked = (pending.frame.message_id, pending.frame.conversation_id);
-        if asked != (message_id, conversation_id) {
-            self.recorder.problem(format!("{asked:?} was answered by {accepted:?}"));
-        }
-        self.recorder.record(|history| {
-            history.record_ack(self.client, conversation_id, message_id, seq, duplicate);
-        });
-        // The sender may have stopped waiting.
-        let _ = pending.answer.send(Ok(accepted));
-        self.arrived(socket, conversation_id, seq).await
-    }
-
-    async fn on_entry(&mut self, socket: &mut Socket, entry: &LogFrame) -> Result<(), SocketError> {
-        self.recorder.record(|history| history.record_delivery(self.client, Row::from(entry)));
-        self.arrived(socket, entry.conversation_id(), entry.seq()).await
-    }
-
-    async fn on_history(&mut self, socket: &mut Socket, page: &History) -> Result<(), SocketError> {
-        let id = page.conversation_id;
-        let asked = self.following.get_mut(&id).and_then(|each| each.asked.take());
-        let Some(asked) = asked else { return Ok(()) };
-        self.recorder.record(|history| {
-            let rows = page.entries.iter().map(Row::from);
-            history.record_history_page(self.client, id, asked, rows);
-        });
-        for entry in &page.entries {
-            self.arrived(socket, id, entry.seq()).await?;
-        }
-        Ok(())
-    }
-
-    /// Refusals: temporary ones are repeated under the same id, others are the sender's to know.
-    fn on_error(&mut self, error: ErrorFrame) {
-        let label = &self.options.label;
-        let Some(reference) = error.reference else {
-            return self.recorder.problem(format!("{label}: {error:?}"));
-        };
-        if !error.temporary {
-            if let Some(pending) = self.outbox.take(reference) {
-                let _ = pending.answer.send(Err(format!("refused: {error:?}")));
-            }
-            return self.recorder.problem(format!("{label}: {error:?}"));
-        }
-        if let Some(pending) = self.outbox.get_mut(reference) {
-            let wait = Duration::from_millis(error.retry_after_ms.unwrap_or(100));
-            pending.retry_at = Some(Instant::now() + wait);
-        }
-    }
-
-    /// Number `seq` is here: shows what can be shown now.
-    async fn arrived(
-        &mut self,
-        socket: &mut Socket,
-        id: ConversationId,
-        seq: Sequence,
-    ) -> Result<(), SocketError> {
-        let each = self.following.entry(id).or_insert_with(Following::new);
-        each.buffer.offer(seq, ());
-        let position = each.buffer.position();
-        self.progress.set_position(id, position);
-        if each.acked.distance_to(position) >= ACK_EVERY {
-            each.acked = position;
-            socket.send(&ack(id, position)).await?;
-        }
-        Ok(())
-    }
-
-    // === what time brings ===
-
-    async fn on_tick(&mut self, socket: &mut Socket) -> Result<(), SocketError> {
-        let now = Instant::now();
-        if self.outbox.is_overdue(now, ANSWER_LIMIT) {
-            let waited_ms = ANSWER_LIMIT.as_millis() as u64;
-            return Err(SocketError::Timeout { what: "answer to send_message", waited_ms });
-        }
-        for reference in self.outbox.due(now) {
-            self.transmit(socket, reference).await?;
-        }
-        if now.duration_since(self.last_ping) >= self.heartbeat {
-            self.last_ping = now;
-            socket.send(&ClientFrame::Ping(Ping::default())).await?;
-        }
-        self.acknowledge_and_ask(socket).await
-    }
-
-    async fn acknowledge_and_ask(&mut self, socket: &mut Socket) -> Result<(), SocketError> {
-        for (id, each) in &mut self.following {
-            let position = each.buffer.position();
-            if position > each.acked {
-                each.acked = position;
-                socket.send(&ack(*id, position)).await?;
-            }
-            // An own accepted message runs ahead by right: it takes two ticks to be a hole.
-            let missing = each.buffer.missing();
-            let first = missing.map(|range| range.first);
-            let is_old = std::mem::replace(&mut each.hole, first) == first;
-            let Some(missing) = missing.filter(|_| is_old && each.asked.is_none()) else {
-                continue;
-            };
-            let limit = missing.len().min(HISTORY_PAGE_MAX);
-            let after = missing.first.back(1);
-            each.asked = Some(SequenceRange::above(after, limit, missing.last));
-            self.next_reference += 1;
-            let fetch = FetchHistory {
-                reference: self.next_reference,
-                conversation_id: *id,
-                before: None,
-                after: Some(after),
-                limit: Some(limit),
-            };
-            socket.send(&ClientFrame::FetchHistory(fetch)).await?;
         }
         Ok(())
     }

@@ -1,0 +1,492 @@
+//! A simulated conversation on one node: submits, delivers, repairs gaps, as the real actor does.
+//! Where its shard's owner is another node, it forwards drafts there and lives on announcements.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use schema::record::{Draft, Entry};
+use schema::wire::Refusal;
+use schema::{ConversationId, Sequence, SequenceRange, UserId};
+
+use super::actor::{Address, Child, Context, Observation};
+use super::conversation_route::{Forwarding, Opening, Route};
+use super::message::{Answered, Item, Message, Reply, ToCommitter, ToConversation};
+use super::message::{ToSequencer, ToSession};
+use super::mutants::Mutant;
+use super::range_reads::{RangeReads, Then};
+use super::store_model::{Answer, Call, Ticket};
+use crate::conversation::LogEntry;
+use crate::conversation::gap::{Arrival, judge};
+use crate::conversation::recent::Recent;
+use crate::node::Submitted;
+use crate::sequencer::{self, FromSequencer, News, Opened};
+
+const TICK_MS: u64 = 250;
+/// A draft unanswered for longer is answered `retry_later`.
+const DEADLINE_MS: u64 = 10_000;
+/// How often the head is told to the other nodes, or read from the store.
+const BEAT_MS: u64 = 2_000;
+/// One that could not be loaded answers for this long, then goes.
+const LINGER_MS: u64 = 200;
+
+/// One draft and who asked.
+pub(super) struct Waiting {
+    pub draft: Draft,
+    pub reply: Reply,
+    pub deadline_ms: u64,
+}
+
+pub struct Conversation {
+    pub(super) id: ConversationId,
+    pub(super) route: Route,
+    pub(super) opening: Option<Opening>,
+    /// What came while a sequencer is looked for: nothing else happens then.
+    held: VecDeque<Message>,
+    pub(super) is_loaded: bool,
+    has_failed: bool,
+    pub(super) life: u64,
+    pub(super) head: Sequence,
+    materialised: Sequence,
+    recent: Recent,
+    listeners: BTreeMap<UserId, Address>,
+    pub(super) pending: BTreeMap<u64, Waiting>,
+    last_token: u64,
+    reads: RangeReads,
+    pub(super) forwarding: Forwarding,
+    /// Accepted here before the entry came: whose it is.
+    origins: BTreeMap<Sequence, u64>,
+    is_tick_armed: bool,
+}
+
+impl Conversation {
+    #[must_use]
+    pub fn new(id: ConversationId) -> Self {
+        Self {
+            id,
+            route: Route::Nowhere,
+            opening: None,
+            held: VecDeque::new(),
+            is_loaded: false,
+            has_failed: false,
+            life: 0,
+            head: Sequence::START,
+            materialised: Sequence::START,
+            recent: Recent::default(),
+            listeners: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            last_token: 0,
+            reads: RangeReads::default(),
+            forwarding: Forwarding::default(),
+            origins: BTreeMap::new(),
+            is_tick_armed: false,
+        }
+    }
+
+    pub fn started(&mut self, ctx: &mut Context<'_>) {
+        self.look_for_sequencer(ctx);
+        ctx.later(BEAT_MS, Message::Conversation(ToConversation::Beat));
+    }
+
+    /// Who waits for a page hears that none comes.
+    pub fn stopped(&mut self, ctx: &mut Context<'_>) {
+        for (session, socket) in self.reads.pages() {
+            ctx.tell(session, Message::no_page(socket, self.id));
+        }
+        for message in std::mem::take(&mut self.held) {
+            if let Some((to, bounced)) = message.bounced(ctx.me) {
+                ctx.tell(to, bounced);
+            }
+        }
+    }
+
+    pub fn handle(&mut self, message: Message, ctx: &mut Context<'_>) {
+        let for_opening = match &message {
+            Message::Conversation(ToConversation::Opened { .. } | ToConversation::OpenCheck { .. }) => {
+                true
+            }
+            Message::Answer(Ticket::NewestHead | Ticket::Newest(_), _) => true,
+            _ => false,
+        };
+        if self.opening.is_some() && !for_opening {
+            return self.held.push_back(message);
+        }
+        self.take(message, ctx);
+        while self.opening.is_none()
+            && let Some(message) = self.held.pop_front()
+        {
+            self.take(message, ctx);
+        }
+    }
+
+    fn take(&mut self, message: Message, ctx: &mut Context<'_>) {
+        match message {
+            Message::Answer(ticket, answer) => self.answered(ticket, answer, ctx),
+            Message::Conversation(message) => self.told(message, ctx),
+            _ => {}
+        }
+    }
+
+    fn told(&mut self, message: ToConversation, ctx: &mut Context<'_>) {
+        match message {
+            ToConversation::Submit { draft, reply } => self.submit(draft, reply, ctx),
+            ToConversation::News(news) => self.on_news(news, ctx),
+            ToConversation::Opened { life, opened } => self.on_opened(life, &opened, ctx),
+            ToConversation::OpenCheck { life } => self.check_opening(life, ctx),
+            ToConversation::Join { user, session } => self.join(user, session, ctx),
+            ToConversation::Leave { user, session } => {
+                if self.listeners.get(&user) == Some(&session) {
+                    self.listeners.remove(&user);
+                }
+            }
+            ToConversation::Read { session, socket, after } => {
+                self.read_page(session, socket, after, ctx);
+            }
+            ToConversation::ReadAgain { first, last } => {
+                self.reads.again(self.id, SequenceRange::new(first, last), ctx);
+            }
+            ToConversation::CheckSequencer => {
+                if let Route::Here(sequencer) = self.route
+                    && !ctx.registry.is_alive(sequencer)
+                {
+                    self.look_for_sequencer(ctx);
+                }
+            }
+            ToConversation::Settle => self.settle(ctx),
+            ToConversation::Settled { up_to } => {
+                ctx.observe(Observation::Settled { conversation: self.id, up_to });
+            }
+            ToConversation::Announced(entries) => self.arrive(&entries, &[], ctx),
+            ToConversation::Head(head) => self.hear_of(head, ctx),
+            ToConversation::RouteChanged => self.follow_hint(ctx),
+            ToConversation::Forwarded { token, result } => {
+                self.on_forwarded(token, result, ctx);
+            }
+            ToConversation::Moved { batch } => self.on_moved(batch, ctx),
+            ToConversation::ForwardAgain { batch } => self.forward_again(batch, ctx),
+            ToConversation::Tick => self.tick(ctx),
+            ToConversation::Beat => self.beat(ctx),
+            ToConversation::Unload => self.unload(ctx),
+            ToConversation::Failed => ctx.stop(),
+        }
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: Answer, ctx: &mut Context<'_>) {
+        match (ticket, answer) {
+            (Ticket::Range(range), Answer::Entries(read)) => {
+                for (then, entries) in self.reads.done(range, read.ok(), ctx) {
+                    self.after_read(then, entries, ctx);
+                }
+            }
+            (Ticket::Poll, Answer::Head(Ok(head))) => self.hear_of(head, ctx),
+            (ticket, answer) => self.on_loaded_elsewhere(ticket, answer, ctx),
+        }
+    }
+
+    /// No sequencer was found in time.
+    pub(super) fn fail(&mut self, ctx: &mut Context<'_>) {
+        if self.is_loaded {
+            return ctx.stop();
+        }
+        self.has_failed = true;
+        ctx.later(LINGER_MS, Message::Conversation(ToConversation::Failed));
+    }
+
+    /// Starts from what the sequencer or the store says, or goes on from it.
+    pub(super) fn start_from(&mut self, opened: &Opened, ctx: &mut Context<'_>) {
+        self.materialised = self.materialised.max(opened.materialised);
+        if self.is_loaded {
+            let news: Arc<[Entry]> =
+                opened.recent.iter().filter(|it| it.seq > self.head).cloned().collect();
+            self.arrive(&news, &[], ctx);
+            return self.ask_again(ctx);
+        }
+        self.is_loaded = true;
+        for entry in &opened.recent {
+            self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
+        }
+        self.head = opened.head;
+        let sessions: Vec<Address> = ctx.registry.all().collect();
+        for session in sessions {
+            if let Child::Session(user) = session.child {
+                self.join(user, session, ctx);
+            }
+        }
+    }
+
+    fn join(&mut self, user: UserId, session: Address, ctx: &mut Context<'_>) {
+        if !self.is_loaded {
+            return;
+        }
+        let joined = ToSession::Joined { conversation: self.id, head: self.head };
+        if ctx.tell(session, Message::Session(joined)) {
+            self.listeners.insert(user, session);
+        }
+    }
+
+    fn submit(&mut self, draft: Draft, reply: Reply, ctx: &mut Context<'_>) {
+        if self.has_failed {
+            let refusal = Refusal::retry_later("the shard is not ready");
+            return self.reply(&draft, reply, Err(refusal), ctx);
+        }
+        self.last_token += 1;
+        let token = self.last_token;
+        let deadline_ms = ctx.now_ms + DEADLINE_MS;
+        self.pending.insert(token, Waiting { draft: draft.clone(), reply, deadline_ms });
+        self.arm_tick(ctx);
+        match self.route {
+            Route::Here(sequencer) => {
+                let append = ToSequencer::Append { draft: Arc::new(draft), token };
+                if !ctx.tell(sequencer, Message::Sequencer(append)) {
+                    self.look_for_sequencer(ctx);
+                }
+            }
+            Route::Elsewhere(_) => self.forward(ctx),
+            Route::Nowhere => {}
+        }
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        token: u64,
+        result: Result<Submitted, Refusal>,
+        ctx: &mut Context<'_>,
+    ) {
+        if let Some(Waiting { draft, reply, .. }) = self.pending.remove(&token) {
+            self.reply(&draft, reply, result, ctx);
+        }
+    }
+
+    fn reply(
+        &self,
+        draft: &Draft,
+        reply: Reply,
+        result: Result<Submitted, Refusal>,
+        ctx: &mut Context<'_>,
+    ) {
+        match reply {
+            Reply::Session { session, socket, reference } => {
+                let message_id = draft.message_id;
+                let conversation = self.id;
+                let answered = Answered { socket, reference, conversation, message_id, result };
+                ctx.tell(session, Message::Session(ToSession::Answered(answered)));
+            }
+            Reply::Node { node, asker, token } => ctx.forwarded(node, asker, token, result),
+        }
+    }
+
+    fn on_news(&mut self, news: FromSequencer, ctx: &mut Context<'_>) {
+        if self.life != news.life || !matches!(self.route, Route::Here(_)) {
+            return;
+        }
+        match news.news {
+            News::Refused { token, refusal } => self.answer(token, Err(refusal), ctx),
+            News::Duplicate { token, known } => {
+                let (seq, sent_at) = (known.seq, known.sent_at);
+                self.answer(token, Ok(Submitted { seq, sent_at, duplicate: true }), ctx);
+            }
+            News::Stored { entries, answers } => self.stored(&entries, &answers, ctx),
+            News::Materialised(seq) => self.materialised = self.materialised.max(seq),
+            News::Ended => self.look_for_sequencer(ctx),
+        }
+    }
+
+    /// Entries are stored: answer their senders, then deliver.
+    fn stored(
+        &mut self,
+        entries: &Arc<[Entry]>,
+        answers: &[sequencer::Answer],
+        ctx: &mut Context<'_>,
+    ) {
+        let mut origins = Vec::new();
+        for answer in answers.iter().filter(|answer| !answer.duplicate) {
+            let reply = self.pending.get(&answer.token).map(|waiting| &waiting.reply);
+            if let Some(Reply::Session { socket, .. }) = reply {
+                origins.push((answer.known.seq, *socket));
+            }
+        }
+        for &sequencer::Answer { token, known, duplicate } in answers {
+            let (seq, sent_at) = (known.seq, known.sent_at);
+            self.answer(token, Ok(Submitted { seq, sent_at, duplicate }), ctx);
+        }
+        self.arrive(entries, &origins, ctx);
+    }
+
+    /// Entries came from the sequencer, another node or a repair: deliver them if they are next.
+    pub(super) fn arrive(
+        &mut self,
+        entries: &[Entry],
+        origins: &[(Sequence, u64)],
+        ctx: &mut Context<'_>,
+    ) {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
+        match judge(self.head, first.seq, last.seq) {
+            Arrival::Old => {}
+            Arrival::Next { skip } => {
+                let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                self.deliver(&entries[skip..], origins, ctx);
+            }
+            Arrival::Gap(_) if ctx.mutant == Mutant::DeliverOverGaps => {
+                self.recent = Recent::default();
+                self.deliver(entries, origins, ctx);
+            }
+            Arrival::Gap(missing) => self.repair(SequenceRange::new(missing.first, last.seq), ctx),
+        }
+    }
+
+    /// Somebody says that the log reaches to `head`.
+    fn hear_of(&mut self, head: Sequence, ctx: &mut Context<'_>) {
+        if self.is_loaded && head > self.head {
+            self.repair(SequenceRange::new(self.head.next(), head), ctx);
+        }
+    }
+
+    fn repair(&mut self, range: SequenceRange, ctx: &mut Context<'_>) {
+        ctx.observe(Observation::GapRepair);
+        self.read_range(range, Then::Repair, ctx);
+    }
+
+    fn deliver(
+        &mut self,
+        entries: &[Entry],
+        origins: &[(Sequence, u64)],
+        ctx: &mut Context<'_>,
+    ) {
+        let mut items = Vec::with_capacity(entries.len());
+        for entry in entries {
+            self.head = entry.seq;
+            self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
+            let told = origins.iter().find(|(seq, _)| *seq == entry.seq).map(|(_, socket)| *socket);
+            let origin = told.or_else(|| self.origins.remove(&entry.seq));
+            let origin = origin.or_else(|| self.answer_by_entry(entry, ctx));
+            items.push(Item { entry: entry.clone(), origin });
+        }
+        let items: Arc<[Item]> = items.into();
+        let conversation = self.id;
+        self.listeners.retain(|_, session| {
+            let deliver = ToSession::Deliver { conversation, items: items.clone() };
+            ctx.tell(*session, Message::Session(deliver))
+        });
+    }
+
+    /// A forwarded draft's own entry overtook the owner's answer: it is the answer.
+    fn answer_by_entry(&mut self, entry: &Entry, ctx: &mut Context<'_>) -> Option<u64> {
+        if !matches!(self.route, Route::Elsewhere(_)) {
+            return None;
+        }
+        let is_its = |waiting: &Waiting| {
+            (waiting.draft.sender_id, waiting.draft.message_id)
+                == (entry.sender_id, entry.message_id)
+                && waiting.draft.event == entry.event
+        };
+        let tokens: Vec<u64> =
+            self.pending.iter().filter(|(_, it)| is_its(it)).map(|(token, _)| *token).collect();
+        let mut origin = None;
+        for token in tokens {
+            let reply = self.pending.get(&token).map(|waiting| waiting.reply.clone());
+            let duplicate = origin.is_some();
+            if let (None, Some(Reply::Session { socket, .. })) = (origin, reply) {
+                origin = Some(socket);
+            }
+            let submitted = Submitted { seq: entry.seq, sent_at: entry.sent_at, duplicate };
+            self.answer(token, Ok(submitted), ctx);
+        }
+        origin
+    }
+
+    /// The owner accepted a draft whose entry has not come yet.
+    pub(super) fn note_origin(&mut self, token: u64, seq: Sequence) {
+        let reply = self.pending.get(&token).map(|waiting| &waiting.reply);
+        if let (Some(Reply::Session { socket, .. }), true) = (reply, seq > self.head) {
+            self.origins.insert(seq, *socket);
+        }
+    }
+
+    fn arm_tick(&mut self, ctx: &mut Context<'_>) {
+        if !self.is_tick_armed && !self.pending.is_empty() {
+            self.is_tick_armed = true;
+            ctx.later(TICK_MS, Message::Conversation(ToConversation::Tick));
+        }
+    }
+
+    fn tick(&mut self, ctx: &mut Context<'_>) {
+        self.is_tick_armed = false;
+        let now_ms = ctx.now_ms;
+        let expired: Vec<u64> = self
+            .pending
+            .iter()
+            .filter(|(_, waiting)| waiting.deadline_ms <= now_ms)
+            .map(|(token, _)| *token)
+            .collect();
+        for token in expired {
+            self.answer(token, Err(Refusal::retry_later("not stored in time")), ctx);
+        }
+        self.arm_tick(ctx);
+    }
+
+    /// Announces the head from the shard's owner; reads it from the store elsewhere.
+    fn beat(&mut self, ctx: &mut Context<'_>) {
+        ctx.later(BEAT_MS, Message::Conversation(ToConversation::Beat));
+        if matches!(self.route, Route::Here(_)) {
+            ctx.announce_head(self.id, self.head);
+        } else {
+            ctx.call(Ticket::Poll, Call::Head(self.id));
+        }
+    }
+
+    fn unload(&self, ctx: &mut Context<'_>) {
+        if !self.pending.is_empty() {
+            return;
+        }
+        if let Route::Here(sequencer) = self.route {
+            ctx.tell(sequencer, Message::Sequencer(ToSequencer::StopIdle));
+        }
+        ctx.stop();
+    }
+
+    fn settle(&self, ctx: &mut Context<'_>) {
+        if self.is_loaded && matches!(self.route, Route::Here(_)) {
+            let committer = ctx.registry.get_or_start(Child::Committer(ctx.shard_of(self.id)));
+            let ask = ToCommitter::WhenMaterialised { asker: ctx.me, up_to: self.head };
+            ctx.tell(committer, Message::Committer(ask));
+        }
+    }
+
+    fn read_page(
+        &mut self,
+        session: Address,
+        socket: u64,
+        after: Sequence,
+        ctx: &mut Context<'_>,
+    ) {
+        if !self.is_loaded {
+            ctx.tell(session, Message::no_page(socket, self.id));
+            return;
+        }
+        let range = SequenceRange::above(after, ctx.schedule.page, self.head);
+        let then = Then::Page { session, socket, head: self.head };
+        self.read_range(range, then, ctx);
+    }
+
+    /// Gives a stored range to `then`, from memory and, for what memory lacks, the store.
+    fn read_range(&mut self, range: SequenceRange, then: Then, ctx: &mut Context<'_>) {
+        let (older, held) =
+            if range.is_empty() { (range, Vec::new()) } else { self.recent.split(range) };
+        let held: Vec<Entry> = held.iter().map(|log| log.entry.clone()).collect();
+        if older.is_empty() {
+            return self.after_read(then, Some(held), ctx);
+        }
+        self.reads.wait(self.id, older, then, held, ctx);
+    }
+
+    fn after_read(&mut self, then: Then, entries: Option<Vec<Entry>>, ctx: &mut Context<'_>) {
+        match then {
+            Then::Repair => self.arrive(&entries.unwrap_or_default(), &[], ctx),
+            Then::Page { session, socket, head } => {
+                let page = entries.map(|entries| (entries, head));
+                let conversation = self.id;
+                let page = ToSession::Page { socket, conversation, page };
+                ctx.tell(session, Message::Session(page));
+            }
+        }
+    }
+}

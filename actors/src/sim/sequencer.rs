@@ -1,0 +1,332 @@
+//! A simulated sequencer: recovers, numbers, answers once stored, as the real actor does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schema::record::{Draft, Entry};
+use schema::wire::{ErrorCode, Refusal};
+use schema::{ConversationId, Sequence, SequenceRange};
+
+use super::actor::{Address, Child, Context, Observation};
+use super::message::{Message, ToCommitter, ToConversation, ToSequencer};
+use super::mutants::Mutant;
+use super::store_model::{Answer, Call, Ticket};
+use crate::committer::{Budget, FromCommitter, Registered, event_size};
+use crate::ports::StoreError;
+use crate::sequencer::core::{Decision, Found, Recovered, SequencerCore};
+use crate::sequencer::{self, FromSequencer, Known, News, Opened};
+
+struct Running {
+    core: SequencerCore,
+    budget: Arc<Budget>,
+}
+
+#[derive(Clone, Debug)]
+struct Append {
+    draft: Arc<Draft>,
+    token: u64,
+}
+
+pub struct Sequencer {
+    id: ConversationId,
+    shard: u32,
+    committer: Option<Address>,
+    conversation: Option<Address>,
+    life: u64,
+    running: Option<Running>,
+    opened: Option<Opened>,
+    is_asked_to_open: bool,
+    /// What the committer said, while the store is read.
+    registered: Option<Registered>,
+    early_news: Vec<FromCommitter>,
+    parked: Vec<Append>,
+    /// Drafts whose ids are looked up.
+    looked_up: BTreeMap<u64, Append>,
+    look_ups: u64,
+    unanswered: BTreeMap<Sequence, Vec<sequencer::Answer>>,
+    /// Read too early: see `Mutant::StoreBeforeMemory`.
+    newest: Option<(Sequence, Vec<Entry>)>,
+    /// See `Mutant::NumbersContinueAfterFence`.
+    kept: Option<SequencerCore>,
+}
+
+impl Sequencer {
+    #[must_use]
+    pub const fn new(id: ConversationId, shard: u32, kept: Option<SequencerCore>) -> Self {
+        Self {
+            id,
+            shard,
+            committer: None,
+            conversation: None,
+            life: 0,
+            running: None,
+            opened: None,
+            is_asked_to_open: false,
+            registered: None,
+            early_news: Vec::new(),
+            parked: Vec::new(),
+            looked_up: BTreeMap::new(),
+            look_ups: 0,
+            unanswered: BTreeMap::new(),
+            newest: None,
+            kept,
+        }
+    }
+
+    pub fn started(&mut self, ctx: &mut Context<'_>) {
+        self.committer = Some(ctx.registry.get_or_start(Child::Committer(self.shard)));
+        if ctx.mutant == Mutant::StoreBeforeMemory {
+            return ctx.call(Ticket::NewestHead, Call::Head(self.id));
+        }
+        self.register(ctx);
+    }
+
+    fn register(&mut self, ctx: &mut Context<'_>) {
+        let register = ToCommitter::Register { conversation: self.id, sequencer: ctx.me };
+        if !self.tell_committer(register, ctx) {
+            self.end(ctx);
+        }
+    }
+
+    fn tell_committer(&self, message: ToCommitter, ctx: &mut Context<'_>) -> bool {
+        self.committer.is_some_and(|it| ctx.tell(it, Message::Committer(message)))
+    }
+
+    /// Runs also after a panic.
+    pub fn stopped(&self, ctx: &mut Context<'_>) {
+        let sequencer = ctx.me;
+        self.tell_committer(ToCommitter::Unregister { conversation: self.id, sequencer }, ctx);
+    }
+
+    /// What `Mutant::NumbersContinueAfterFence` carries into the next life.
+    pub fn into_core(self) -> Option<SequencerCore> {
+        self.running.map(|running| running.core)
+    }
+
+    pub fn handle(&mut self, message: Message, ctx: &mut Context<'_>) {
+        match message {
+            Message::Answer(ticket, answer) => self.answered(ticket, answer, ctx),
+            Message::Sequencer(ToSequencer::Open { conversation, life }) => {
+                if self.conversation.is_some() {
+                    return ctx.stop();
+                }
+                (self.conversation, self.life) = (Some(conversation), life);
+                self.is_asked_to_open = true;
+                self.open(ctx);
+            }
+            Message::Sequencer(ToSequencer::Append { draft, token }) => {
+                self.append(Append { draft, token }, ctx);
+            }
+            Message::Sequencer(ToSequencer::StopIdle) => {
+                let is_settled = self.running.as_ref().is_none_or(|it| it.core.is_settled());
+                if is_settled && self.parked.is_empty() {
+                    ctx.stop();
+                }
+            }
+            Message::Sequencer(ToSequencer::Abandoned) => self.end(ctx),
+            Message::Sequencer(ToSequencer::News(news)) => self.on_news(news, ctx),
+            _ => {}
+        }
+    }
+
+    fn tell(&self, news: News, ctx: &mut Context<'_>) {
+        let Some(conversation) = self.conversation else { return };
+        let news = FromSequencer { life: self.life, news };
+        if !ctx.tell(conversation, Message::Conversation(ToConversation::News(news))) {
+            ctx.stop();
+        }
+    }
+
+    fn refuse(&self, token: u64, refusal: Refusal, ctx: &mut Context<'_>) {
+        self.tell(News::Refused { token, refusal }, ctx);
+    }
+
+    fn end(&self, ctx: &mut Context<'_>) {
+        self.tell(News::Ended, ctx);
+        ctx.stop();
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: Answer, ctx: &mut Context<'_>) {
+        match (ticket, answer) {
+            (Ticket::NewestHead, Answer::Head(Ok(head))) => self.read_recent(head, ctx),
+            (Ticket::Newest(head), Answer::Entries(Ok(recent))) => self.recover(head, recent, ctx),
+            (Ticket::NewestHead | Ticket::Newest(_), _) => self.end(ctx),
+            (Ticket::LookUp(place), Answer::Sent(Ok(Some(seq)))) => {
+                let range = SequenceRange::new(seq, seq);
+                ctx.call(Ticket::LookUpRow(place), Call::Range(self.id, range));
+            }
+            (Ticket::LookUp(place), Answer::Sent(Ok(None))) => {
+                self.found(place, Ok(Found::Absent), ctx);
+            }
+            (Ticket::LookUpRow(place), Answer::Entries(Ok(mut entries))) => {
+                let found = entries.pop().map(|entry| Found::Stored(Box::new(entry)));
+                let missing = || StoreError::Damaged("indexed and not there".to_owned());
+                self.found(place, found.ok_or_else(missing), ctx);
+            }
+            (Ticket::LookUp(place) | Ticket::LookUpRow(place), _) => {
+                self.found(place, Err(StoreError::Unavailable(String::new())), ctx);
+            }
+            _ => {}
+        }
+    }
+
+    fn read_recent(&mut self, head: Sequence, ctx: &mut Context<'_>) {
+        let first = head.back(ctx.schedule.recent - 1).max(Sequence(1));
+        let range = SequenceRange::new(first, head);
+        if range.is_empty() {
+            return self.recover(head, Vec::new(), ctx);
+        }
+        ctx.call(Ticket::Newest(head), Call::Range(self.id, range));
+    }
+
+    fn recover(&mut self, head: Sequence, recent: Vec<Entry>, ctx: &mut Context<'_>) {
+        match self.registered.take() {
+            Some(registered) => self.run(registered, head, recent, ctx),
+            None => {
+                self.newest = Some((head, recent));
+                self.register(ctx);
+            }
+        }
+    }
+
+    fn run(
+        &mut self,
+        registered: Registered,
+        head: Sequence,
+        recent: Vec<Entry>,
+        ctx: &mut Context<'_>,
+    ) {
+        let recovered = Recovered { head, recent, pending: registered.entries };
+        let core = self
+            .kept
+            .take()
+            .unwrap_or_else(|| SequencerCore::recover(self.id, &recovered));
+        let mut newest = recovered.recent;
+        let stored = recovered.pending.into_iter().filter(|(_, stored)| *stored);
+        newest.extend(stored.map(|(entry, _)| entry).filter(|entry| entry.seq > head));
+        self.opened = Some(Opened { head: core.head(), recent: newest, materialised: head });
+        self.running = Some(Running { core, budget: registered.budget });
+        self.open(ctx);
+        for news in std::mem::take(&mut self.early_news) {
+            self.on_news(news, ctx);
+        }
+        for append in std::mem::take(&mut self.parked) {
+            self.append(append, ctx);
+        }
+    }
+
+    fn open(&mut self, ctx: &mut Context<'_>) {
+        let (Some(conversation), true) = (self.conversation, self.is_asked_to_open) else { return };
+        if let Some(opened) = self.opened.take() {
+            self.is_asked_to_open = false;
+            let opened = ToConversation::Opened { life: self.life, opened };
+            ctx.tell(conversation, Message::Conversation(opened));
+        }
+    }
+
+    fn append(&mut self, append: Append, ctx: &mut Context<'_>) {
+        let Some(running) = &mut self.running else { return self.parked.push(append) };
+        if !running.budget.acquire(event_size(&append.draft.event)) {
+            let refusal = Refusal::new(ErrorCode::Overloaded, "the store is behind");
+            return self.refuse(append.token, refusal, ctx);
+        }
+        let decision = running.core.submit(&append.draft, ctx.calendar_ms);
+        self.settle(append, decision, ctx);
+    }
+
+    fn settle(&mut self, append: Append, decision: Decision, ctx: &mut Context<'_>) {
+        let token = append.token;
+        match decision {
+            Decision::Append(entry) => return self.enqueue(entry, token, ctx),
+            Decision::LookUp => return self.look_up(append, ctx),
+            Decision::Duplicate(known) => self.tell(News::Duplicate { token, known }, ctx),
+            Decision::Pending(known) => self.wait_for(known, token, true),
+            Decision::Reused(known) => {
+                let refusal = Refusal::new(ErrorCode::MessageIdReused, "other content");
+                self.refuse(token, refusal.with_seq(known.seq), ctx);
+            }
+        }
+        self.give_room_back(&append);
+    }
+
+    fn give_room_back(&self, append: &Append) {
+        if let Some(running) = &self.running {
+            running.budget.release(event_size(&append.draft.event));
+        }
+    }
+
+    fn enqueue(&mut self, entry: Entry, token: u64, ctx: &mut Context<'_>) {
+        let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest: 0 };
+        if self.tell_committer(ToCommitter::Enqueue(entry), ctx) {
+            self.wait_for(known, token, false);
+        } else {
+            self.refuse(token, Refusal::retry_later("the shard is moving"), ctx);
+            self.end(ctx);
+        }
+    }
+
+    fn wait_for(&mut self, known: Known, token: u64, duplicate: bool) {
+        let answer = sequencer::Answer { token, known, duplicate };
+        self.unanswered.entry(known.seq).or_default().push(answer);
+    }
+
+    fn look_up(&mut self, append: Append, ctx: &mut Context<'_>) {
+        ctx.observe(Observation::LookUp);
+        self.look_ups += 1;
+        let place = self.look_ups;
+        let draft = append.draft.clone();
+        self.looked_up.insert(place, append);
+        if ctx.mutant == Mutant::NoSentIndex {
+            return self.found(place, Ok(Found::Absent), ctx);
+        }
+        let call = Call::Sent(self.id, draft.sender_id, draft.message_id);
+        ctx.call(Ticket::LookUp(place), call);
+    }
+
+    fn found(&mut self, place: u64, found: Result<Found, StoreError>, ctx: &mut Context<'_>) {
+        let Some(append) = self.looked_up.remove(&place) else { return };
+        match (found, &mut self.running) {
+            (Ok(found), Some(running)) => {
+                let decision =
+                    running.core.after_lookup(&append.draft, &found, ctx.calendar_ms);
+                self.settle(append, decision, ctx);
+            }
+            _ => {
+                self.give_room_back(&append);
+                let refusal = Refusal::retry_later("the store did not answer");
+                self.refuse(append.token, refusal, ctx);
+            }
+        }
+    }
+
+    fn on_news(&mut self, news: FromCommitter, ctx: &mut Context<'_>) {
+        match (news, &mut self.running) {
+            (FromCommitter::Registered(registered), _) => self.on_registered(registered, ctx),
+            (FromCommitter::Ended, _) => self.end(ctx),
+            (news, None) => self.early_news.push(news),
+            (FromCommitter::Stored(stored), Some(_)) => self.stored(stored.entries, ctx),
+            (FromCommitter::Materialised(seq), Some(running)) => {
+                running.core.on_materialised(seq);
+                self.tell(News::Materialised(seq), ctx);
+            }
+        }
+    }
+
+    /// Committer's memory first, store second: what is committed in between is in one of them.
+    fn on_registered(&mut self, registered: Registered, ctx: &mut Context<'_>) {
+        if let Some((head, recent)) = self.newest.take() {
+            return self.run(registered, head, recent, ctx);
+        }
+        self.registered = Some(registered);
+        ctx.call(Ticket::NewestHead, Call::Head(self.id));
+    }
+
+    fn stored(&mut self, entries: Arc<[Entry]>, ctx: &mut Context<'_>) {
+        let (Some(running), Some(last)) = (&mut self.running, entries.last()) else { return };
+        running.core.on_stored(last.seq);
+        let later = self.unanswered.split_off(&last.seq.next());
+        let answered = std::mem::replace(&mut self.unanswered, later);
+        let answers = answered.into_values().flatten().collect();
+        self.tell(News::Stored { entries, answers }, ctx);
+    }
+}

@@ -1,0 +1,43 @@
+//! `config check|default|env`.
+
+use std::io::Write as _;
+
+use clap::Subcommand;
+
+use super::options::ServerOptions;
+use super::{Outcome, print_json};
+use crate::config::render;
+
+#[derive(Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Read all layers and say everything that is wrong
+    Check(ServerOptions),
+    /// Print a complete configuration file with the defaults
+    Default {
+        /// As JSON, with keys, variables and descriptions
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print every environment variable
+    Env {
+        /// As JSON, with keys, variables and descriptions
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) fn run(command: ConfigCommand) -> anyhow::Result<Outcome> {
+    let mut out = std::io::stdout();
+    match command {
+        ConfigCommand::Check(options) => {
+            let config = options.load()?;
+            writeln!(out, "the configuration is good; data in {}", config.data_dir.display())?;
+        }
+        ConfigCommand::Default { json: true } | ConfigCommand::Env { json: true } => {
+            print_json(&render::settings())?;
+        }
+        ConfigCommand::Default { json: false } => write!(out, "{}", render::default_toml())?,
+        ConfigCommand::Env { json: false } => write!(out, "{}", render::default_environment())?,
+    }
+    Ok(Outcome::Holds)
+}
