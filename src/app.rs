@@ -29,11 +29,16 @@ use crate::gateway::{
     self, Admission, AdmissionLimits, Bound, GatewayContext, HEARTBEAT_S, Routes,
 };
 use crate::internal::internal_routes;
-use crate::store::embedded::{EmbeddedConfig, Store};
+use crate::store::embedded::{EmbeddedConfig, Health, Store};
 use crate::telemetry;
 
 /// Where the addresses of a running server are written.
 pub const ADDRESSES_FILE: &str = "addresses.json";
+
+const PURGE_EVERY: Duration = Duration::from_secs(600);
+const PURGE_ROWS: u64 = 500;
+/// A repeated send is recognised for this long.
+const SENT_INDEX_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Runs a node until a signal ends it.
 ///
@@ -65,10 +70,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         let node = Node::new(tree.clone());
         let users: Arc<dyn UserStore> = store_ports.clone();
         let roster: Arc<dyn RosterStore> = store_ports.clone();
-        let mut state = ApiState::new(&config, Arc::new(node.clone()), users, roster, auth, clock);
+        let mut state = ApiState::new(&config, Arc::new(node.clone()), users, roster, auth, clock.clone());
         state.metrics = Some(metrics);
         let readiness = state.readiness.clone();
-        watch_ring(&tree, &readiness).await?;
+        watch_health(&tree, &store, &readiness).await?;
+        actix_rt::spawn(purge(store.clone(), clock));
         let (stop, stopped) = watch::channel(false);
         let addresses = Addresses { public: public.address, internal: internal.address };
         serve(&config, public, internal, &workers, &tree, &state, &stopped)?;
@@ -109,8 +115,13 @@ fn tree_config(config: &Config) -> TreeConfig {
     }
 }
 
-/// Waits until every shard is claimed and replayed, then keeps `/readyz` true to it.
-async fn watch_ring(tree: &Arc<Tree>, readiness: &Arc<Readiness>) -> anyhow::Result<()> {
+/// Waits until every shard is claimed and replayed, then keeps `/readyz` true to them and to the
+/// store.
+async fn watch_health(
+    tree: &Arc<Tree>,
+    store: &Store,
+    readiness: &Arc<Readiness>,
+) -> anyhow::Result<()> {
     let claimed = async {
         while !tree.committers.all_ready() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -119,14 +130,38 @@ async fn watch_ring(tree: &Arc<Tree>, readiness: &Arc<Readiness>) -> anyhow::Res
     let deadline = Duration::from_secs(60);
     tokio::time::timeout(deadline, claimed).await.context("the store's log was not replayed")?;
     readiness.set_ring(true);
-    let (tree, readiness) = (tree.clone(), readiness.clone());
+    let (tree, store, readiness) = (tree.clone(), store.clone(), readiness.clone());
     actix_rt::spawn(async move {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            readiness.set_ring(tree.committers.all_ready());
+            let is_healthy = matches!(store.health(), Health::Ready);
+            readiness.set_ring(is_healthy && tree.committers.all_ready());
         }
     });
     Ok(())
+}
+
+/// Forgets what has passed its time, in small bites: ids of sends after 30 days, refresh tokens
+/// after their expiry.
+async fn purge(store: Store, clock: Arc<dyn WallClock>) {
+    loop {
+        tokio::time::sleep(PURGE_EVERY).await;
+        let now_ms = clock.now_ms();
+        let mut after = None;
+        loop {
+            match store.purge_sent_index(after, now_ms - SENT_INDEX_MS, PURGE_ROWS).await {
+                Ok(next @ Some(_)) => after = next,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "old ids were not purged");
+                    break;
+                }
+            }
+        }
+        if let Err(error) = store.purge_refresh_tokens(now_ms, PURGE_ROWS).await {
+            tracing::warn!(%error, "old refresh tokens were not purged");
+        }
+    }
 }
 
 fn serve(

@@ -10,6 +10,8 @@ pub mod node;
 pub mod ports;
 pub mod sequencer;
 pub mod session;
+#[cfg(test)]
+pub mod sim;
 pub mod supervisor;
 
 pub use node::Node;

@@ -425,7 +425,10 @@ impl CommitterCore {
     /// The time of an [`Effect::WakeToMaterialise`] has come, or someone waits for it.
     pub fn on_materialise_due(&mut self) -> Vec<Effect> {
         self.wake_armed = false;
-        if self.materialising.is_some() || self.unmaterialised.is_empty() || self.is_ended() {
+        // A replay reads all slots first: an answer in between would make it read one twice.
+        let reads_slots = matches!(self.state, State::Replaying { next } if next <= self.head);
+        let has_nothing = self.unmaterialised.is_empty() || self.is_ended();
+        if self.materialising.is_some() || reads_slots || has_nothing {
             return Vec::new();
         }
         self.materialise_now()

@@ -5,12 +5,12 @@
 
 mod actor;
 mod fan_out;
-mod gap;
+pub(crate) mod gap;
 mod load;
 mod messages;
 mod pending;
 mod read;
-mod recent;
+pub(crate) mod recent;
 mod registry;
 pub mod roster;
 

@@ -40,16 +40,27 @@ impl Recent {
     }
 
     #[must_use]
+    pub fn last(&self) -> Option<&Arc<LogEntry>> {
+        self.entries.back()
+    }
+
+    #[must_use]
     pub fn get(&self, seq: Sequence) -> Option<&Arc<LogEntry>> {
         let first = self.first()?;
         let index = usize::try_from(seq.0.checked_sub(first.0)?).ok()?;
         self.entries.get(index)
     }
 
-    /// The part of `range` that is held, and what lies before it.
+    /// The part of `range` that is held, and what lies before it. A range that lies beyond what is
+    /// held, because entries were missed, is wholly not held.
     #[must_use]
     pub fn split(&self, range: SequenceRange) -> (SequenceRange, Vec<Arc<LogEntry>>) {
-        let Some(first) = self.first() else { return (range, Vec::new()) };
+        let (Some(first), Some(last)) = (self.first(), self.last()) else {
+            return (range, Vec::new());
+        };
+        if range.first > last.entry.seq {
+            return (range, Vec::new());
+        }
         let older = SequenceRange::new(range.first, range.last.min(first.back(1)));
         let from = range.first.max(first);
         let held = (from.0..=range.last.0).map_while(|seq| self.get(Sequence(seq)).cloned());
@@ -88,5 +99,7 @@ mod tests {
         assert_eq!(held.len(), 11);
         let (older, held) = recent.split(SequenceRange::new(Sequence(1), Sequence(10)));
         assert_eq!((older.len(), held.len()), (10, 0));
+        let missed = SequenceRange::new(Sequence(201), Sequence(205));
+        assert_eq!(recent.split(missed).0, missed);
     }
 }

@@ -9,12 +9,13 @@ use actix::{
 };
 use schema::record::Entry;
 use schema::wire::{ErrorCode, Refusal};
-use schema::{ConversationId, Sequence, SequenceRange};
+use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
 use tokio::sync::oneshot;
 
 use super::core::{Decision, Found, Recovered, SequencerCore};
 use super::dedupe::Known;
 use super::messages::{Answer, Append, FromSequencer, News, Open, Opened, Stop};
+use super::turns::{Ticket, Turns};
 use crate::committer::{
     Budget, Committer, Committers, Enqueue, FromCommitter, Register, Registered, Unregister,
     event_size,
@@ -56,8 +57,10 @@ pub struct Sequencer {
     open_reply: Option<oneshot::Sender<Opened>>,
     /// News that came during recovery.
     early_news: Vec<FromCommitter>,
-    /// Drafts that came before recovery was done, or that wait for the index.
+    /// Drafts that came before recovery was done.
     parked: Vec<Append>,
+    /// Drafts in order, some of which wait for the durable index.
+    turns: Turns<Append, Result<Found, StoreError>>,
     /// Who waits for which number to be stored.
     unanswered: BTreeMap<Sequence, Vec<Answer>>,
     _notice: DeathNotice,
@@ -83,6 +86,7 @@ impl Sequencer {
             open_reply: None,
             early_news: Vec::new(),
             parked: Vec::new(),
+            turns: Turns::default(),
             unanswered: BTreeMap::new(),
             _notice: notice,
         }
@@ -155,7 +159,6 @@ impl Sequencer {
     }
 
     fn append(&mut self, append: Append, ctx: &mut Context<Self>) {
-        let now_ms = self.context.clock.now_ms();
         let Some(running) = &mut self.running else {
             if self.parked.len() < MAILBOX {
                 return self.parked.push(append);
@@ -164,13 +167,39 @@ impl Sequencer {
             return self.refuse(append.token, refusal.retry_after_ms(500), ctx);
         };
         let size = event_size(&append.draft.event);
-        if !running.budget.acquire(size) {
+        if self.turns.len() >= MAILBOX || !running.budget.acquire(size) {
             let refusal =
                 Refusal::new(ErrorCode::Overloaded, "the store is behind").retry_after_ms(500);
             return self.refuse(append.token, refusal, ctx);
         }
-        let decision = running.core.submit(&append.draft, now_ms);
-        self.settle(append, decision, ctx);
+        let needs_look_up = running.core.needs_look_up(&append.draft);
+        let (sender, message) = (append.draft.sender_id, append.draft.message_id);
+        let ticket = self.turns.push(append, needs_look_up);
+        if needs_look_up {
+            self.look_up(ticket, sender, message, ctx);
+        }
+        self.take_turns(ctx);
+    }
+
+    /// Decides on drafts in the order they came, as far as their look-ups are answered.
+    fn take_turns(&mut self, ctx: &mut Context<Self>) {
+        let now_ms = self.context.clock.now_ms();
+        while let Some((append, found)) = self.turns.next() {
+            let Some(running) = &mut self.running else { return };
+            let draft = &append.draft;
+            let decision = match found {
+                None => running.core.submit(draft, now_ms),
+                Some(Ok(found)) => running.core.after_lookup(draft, &found, now_ms),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "an id could not be looked up");
+                    running.budget.release(event_size(&draft.event));
+                    let refusal = Refusal::retry_later("the store did not answer");
+                    self.refuse(append.token, refusal, ctx);
+                    continue;
+                }
+            };
+            self.settle(append, decision, ctx);
+        }
     }
 
     /// Carries a decision out. Room in the budget is held, and given back unless it is used.
@@ -178,7 +207,10 @@ impl Sequencer {
         let token = append.token;
         match decision {
             Decision::Append(entry) => return self.enqueue(entry, token, ctx),
-            Decision::LookUp => return self.look_up(append, ctx),
+            // The id was remembered when its turn came and is not any more: to be said again.
+            Decision::LookUp => {
+                self.refuse(token, Refusal::retry_later("repeat under the same id"), ctx);
+            }
             Decision::Duplicate(known) => {
                 self.tell(News::Duplicate { token, known }, ctx);
             }
@@ -202,7 +234,9 @@ impl Sequencer {
         if sent {
             self.wait_for(known, token, false);
         } else {
-            // The number is spent in this life only: the next sequencer starts from what is stored.
+            // The number is spent in this life only, so nothing may follow it: the next sequencer
+            // starts from what is stored.
+            self.running = None;
             self.refuse(token, Refusal::retry_later("the shard is moving"), ctx);
             self.end(ctx);
         }
@@ -212,25 +246,18 @@ impl Sequencer {
         self.unanswered.entry(known.seq).or_default().push(Answer { token, known, duplicate });
     }
 
-    fn look_up(&mut self, append: Append, ctx: &mut Context<Self>) {
+    fn look_up(
+        &mut self,
+        ticket: Ticket,
+        sender: UserId,
+        message: MessageId,
+        ctx: &mut Context<Self>,
+    ) {
         let messages = self.context.messages.clone();
-        let found =
-            find(messages, self.conversation_id, append.draft.sender_id, append.draft.message_id);
+        let found = find(messages, self.conversation_id, sender, message);
         ctx.spawn(found.into_actor(self).map(move |found, actor, ctx| {
-            let now_ms = actor.context.clock.now_ms();
-            match (found, &mut actor.running) {
-                (Ok(found), Some(running)) => {
-                    let decision = running.core.after_lookup(&append.draft, &found, now_ms);
-                    actor.settle(append, decision, ctx);
-                }
-                (_, running) => {
-                    if let Some(running) = running {
-                        running.budget.release(event_size(&append.draft.event));
-                    }
-                    let refusal = Refusal::retry_later("the store did not answer");
-                    actor.refuse(append.token, refusal, ctx);
-                }
-            }
+            actor.turns.answer(ticket, found);
+            actor.take_turns(ctx);
         }));
     }
 
@@ -276,8 +303,8 @@ async fn read_newest(
 async fn find(
     messages: Arc<dyn MessageStore>,
     conversation: ConversationId,
-    sender: schema::UserId,
-    message: schema::MessageId,
+    sender: UserId,
+    message: MessageId,
 ) -> Result<Found, StoreError> {
     let Some(seq) = messages.sent(conversation, sender, message).await? else {
         return Ok(Found::Absent);
@@ -343,7 +370,7 @@ impl Handler<Stop> for Sequencer {
         let settled = self.running.as_ref().is_none_or(|running| running.core.is_settled());
         match message {
             Stop::Abandoned => self.end(ctx),
-            Stop::Idle if settled && self.parked.is_empty() => ctx.stop(),
+            Stop::Idle if settled && self.parked.is_empty() && self.turns.is_empty() => ctx.stop(),
             Stop::Idle => {}
         }
     }

@@ -82,7 +82,12 @@ impl SequencerCore {
             if *stored && entry.seq > core.stored {
                 core.stored = entry.seq;
             }
-            core.dedupe.remember(entry, digest(&entry.event), recovered.head);
+            // A number that the store shows and that was not stored here when memory was read: the
+            // entry was stored since, then the store knows its id; or another owner gave the number
+            // to another entry, then this one never will be stored.
+            if *stored || entry.seq > recovered.head {
+                core.dedupe.remember(entry, digest(&entry.event), recovered.head);
+            }
         }
         core
     }
@@ -97,6 +102,13 @@ impl SequencerCore {
     #[must_use]
     pub const fn is_settled(&self) -> bool {
         self.allocated.0 == self.stored.0 && self.stored.0 <= self.materialised.0
+    }
+
+    /// True when the durable index must be read before this draft is decided on.
+    #[must_use]
+    pub fn needs_look_up(&self, draft: &Draft) -> bool {
+        self.dedupe.get(draft.sender_id, draft.message_id).is_none()
+            && !self.dedupe.proves_new(draft.message_id, draft.retry)
     }
 
     /// Decides on a draft. `now_ms`: calendar time, for display.

@@ -1,5 +1,7 @@
 //! How far one socket has come in one conversation. Pure.
 
+use std::collections::BTreeSet;
+
 use schema::{ConnectionId, Sequence};
 
 /// What one socket was handed of one conversation.
@@ -42,6 +44,33 @@ impl Cursor {
     }
 }
 
+/// Own messages that one socket was told of by `accepted` before their turn: a page that comes to
+/// them must not show them again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    above: BTreeSet<Sequence>,
+}
+
+impl Accepted {
+    /// The socket was told; it was handed everything up to `sent` so far.
+    pub fn note(&mut self, seq: Sequence, sent: Sequence) {
+        if seq > sent {
+            self.above.insert(seq);
+        }
+    }
+
+    /// Whether the socket has this entry of a page.
+    #[must_use]
+    pub fn contains(&self, seq: Sequence) -> bool {
+        self.above.contains(&seq)
+    }
+
+    /// Everything up to `sent` was handed over.
+    pub fn forget(&mut self, sent: Sequence) {
+        self.above = self.above.split_off(&sent.next());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +101,16 @@ mod tests {
         assert_eq!(step(&mut cursor, 9, 9), Step::Hold);
         assert_eq!(step(&mut cursor, 4, 5), Step::Drop);
         assert_eq!(cursor.sent, Sequence(5));
+    }
+
+    #[test]
+    fn remembers_what_a_socket_was_told_until_its_turn_has_passed() {
+        let mut accepted = Accepted::default();
+        for seq in [4, 7, 9] {
+            accepted.note(Sequence(seq), Sequence(5));
+        }
+        assert!(!accepted.contains(Sequence(4)) && accepted.contains(Sequence(7)));
+        accepted.forget(Sequence(7));
+        assert!(!accepted.contains(Sequence(7)) && accepted.contains(Sequence(9)));
     }
 }

@@ -6,7 +6,7 @@
 mod actor;
 mod attach;
 mod catch_up;
-mod cursor;
+pub(crate) mod cursor;
 mod limits;
 mod messages;
 mod positions;

@@ -122,7 +122,6 @@ pub enum Observation {
     Resync,
     /// Everything of this conversation up to here was said to be in the readers' tables.
     Settled { conversation: ConversationId, up_to: schema::Sequence },
-    Alarm(String),
 }
 
 /// What a handler may see and do.

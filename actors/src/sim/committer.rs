@@ -25,6 +25,8 @@ pub struct Committer {
     early: Vec<(ConversationId, Address)>,
     /// Who waits for which commit, and up to which number of its conversation.
     waiters: Vec<(u64, Address, Sequence)>,
+    /// Those that asked before the shard was replayed.
+    early_waiters: Vec<(Address, Sequence)>,
     is_retiring: bool,
     is_releasing: bool,
 }
@@ -39,6 +41,7 @@ impl Committer {
             sequencers: BTreeMap::new(),
             early: Vec::new(),
             waiters: Vec::new(),
+            early_waiters: Vec::new(),
             is_retiring: false,
             is_releasing: false,
         }
@@ -105,6 +108,9 @@ impl Committer {
     }
 
     fn when_materialised(&mut self, asker: Address, up_to: Sequence, ctx: &mut Context<'_>) {
+        if !self.driver.is_ready() {
+            return self.early_waiters.push((asker, up_to));
+        }
         if self.driver.core().ring_depth() == 0 {
             ctx.tell(asker, Message::Conversation(ToConversation::Settled { up_to }));
             return;
@@ -155,6 +161,9 @@ impl Committer {
         ctx.observe(Observation::TakeOver);
         for (conversation, sequencer) in std::mem::take(&mut self.early) {
             self.register(conversation, sequencer, ctx);
+        }
+        for (asker, up_to) in std::mem::take(&mut self.early_waiters) {
+            ctx.tell(asker, Message::Conversation(ToConversation::Settled { up_to }));
         }
     }
 

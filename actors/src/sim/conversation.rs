@@ -127,6 +127,9 @@ impl Conversation {
     }
 
     fn told(&mut self, message: ToConversation, ctx: &mut Context<'_>) {
+        if !self.is_loaded && !message.is_for_unloaded() {
+            return;
+        }
         match message {
             ToConversation::Submit { draft, reply } => self.submit(draft, reply, ctx),
             ToConversation::News(news) => self.on_news(news, ctx),

@@ -47,9 +47,13 @@ fault_classes! {
     NodeCrash: [1, 3];
     /// A node stood still and went on as if nothing had happened.
     NodePause: [1, 3];
+    /// A committer panicked: its shard is claimed again.
     CommitterPanic: [1, 3];
+    /// A sequencer panicked while its entries were under way.
     SequencerPanic: [2, 5];
+    /// A conversation panicked.
     ConversationPanic: [1, 3];
+    /// A session panicked: its sockets close.
     SessionPanic: [1];
     /// A conversation and its sequencer were unloaded and loaded again.
     IdleUnload: [1, 3];
@@ -61,6 +65,7 @@ fault_classes! {
     ClockWrong: [200];
     /// A frame between nodes vanished.
     BridgeDrop: [10, 50, 200];
+    /// A frame between nodes arrived twice.
     BridgeTwice: [20, 100];
     /// A frame between nodes came late, after others.
     BridgeDelay: [50, 200];
@@ -101,6 +106,11 @@ impl Faults {
             }
         }
         Self { rates }
+    }
+
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { rates: [0; FaultClass::ALL.len()] }
     }
 
     #[must_use]

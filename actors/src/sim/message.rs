@@ -72,6 +72,19 @@ pub enum ToConversation {
 }
 
 impl ToConversation {
+    /// What one that could not be loaded still answers, until it goes.
+    #[must_use]
+    pub const fn is_for_unloaded(&self) -> bool {
+        matches!(
+            self,
+            Self::Submit { .. }
+                | Self::Read { .. }
+                | Self::Opened { .. }
+                | Self::OpenCheck { .. }
+                | Self::Failed
+        )
+    }
+
     #[must_use]
     pub const fn is_from_session(&self) -> bool {
         matches!(

@@ -1,7 +1,7 @@
 //! A simulated session: routes sends to conversations and entries to sockets, as the real actor
 //! does.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use schema::record::{Draft, Entry};
@@ -11,7 +11,7 @@ use schema::{ConnectionId, ConversationId, Sequence, UserId};
 use super::actor::{Action, Child, Context, Observation};
 use super::message::{Answered, Frame, Item, Message, Reply, ToConversation, ToSession};
 use super::mutants::Mutant;
-use crate::session::cursor::{Cursor, Step};
+use crate::session::cursor::{Accepted, Cursor, Step};
 
 /// A send unanswered for longer is answered `retry_later`.
 const SEND_DEADLINE_MS: u64 = 12_000;
@@ -31,7 +31,7 @@ struct Subscription {
     head: Sequence,
     cursors: Vec<Cursor>,
     /// Own messages that a socket was told of and that lie above its cursor.
-    accepted: BTreeMap<u64, BTreeSet<Sequence>>,
+    accepted: BTreeMap<u64, Accepted>,
 }
 
 impl Subscription {
@@ -198,8 +198,9 @@ impl Session {
                 let seq = submitted.seq;
                 if !submitted.duplicate
                     && let Some(subscription) = self.conversations.get_mut(&conversation)
+                    && let Some(sent) = subscription.cursor(socket).map(|cursor| cursor.sent)
                 {
-                    subscription.accepted.entry(socket).or_default().insert(seq);
+                    subscription.accepted.entry(socket).or_default().note(seq, sent);
                 }
                 self.frame(socket, Frame::Accepted(answered), ctx);
             }
@@ -218,7 +219,12 @@ impl Session {
         let (mut forward, mut behind) = (Vec::new(), Vec::new());
         for cursor in &mut subscription.cursors {
             match cursor.on_delivery(first, last) {
-                Step::Forward { skip } => forward.push((socket_of(cursor), skip)),
+                Step::Forward { skip } => {
+                    if let Some(accepted) = subscription.accepted.get_mut(&socket_of(cursor)) {
+                        accepted.forget(last);
+                    }
+                    forward.push((socket_of(cursor), skip));
+                }
                 Step::Behind => behind.push(socket_of(cursor)),
                 Step::Drop | Step::Hold => {}
             }
@@ -303,9 +309,17 @@ impl Session {
             }
             return self.on_empty_page(socket, id, ctx);
         };
-        cursor.sent = last.seq;
+        let sent = last.seq;
+        cursor.sent = sent;
+        let mut accepted = subscription.accepted.remove(&socket).unwrap_or_default();
         for entry in entries {
-            self.frame(socket, Frame::Entry(entry), ctx);
+            if ctx.mutant == Mutant::PagesRepeatAccepted || !accepted.contains(entry.seq) {
+                self.frame(socket, Frame::Entry(entry), ctx);
+            }
+        }
+        accepted.forget(sent);
+        if let Some(subscription) = self.conversations.get_mut(&id) {
+            subscription.accepted.insert(socket, accepted);
         }
         ctx.actions.push(Action::WhenDrained { socket, conversation: id });
     }

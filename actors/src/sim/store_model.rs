@@ -27,6 +27,37 @@ pub enum Call {
     Sent(ConversationId, UserId, MessageId),
 }
 
+impl Call {
+    /// For the trace.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let range = |writes: &RowWrites| {
+            let numbers = writes.commits.iter().map(|it| (it.shard, it.n));
+            format!("{:?}", numbers.collect::<Vec<_>>())
+        };
+        match self {
+            Self::Commit(commit) => {
+                format!("commit {} of shard {} by {}", commit.n, commit.shard, commit.owner)
+            }
+            Self::Rows(writes) => format!("rows of {}", range(writes)),
+            Self::Heads(writes) => format!("heads of {}", range(writes)),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+impl Answer {
+    /// For the trace.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Entries(Ok(entries)) => format!("{} entries", entries.len()),
+            Self::Slot(Ok(Some(slot))) => format!("slot {} by {}", slot.n, slot.writer),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
 /// Tells the caller what an answer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ticket {

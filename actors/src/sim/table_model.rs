@@ -26,7 +26,7 @@ pub struct RowWrites {
 
 impl RowWrites {
     fn entries(&self) -> impl Iterator<Item = (Timestamp, &Entry)> {
-        let numbered = self.commits.iter().flat_map(|commit| {
+        let numbered = self.commits.iter().flat_map(move |commit| {
             commit.entries.iter().enumerate().map(move |(index, entry)| {
                 let base = self.stamp_ms.unwrap_or(commit.n);
                 (base * 1024 + index as u64, entry)

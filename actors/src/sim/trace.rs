@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-const LINES_MAX: usize = 400;
+const LINES_MAX: usize = 4000;
 
 /// Two runs of one seed have the same hash, or the simulation is not deterministic.
 #[derive(Default)]
@@ -46,5 +46,14 @@ impl Trace {
             let _ = writeln!(text, "{line}");
         }
         text
+    }
+}
+
+/// A core that panics takes the run with it: tell how it came to that.
+impl Drop for Trace {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.lines.is_some() {
+            println!("{}", self.text());
+        }
     }
 }

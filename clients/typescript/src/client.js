@@ -42,8 +42,8 @@ const PING_POSITIONS_MAX = 1_000;
 /**
  * One signed-in device. Events, each a `CustomEvent`:
  * `state` (the connection), `entry` (a log entry, in order and once), `message_state` (one's own
- * message: pending, sent, failed), `welcome`, `resync`, `hidden`, `server_error` and `frame`
- * (any other frame).
+ * message: pending, sent, failed), `created` (a conversation one is in), `welcome`, `resync`,
+ * `hidden`, `server_error` and `frame` (any other frame).
  */
 export class SwitchboardClient extends EventTarget {
   #clock;
@@ -326,6 +326,12 @@ export class SwitchboardClient extends EventTarget {
 
   /** @param {any} resync */
   #resync(resync) {
+    // News of a conversation, not of a lost position: entries may even have come before it.
+    if (resync.reason === "created") {
+      this.#timelines.created(resync.conversation_id);
+      this.#emit("created", { conversation_id: resync.conversation_id });
+      return;
+    }
     this.#timelines.reset(resync.conversation_id, resync.head);
     this.#timelines.noteGeneration(resync.conversation_id, resync.gen);
     this.#delivered.forget(resync.conversation_id);

@@ -67,8 +67,9 @@ export class Timelines {
    * @returns {boolean} true when its numbers were rolled back since: positions must be forgotten
    */
   welcome({ conversation_id: id, gen, head, delivered }) {
-    const rolledBack = this.#generations.has(id) && this.#generations.get(id) !== gen;
-    this.#generations.set(id, gen);
+    const known = this.#generations.get(id);
+    const rolledBack = known !== undefined && known !== gen;
+    this.noteGeneration(id, gen);
     if (rolledBack) {
       this.reset(id, head);
       return true;
@@ -80,9 +81,14 @@ export class Timelines {
     return false;
   }
 
-  /** @param {string} conversationId @param {number} generation */
+  /** Generations count from 1; zero is "not known here". @param {string} conversationId @param {number} generation */
   noteGeneration(conversationId, generation) {
-    this.#generations.set(conversationId, generation);
+    if (generation > 0) this.#generations.set(conversationId, generation);
+  }
+
+  /** A conversation was made: it has no past. @param {string} conversationId */
+  created(conversationId) {
+    if (!this.#buffers.has(conversationId)) this.#buffers.set(conversationId, new ReorderBuffer());
   }
 
   /** @param {string} conversationId @param {number} head */

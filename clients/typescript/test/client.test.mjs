@@ -36,7 +36,7 @@ function makeClient(options = {}, respond = () => ({ status: 404, body: {} })) {
   });
   /** @type {any[]} */
   const log = [];
-  for (const type of ["state", "entry", "message_state", "resync", "hidden", "server_error", "frame"]) {
+  for (const type of ["state", "entry", "message_state", "created", "resync", "hidden", "server_error", "frame"]) {
     client.addEventListener(type, (event) => log.push([type, /** @type {CustomEvent} */ (event).detail]));
   }
   /** @param {string} type */
@@ -304,6 +304,21 @@ test("resync forgets positions and goes on above the head", async () => {
   assert.equal(made.seen("resync")[0].head, 5);
   socket.deliver("new_message", entryBody(6));
   assert.deepEqual(made.seen("entry").map(({ seq }) => seq), [6]);
+});
+
+test("news of a conversation is no reason to forget what already came of it", async () => {
+  const made = makeClient();
+  const first = await connect(made);
+  first.deliver("new_message", entryBody(1));
+  first.deliver("resync", { conversation_id: CONVERSATION, gen: 0, head: 0, reason: "created" });
+  first.deliver("new_message", entryBody(2));
+  assert.deepEqual(made.seen("created"), [{ conversation_id: CONVERSATION }]);
+  first.hangUp(1006);
+  await made.clock.advance(250);
+  FakeSocket.last.accept();
+  FakeSocket.last.deliver("welcome", welcomeBody(state({ gen: 1, head: 2, delivered: 2 })));
+  assert.deepEqual(made.seen("resync"), []);
+  assert.deepEqual(made.seen("entry").map(({ seq }) => seq), [1, 2]);
 });
 
 test("another generation in welcome is a resync too", async () => {

@@ -55,6 +55,12 @@ export class MockServer {
         if (conversation.members.has(socket.me.user_id)) socket.push(frame);
       }
     });
+    this.world.createdListeners.push(({ conversation_id, members }) => {
+      const news = { conversation_id, gen: 0, head: 0, reason: "created" };
+      for (const socket of this.sockets) {
+        if (socket.me !== null && members.has(socket.me.user_id)) socket.write("resync", news);
+      }
+    });
     this.http = createServer((request, response) => void this.#serve(request, response));
     const protocols = (/** @type {Set<string>} */ offered) =>
       offered.has("switchboard.v1.msgpack") && "switchboard.v1.msgpack";

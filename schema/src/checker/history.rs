@@ -219,7 +219,9 @@ impl History {
                 return;
             }
             next = next.next();
-            self.readers.entry((client, conversation_id)).or_default().read(row.seq);
+            if let Some(reader) = self.readers.get_mut(&(client, conversation_id)) {
+                reader.read(row.seq);
+            }
             self.sight(Sighting { row, client, source: Source::HistoryPage });
         }
         if next <= expected.last {

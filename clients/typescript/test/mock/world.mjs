@@ -46,6 +46,9 @@ export class World {
   /** @type {((conversation: Conversation, frame: any, fromDevice: string | null) => void)[]} */
   listeners = [];
 
+  /** @type {((conversation: Conversation) => void)[]} */
+  createdListeners = [];
+
   /** @param {{ accessTokenMs: number }} options */
   constructor(options) {
     this.options = options;
@@ -131,6 +134,7 @@ export class World {
     };
     for (const id of members) conversation.members.set(id, { role: "member", joined_after: 0 });
     this.conversations.set(conversation.conversation_id, conversation);
+    for (const listener of this.createdListeners) listener(conversation);
     if (kind !== "direct") {
       const added = [...conversation.members].map(([user_id, { role }]) => ({ user_id, role }));
       this.append(conversation, "members_changed", userId, { added });

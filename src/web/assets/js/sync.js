@@ -32,6 +32,7 @@ export class Sync {
     on("welcome", (welcome) => this.#welcomed(welcome));
     on("entry", (entry) => this.#entry(entry));
     on("message_state", (change) => this.#messageState(change));
+    on("created", ({ conversation_id }) => void this.refresh(conversation_id));
     on("resync", (resync) => this.#resync(resync));
   }
 

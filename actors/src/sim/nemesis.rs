@@ -1,0 +1,264 @@
+//! Strikes whole nodes, the store and the bridge; hands shards from node to node.
+
+use schema::ConversationId;
+
+use super::actor::{Address, Child};
+use super::faults::{FaultClass, Faults};
+use super::message::{Message, ToConversation};
+use super::node::NodeState;
+use super::schedule::Schedule;
+use super::world::{Event, World};
+
+/// A node that is silent for this long loses its shards.
+const SILENT_MS: u64 = 3_000;
+const COORDINATE_MS: u64 = 500;
+
+/// Blows that strike now and then, by weight.
+const BLOWS: &[FaultClass] = &[
+    FaultClass::StoreDown,
+    FaultClass::BridgeDown,
+    FaultClass::NodeCrash,
+    FaultClass::NodePause,
+    FaultClass::CommitterPanic,
+    FaultClass::SequencerPanic,
+    FaultClass::ConversationPanic,
+    FaultClass::SessionPanic,
+    FaultClass::IdleUnload,
+    FaultClass::HandOver,
+    FaultClass::WrongHint,
+];
+
+impl World {
+    /// Whether a fault of this class strikes now, uncounted.
+    pub(super) fn chance(&mut self, class: FaultClass) -> bool {
+        self.is_active && self.random.chance(self.schedule.faults.rate(class))
+    }
+
+    /// Whether a fault of this class strikes now.
+    pub(super) fn strikes(&mut self, class: FaultClass) -> bool {
+        let strikes = self.chance(class);
+        if strikes {
+            self.strikes.strike(class);
+        }
+        strikes
+    }
+
+    pub(super) fn nemesis(&mut self) {
+        if !self.is_active {
+            return;
+        }
+        let delay_ms = self.random.between(50, 900);
+        self.queue.push(delay_ms, Event::Nemesis);
+        if self.random.chance(200) {
+            self.settle_somewhere();
+        }
+        let weights = BLOWS.iter().map(|class| u64::from(self.schedule.faults.rate(*class)));
+        let total: u64 = weights.clone().sum();
+        if total == 0 {
+            return;
+        }
+        let mut chosen = self.random.between(1, total);
+        for (class, weight) in BLOWS.iter().zip(weights.collect::<Vec<u64>>()) {
+            if chosen <= weight {
+                return self.blow(*class);
+            }
+            chosen -= weight;
+        }
+    }
+
+    fn blow(&mut self, class: FaultClass) {
+        let has_struck = match class {
+            FaultClass::StoreDown => self.store_goes_down(),
+            FaultClass::BridgeDown => {
+                self.bus.down_until_ms = self.queue.now_ms() + self.random.between(300, 5_000);
+                true
+            }
+            FaultClass::NodeCrash => self.any_node_up().is_some_and(|node| self.crash(node)),
+            FaultClass::NodePause => self.any_node_up().is_some_and(|node| self.pause(node)),
+            FaultClass::HandOver => self.hand_over(),
+            FaultClass::WrongHint => self.mislead(),
+            FaultClass::IdleUnload => self.unload(),
+            _ => self.panic_somewhere(class),
+        };
+        if has_struck {
+            self.strikes.strike(class);
+            self.trace.line(self.queue.now_ms(), || format!("nemesis: {class:?}"));
+        }
+    }
+
+    fn store_goes_down(&mut self) -> bool {
+        let long = self.random.chance(100);
+        let for_ms = if long { 18_000 } else { self.random.between(200, 5_000) };
+        self.store.down_until_ms = self.queue.now_ms() + for_ms;
+        true
+    }
+
+    fn any_node_up(&mut self) -> Option<usize> {
+        let up: Vec<usize> =
+            (0..self.nodes.len()).filter(|node| self.nodes[*node].state == NodeState::Up).collect();
+        (!up.is_empty()).then(|| *self.random.pick(&up))
+    }
+
+    fn crash(&mut self, node: usize) -> bool {
+        let dead = &mut self.nodes[node];
+        dead.state = NodeState::Down;
+        dead.life += 1;
+        dead.registry.clear();
+        dead.actors.clear();
+        dead.backlog.clear();
+        dead.hints.fill(None);
+        self.close_all_of(node);
+        let delay_ms = self.random.between(100, 4_000);
+        self.queue.push(delay_ms, Event::Boot(node));
+        true
+    }
+
+    pub(super) fn boot(&mut self, node: usize) {
+        self.nodes[node].state = NodeState::Up;
+    }
+
+    fn pause(&mut self, node: usize) -> bool {
+        let long = self.random.chance(100);
+        let for_ms = if long { 17_000 } else { self.random.between(50, 6_000) };
+        self.nodes[node].state = NodeState::Paused { since_ms: self.queue.now_ms() };
+        let life = self.nodes[node].life;
+        self.queue.push(for_ms, Event::Resume { node, life });
+        true
+    }
+
+    /// The node goes on with everything that came meanwhile.
+    pub(super) fn resume(&mut self, node: usize, life: u64) {
+        let paused = matches!(self.nodes[node].state, NodeState::Paused { .. });
+        if !paused || self.nodes[node].life != life {
+            return;
+        }
+        self.trace.line(self.queue.now_ms(), || format!("node {node} goes on"));
+        self.nodes[node].state = NodeState::Up;
+        for event in std::mem::take(&mut self.nodes[node].backlog) {
+            self.queue.push(0, event);
+        }
+    }
+
+    fn panic_somewhere(&mut self, class: FaultClass) -> bool {
+        let Some(node) = self.any_node_up() else { return false };
+        let is_meant = |it: &Address| match class {
+            FaultClass::CommitterPanic => matches!(it.child, Child::Committer(_)),
+            FaultClass::SequencerPanic => matches!(it.child, Child::Sequencer(_)),
+            FaultClass::ConversationPanic => matches!(it.child, Child::Conversation(_)),
+            _ => matches!(it.child, Child::Session(_)),
+        };
+        let victims: Vec<Address> = self.nodes[node].registry.all().filter(is_meant).collect();
+        if victims.is_empty() {
+            return false;
+        }
+        let victim = *self.random.pick(&victims);
+        self.end(node, victim, true);
+        true
+    }
+
+    fn any_conversation(&mut self) -> ConversationId {
+        *self.random.pick(&self.schedule.conversations)
+    }
+
+    fn unload(&mut self) -> bool {
+        let id = self.any_conversation();
+        let Some(node) = self.any_node_up() else { return false };
+        let unload = Message::Conversation(ToConversation::Unload);
+        self.tell_child(node, Child::Conversation(id), unload);
+        true
+    }
+
+    /// Somebody wants to read from the tables what was just stored.
+    fn settle_somewhere(&mut self) {
+        let id = self.any_conversation();
+        if let Some(node) = self.any_node_up() {
+            let settle = Message::Conversation(ToConversation::Settle);
+            self.tell_child(node, Child::Conversation(id), settle);
+        }
+    }
+
+    fn any_shard(&mut self) -> u32 {
+        u32::try_from(self.random.below(self.schedule.shards as usize)).unwrap_or(0)
+    }
+
+    fn hand_over(&mut self) -> bool {
+        let shard = self.any_shard();
+        let Some(node) = self.any_node_up() else { return false };
+        let moves = self.assigned[shard as usize] != node;
+        self.assigned[shard as usize] = node;
+        moves
+    }
+
+    fn mislead(&mut self) -> bool {
+        let shard = self.any_shard();
+        let Some(node) = self.any_node_up() else { return false };
+        if self.assigned[shard as usize] == node {
+            return false;
+        }
+        let until_ms = self.queue.now_ms() + self.random.between(500, 4_000);
+        self.nodes[node].misled_until_ms = until_ms;
+        self.on_hint(node, shard, node);
+        true
+    }
+
+    /// Gives the shards of silent nodes to others and tells everyone, now and then.
+    pub(super) fn coordinate(&mut self) {
+        self.queue.push(COORDINATE_MS, Event::Coordinate);
+        for shard in 0..self.schedule.shards {
+            let assigned = self.assigned[shard as usize];
+            if self.is_silent(assigned)
+                && let Some(node) = self.any_node_up()
+            {
+                self.assigned[shard as usize] = node;
+            }
+            self.spread_hint(shard);
+        }
+    }
+
+    fn is_silent(&self, node: usize) -> bool {
+        match self.nodes[node].state {
+            NodeState::Up => false,
+            NodeState::Down => true,
+            NodeState::Paused { since_ms } => self.queue.now_ms() - since_ms > SILENT_MS,
+        }
+    }
+
+    fn spread_hint(&mut self, shard: u32) {
+        let owner = self.assigned[shard as usize];
+        let now_ms = self.queue.now_ms();
+        for node in 0..self.nodes.len() {
+            let it = &self.nodes[node];
+            let knows = it.hints[shard as usize] == Some(owner);
+            if knows || it.state == NodeState::Down || now_ms < it.misled_until_ms {
+                continue;
+            }
+            let life = it.life;
+            let delay_ms = self.random.between(1, 300);
+            self.queue.push(delay_ms, Event::Hint { node, life, shard, owner });
+        }
+    }
+
+    /// No more faults: what is broken is mended, what is asleep wakes.
+    pub(super) fn calm_down(&mut self) {
+        self.trace.line(self.queue.now_ms(), || "all faults end".to_owned());
+        self.is_active = false;
+        self.schedule = Schedule { faults: Faults::none(), ..self.schedule.clone() };
+        self.store.down_until_ms = 0;
+        self.bus.down_until_ms = 0;
+        for node in 0..self.nodes.len() {
+            self.nodes[node].misled_until_ms = 0;
+            self.resume(node, self.nodes[node].life);
+        }
+    }
+
+    /// Everything is acknowledged, and everyone has everything.
+    pub(super) fn has_settled(&self) -> bool {
+        let ids = &self.schedule.conversations;
+        let ring = &self.store.ring;
+        let is_shown = |id: &ConversationId| self.store.tables.head(*id) >= ring.last(*id);
+        let has_all = |index: usize| ids.iter().all(|id| self.has_everything(index, *id));
+        self.clients.iter().all(super::client::Client::is_content)
+            && ids.iter().all(is_shown)
+            && (0..self.clients.len()).all(has_all)
+    }
+}

@@ -1,0 +1,329 @@
+//! The whole simulation: one queue of events, one source of chance, one thread.
+
+use std::collections::BTreeMap;
+
+use schema::ConversationId;
+use schema::checker::History;
+
+use super::actor::{Address, Child, Observation};
+use super::bus_model::{BusFrame, BusModel};
+use super::client::Client;
+use super::faults::{FaultClass, Strikes};
+use super::message::{Frame, Message};
+use super::mutants::Mutant;
+use super::node::{Node, NodeState};
+use super::random::Random;
+use super::report::{Finding, Report, Tally};
+use super::schedule::Schedule;
+use super::socket::Socket;
+use super::store_model::{Answer, Call, Caller, Step, StoreModel, Ticket};
+use super::trace::Trace;
+
+/// When the simulation begins, milliseconds since 1970.
+const CALENDAR_START_MS: i64 = 1_800_000_000_000;
+/// Everything is to be settled this long after the last fault.
+const SETTLE_MS_MAX: u64 = 120_000;
+const LOOK_MS: u64 = 200;
+/// A run of more events goes in circles.
+const EVENTS_MAX: u64 = 200_000;
+
+/// What happens at a point of virtual time.
+pub enum Event {
+    Store(Caller, Step),
+    Message { node: usize, life: u64, to: Address, message: Message },
+    Down { node: usize, life: u64, address: Address, has_panicked: bool },
+    Restart { node: usize, life: u64, child: Child },
+    Bus { node: usize, frame: BusFrame },
+    Hint { node: usize, life: u64, shard: u32, owner: usize },
+    ToNode { socket: u64, node: usize, frame: Frame },
+    /// The client has gone.
+    Left { socket: u64, node: usize },
+    Drained { socket: u64, node: usize, conversation: ConversationId },
+    ToClient { socket: u64, frame: Frame },
+    /// The client notices that its socket is dead.
+    Lost { socket: u64, client: usize },
+    ClientActs(usize),
+    ClientConnects(usize),
+    ClientRetries { client: usize, message: u64, transmission: u32 },
+    HelloDeadline { client: usize, socket: u64 },
+    Coordinate,
+    Nemesis,
+    Boot(usize),
+    Resume { node: usize, life: u64 },
+    Look,
+}
+
+impl Event {
+    /// The node that a pause keeps from handling it.
+    const fn handled_by(&self) -> Option<usize> {
+        match self {
+            Self::Store(caller, Step::Fail(_)) => Some(caller.node),
+            Self::Message { node, .. }
+            | Self::Down { node, .. }
+            | Self::Restart { node, .. }
+            | Self::Bus { node, .. }
+            | Self::Hint { node, .. }
+            | Self::ToNode { node, .. }
+            | Self::Left { node, .. }
+            | Self::Drained { node, .. } => Some(*node),
+            _ => None,
+        }
+    }
+
+    /// For the trace: what kind of event, and a little of where.
+    const fn fingerprint(&self) -> u64 {
+        match self {
+            Self::Store(caller, Step::Apply { .. }) => 0x100 + caller.node as u64,
+            Self::Store(caller, Step::Fail(_)) => 0x200 + caller.node as u64,
+            Self::Message { node, to, .. } => 0x300 + *node as u64 + (to.incarnation << 16),
+            Self::Down { address, .. } => 0x400 + (address.incarnation << 16),
+            Self::Restart { node, .. } => 0x500 + *node as u64,
+            Self::Bus { node, .. } => 0x600 + *node as u64,
+            Self::Hint { node, shard, .. } => 0x700 + *node as u64 + ((*shard as u64) << 16),
+            Self::ToNode { socket, .. } => 0x800 + (*socket << 16),
+            Self::Left { socket, .. } => 0x900 + (*socket << 16),
+            Self::Drained { socket, .. } => 0xa00 + (*socket << 16),
+            Self::ToClient { socket, .. } => 0xb00 + (*socket << 16),
+            Self::Lost { socket, .. } => 0xc00 + (*socket << 16),
+            Self::ClientActs(client) => 0xd00 + *client as u64,
+            Self::ClientConnects(client) => 0xe00 + *client as u64,
+            Self::ClientRetries { message, .. } => 0xf00 + (*message << 16),
+            Self::HelloDeadline { socket, .. } => 0x1000 + (*socket << 16),
+            Self::Coordinate => 0x1100,
+            Self::Nemesis => 0x1200,
+            Self::Boot(node) => 0x1300 + *node as u64,
+            Self::Resume { node, .. } => 0x1400 + *node as u64,
+            Self::Look => 0x1500,
+        }
+    }
+}
+
+/// Everything there is.
+pub struct World {
+    pub(super) schedule: Schedule,
+    pub(super) mutant: Mutant,
+    pub(super) random: Random,
+    pub(super) queue: super::queue::Queue<Event>,
+    pub(super) store: StoreModel,
+    pub(super) bus: BusModel,
+    pub(super) nodes: Vec<Node>,
+    /// By shard: the node that should own it.
+    pub(super) assigned: Vec<usize>,
+    pub(super) sockets: BTreeMap<u64, Socket>,
+    pub(super) sockets_opened: u64,
+    pub(super) clients: Vec<Client>,
+    pub(super) history: History,
+    /// What the handler that runs wants done.
+    pub(super) actions: Vec<super::actor::Action>,
+    pub(super) strikes: Strikes,
+    pub(super) tally: Tally,
+    pub(super) findings: Vec<Finding>,
+    pub(super) trace: Trace,
+    /// Faults strike and clients have something new to say.
+    pub(super) is_active: bool,
+    is_settled: bool,
+}
+
+impl World {
+    #[must_use]
+    pub fn new(schedule: Schedule, mutant: Mutant, with_text: bool) -> Self {
+        let mut history = History::new();
+        let mut random = Random::new(schedule.seed ^ 0x5eed);
+        let plans = schedule.clients.iter().enumerate();
+        let clients = plans.map(|(index, plan)| Client::new(index, plan, &mut history)).collect();
+        let assigned = (0..schedule.shards).map(|_| random.below(schedule.nodes)).collect();
+        Self {
+            store: StoreModel::new(schedule.slots, mutant),
+            nodes: (0..schedule.nodes).map(|_| Node::new(schedule.shards)).collect(),
+            mutant,
+            random,
+            queue: super::queue::Queue::new(),
+            bus: BusModel::default(),
+            assigned,
+            sockets: BTreeMap::new(),
+            sockets_opened: 0,
+            clients,
+            history,
+            actions: Vec::new(),
+            strikes: Strikes::default(),
+            tally: Tally::default(),
+            findings: Vec::new(),
+            trace: Trace::new(with_text),
+            is_active: true,
+            is_settled: false,
+            schedule,
+        }
+    }
+
+    /// Runs to the end and judges.
+    #[must_use]
+    pub fn run(mut self) -> Report {
+        self.begin();
+        let end_ms = self.schedule.active_ms + SETTLE_MS_MAX;
+        while !self.is_settled
+            && self.queue.now_ms() < end_ms
+            && self.tally.events < EVENTS_MAX
+            && let Some(event) = self.queue.pop()
+        {
+            self.tally.events += 1;
+            self.trace.fold(self.queue.now_ms());
+            self.trace.fold(event.fingerprint());
+            self.happen(event);
+        }
+        let has_settled = self.is_settled;
+        self.judge(has_settled)
+    }
+
+    fn begin(&mut self) {
+        if !self.schedule.has_mild_clocks() {
+            self.strikes.strike(FaultClass::ClockWrong);
+        }
+        self.queue.push(0, Event::Coordinate);
+        self.queue.push(0, Event::Look);
+        for client in 0..self.clients.len() {
+            let delay_ms = self.random.between(0, 500);
+            self.queue.push(delay_ms, Event::ClientConnects(client));
+            self.queue.push(delay_ms + 50, Event::ClientActs(client));
+        }
+        self.queue.push(300, Event::Nemesis);
+    }
+
+    fn happen(&mut self, event: Event) {
+        if let Some(node) = event.handled_by()
+            && let NodeState::Paused { .. } = self.nodes[node].state
+        {
+            return self.nodes[node].backlog.push(event);
+        }
+        match event {
+            Event::Store(caller, step) => self.on_store_step(caller, step),
+            Event::Message { node, life, to, message } if self.is_alive(node, life) => {
+                self.dispatch(node, to, message);
+            }
+            Event::Down { node, life, address, has_panicked } if self.is_alive(node, life) => {
+                self.on_down(node, address, has_panicked);
+            }
+            Event::Restart { node, life, child } if self.is_alive(node, life) => {
+                self.restart(node, child);
+            }
+            Event::Bus { node, frame } if self.nodes[node].state == NodeState::Up => {
+                self.on_bus_frame(node, frame);
+            }
+            Event::Hint { node, life, shard, owner } if self.is_alive(node, life) => {
+                self.on_hint(node, shard, owner);
+            }
+            Event::ToNode { socket, node, frame } => self.on_client_frame(socket, node, frame),
+            Event::Left { socket, node } => self.on_left(socket, node),
+            Event::Drained { socket, node, conversation } => {
+                self.on_drained(socket, node, conversation);
+            }
+            Event::ToClient { socket, frame } => self.on_server_frame(socket, frame),
+            Event::Lost { socket, client } => self.on_lost(socket, client),
+            Event::ClientActs(client) => self.client_acts(client),
+            Event::ClientConnects(client) => self.client_connects(client),
+            Event::ClientRetries { client, message, transmission } => {
+                self.client_retries(client, message, transmission);
+            }
+            Event::HelloDeadline { client, socket } => self.on_hello_deadline(client, socket),
+            Event::Coordinate => self.coordinate(),
+            Event::Nemesis => self.nemesis(),
+            Event::Boot(node) => self.boot(node),
+            Event::Resume { node, life } => self.resume(node, life),
+            Event::Look => self.look(),
+            _ => {}
+        }
+    }
+
+    fn is_alive(&self, node: usize, life: u64) -> bool {
+        let node = &self.nodes[node];
+        node.life == life && node.state == NodeState::Up
+    }
+
+    /// The calendar of one whose clock is off by `skew_ms`.
+    pub(super) fn calendar_ms(&self, skew_ms: i64) -> i64 {
+        let elapsed_ms = i64::try_from(self.queue.now_ms()).unwrap_or(0);
+        CALENDAR_START_MS + elapsed_ms * self.schedule.calendar_speed + skew_ms
+    }
+
+    /// Ends the faults in time, and the run once everyone has everything.
+    fn look(&mut self) {
+        self.queue.push(LOOK_MS, Event::Look);
+        if self.is_active && self.queue.now_ms() >= self.schedule.active_ms {
+            self.calm_down();
+        }
+        self.is_settled = !self.is_active && self.has_settled();
+    }
+
+    pub(super) fn call(&mut self, node: usize, address: Address, ticket: Ticket, call: Call) {
+        let now_ms = self.queue.now_ms();
+        let steps = self.store.fate(
+            call,
+            now_ms,
+            &self.schedule.faults,
+            &mut self.random,
+            &mut self.strikes,
+        );
+        let caller = Caller { node, life: self.nodes[node].life, address, ticket };
+        for (delay_ms, step) in steps {
+            self.queue.push(delay_ms, Event::Store(caller, step));
+        }
+    }
+
+    fn on_store_step(&mut self, caller: Caller, step: Step) {
+        match step {
+            Step::Fail(answer) => self.hand_answer(caller, answer, 0),
+            Step::Apply { call, answer_in_ms, is_late } => {
+                let answer = self.store.apply(&call, answer_in_ms.is_some());
+                self.trace.line(self.queue.now_ms(), || {
+                    let late = if is_late { " unseen" } else { "" };
+                    format!("store{late}: node {}: {} -> {}", caller.node, call.brief(), answer.brief())
+                });
+                if let Some(delay_ms) = answer_in_ms {
+                    self.hand_answer(caller, answer, delay_ms);
+                }
+            }
+        }
+    }
+
+    fn hand_answer(&mut self, caller: Caller, answer: Answer, delay_ms: u64) {
+        let Caller { node, life, address, ticket } = caller;
+        let message = Message::Answer(ticket, answer);
+        self.queue.push(delay_ms, Event::Message { node, life, to: address, message });
+    }
+
+    /// Sends a frame to one node, or to all but the sender.
+    pub(super) fn send_over_bus(&mut self, from: usize, to: Option<usize>, frame: &BusFrame) {
+        for node in 0..self.nodes.len() {
+            if to.is_some_and(|to| to != node) || to.is_none() && node == from {
+                continue;
+            }
+            let now_ms = self.queue.now_ms();
+            let faults = &self.schedule.faults;
+            let arrivals =
+                self.bus.arrivals(now_ms, faults, &mut self.random, &mut self.strikes);
+            for delay_ms in arrivals {
+                self.queue.push(delay_ms, Event::Bus { node, frame: frame.clone() });
+            }
+        }
+    }
+
+    pub(super) fn observe(&mut self, node: usize, observation: Observation) {
+        self.trace.line(self.queue.now_ms(), || format!("node {node}: {observation:?}"));
+        match observation {
+            Observation::TakeOver => self.tally.take_overs += 1,
+            Observation::Broken { shard } => self.findings.push(Finding::Broken { shard }),
+            Observation::Fenced => self.tally.fenced += 1,
+            Observation::GaveUp => self.tally.gave_up += 1,
+            Observation::NotClaimed => self.tally.not_claimed += 1,
+            Observation::RingFull => self.strikes.strike(FaultClass::RingFull),
+            Observation::LookUp => self.tally.look_ups += 1,
+            Observation::GapRepair => self.tally.gap_repairs += 1,
+            Observation::Resync => self.tally.resyncs += 1,
+            Observation::Settled { conversation, up_to } => {
+                let shown = self.store.tables.head(conversation);
+                if shown < up_to {
+                    self.findings.push(Finding::SettledEarly { up_to, shown });
+                }
+            }
+        }
+    }
+}

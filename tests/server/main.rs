@@ -1,0 +1,15 @@
+//! The whole server as its users meet it: a real process, real sockets, real files.
+//!
+//! One test binary, so that the server is linked once.
+
+mod bad_input;
+mod cli;
+mod conversations;
+mod delivery;
+mod kill9;
+mod memory;
+mod replay;
+mod silent_sockets;
+mod slow_consumer;
+mod support;
+mod tidy;
