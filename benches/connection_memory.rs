@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench connection_memory [-- CONNECTIONS]`
 
-use loadtest::scenario::{ServerChoice, idle};
 use loadtest::ServerSpec;
+use loadtest::scenario::{ServerChoice, idle};
 
 /// The goal is 3 KiB; beyond this the bench fails.
 const BYTES_MAX: u64 = 4_096;

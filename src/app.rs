@@ -35,6 +35,8 @@ use crate::telemetry;
 /// Where the addresses of a running server are written.
 pub const ADDRESSES_FILE: &str = "addresses.json";
 
+/// Worker threads end within this time once they are stopped.
+const WORKERS_END: Duration = Duration::from_millis(100);
 const PURGE_EVERY: Duration = Duration::from_secs(600);
 const PURGE_ROWS: u64 = 500;
 /// A repeated send is recognised for this long.
@@ -70,7 +72,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         let node = Node::new(tree.clone());
         let users: Arc<dyn UserStore> = store_ports.clone();
         let roster: Arc<dyn RosterStore> = store_ports.clone();
-        let mut state = ApiState::new(&config, Arc::new(node.clone()), users, roster, auth, clock.clone());
+        let mut state =
+            ApiState::new(&config, Arc::new(node.clone()), users, roster, auth, clock.clone());
         state.metrics = Some(metrics);
         let readiness = state.readiness.clone();
         watch_health(&tree, &store, &readiness).await?;
@@ -81,6 +84,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         addresses.publish(&config.data_dir)?;
         drain::wait_for_signal().await?;
         Draining { readiness, node, tree, stop }.run().await;
+        // Actors end before the store that they would still ask.
+        workers.all().iter().for_each(|worker| drop(worker.stop()));
+        tokio::time::sleep(WORKERS_END).await;
         let _ = std::fs::remove_file(config.data_dir.join(ADDRESSES_FILE));
         anyhow::Ok(())
     });

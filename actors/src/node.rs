@@ -19,33 +19,10 @@ use tokio::time::timeout;
 use crate::conversation::{
     Conversation, Describe, Peek, Read, Settle, Submit, SubmitReply, ToMember,
 };
+pub use crate::conversation::{HISTORY_PAGE_MAX, Page, Submitted};
 use crate::ports::StoreError;
 use crate::session::{CloseDevice, ReadUpTo};
 use crate::supervisor::Tree;
-
-/// A stored entry's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Submitted {
-    pub seq: Sequence,
-    /// Milliseconds since 1970 UTC.
-    pub sent_at: i64,
-    /// The id was stored before.
-    pub duplicate: bool,
-}
-
-/// Which page of a log is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
-    /// Directly below this number.
-    Before(Sequence),
-    /// Directly above this number.
-    After(Sequence),
-    /// The newest entries.
-    Newest,
-}
-
-/// Largest page of a log, entries.
-pub const HISTORY_PAGE_MAX: u64 = 200;
 
 /// A page of a log.
 #[derive(Clone, Debug)]
@@ -231,10 +208,15 @@ impl Node {
     }
 
     /// Tells members who are online that a conversation now exists for them.
-    pub fn conversation_created(&self, conversation: ConversationId, members: &[UserId]) {
+    pub fn conversation_created(
+        &self,
+        conversation: ConversationId,
+        generation: u32,
+        members: &[UserId],
+    ) {
         for user in members {
             if let Some(session) = self.tree.sessions.online().get(*user) {
-                let _ = session.try_send(ToMember::Created { conversation });
+                let _ = session.try_send(ToMember::Created { conversation, generation });
             }
         }
     }

@@ -63,7 +63,11 @@ async fn create_conversation(
             Ok(HttpResponse::Ok().json(view(&state, details).await?))
         }
         Created::New(conversation) => {
-            state.node.conversation_created(conversation.conversation_id, &everyone);
+            state.node.conversation_created(
+                conversation.conversation_id,
+                conversation.generation,
+                &everyone,
+            );
             let details =
                 ConversationDetails { conversation, members: memberships, head: Sequence::START };
             Ok(HttpResponse::Created().json(view(&state, details).await?))

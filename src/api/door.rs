@@ -38,7 +38,12 @@ pub trait Door: Send + Sync + 'static {
         seq: Sequence,
     ) -> Answer<'_, ()>;
 
-    fn conversation_created(&self, conversation: ConversationId, members: &[UserId]);
+    fn conversation_created(
+        &self,
+        conversation: ConversationId,
+        generation: u32,
+        members: &[UserId],
+    );
 
     fn disconnect_device(&self, user: UserId, device: DeviceId, code: CloseCode);
 }
@@ -79,8 +84,13 @@ impl Door for Node {
         Box::pin(Self::read_up_to(self, user, conversation, seq))
     }
 
-    fn conversation_created(&self, conversation: ConversationId, members: &[UserId]) {
-        Self::conversation_created(self, conversation, members);
+    fn conversation_created(
+        &self,
+        conversation: ConversationId,
+        generation: u32,
+        members: &[UserId],
+    ) {
+        Self::conversation_created(self, conversation, generation, members);
     }
 
     fn disconnect_device(&self, user: UserId, device: DeviceId, code: CloseCode) {

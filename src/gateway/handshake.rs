@@ -46,7 +46,7 @@ impl Refused {
         let status = actix_http::StatusCode::from_u16(code.http_status()).unwrap_or_default();
         let reason = status.canonical_reason().unwrap_or_default();
         let problem = Problem {
-            kind: format!("https://switchboard.dev/errors/{code}"),
+            kind: format!("/v1/errors#{code}"),
             title: reason.to_owned(),
             status: status.as_u16(),
             code,

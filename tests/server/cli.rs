@@ -29,10 +29,16 @@ async fn a_second_server_on_the_same_data_is_refused_and_audit_reads_beside_the_
     }
     let data_dir = server.process.data_dir().display().to_string();
     let second = run(&[
-        "serve", "--data-dir", &data_dir, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0",
+        "serve",
+        "--data-dir",
+        &data_dir,
+        "--listen",
+        "127.0.0.1:0",
+        "--internal-listen",
+        "127.0.0.1:0",
     ]);
     assert!(!second.status.success());
-    assert!(text(&second).contains("in use") || text(&second).contains("lock"), "{}", text(&second));
+    assert!(text(&second).contains("another server uses"), "{}", text(&second));
     let audit = run(&["audit", "--data-dir", &data_dir, "--json"]);
     assert!(audit.status.success(), "{}", text(&audit));
     let health = run(&["healthcheck", "--internal-listen", &internal(&server)]);
@@ -51,11 +57,12 @@ fn mistakes_are_told_with_the_nearest_right_name() {
         .env("SWITCHBOARD_LISTN", "127.0.0.1:1")
         .output()
         .unwrap();
-    assert_eq!(wrong.status.code(), Some(1), "{}", text(&wrong));
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong));
     assert!(text(&wrong).contains("listen"), "{}", text(&wrong));
     let default = run(&["config", "default"]);
     assert!(default.status.success() && text(&default).contains("internal_listen"));
-    let file = std::env::temp_dir().join(format!("switchboard-default-{}.toml", std::process::id()));
+    let file =
+        std::env::temp_dir().join(format!("switchboard-default-{}.toml", std::process::id()));
     std::fs::write(&file, &default.stdout).unwrap();
     let check = run(&["config", "check", "--config", &file.display().to_string()]);
     assert!(check.status.success(), "{}", text(&check));
@@ -76,9 +83,9 @@ async fn a_drained_server_says_goodbye_and_leaves_a_clean_log() {
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(alice.closed().await.1, 4000);
     let data_dir = server.process.data_dir().display().to_string();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
     while std::path::Path::new(&data_dir).join("addresses.json").exists() {
-        assert!(std::time::Instant::now() < deadline, "the server did not end");
+        assert!(tokio::time::Instant::now() < deadline, "the server did not end");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     server.process.keep_data();

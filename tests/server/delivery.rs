@@ -103,8 +103,7 @@ async fn the_same_id_is_stored_once_also_over_a_kill_and_a_restart() {
 
     server.process.kill_9().await.unwrap();
     server.process.restart().await.unwrap();
-    let (mut alice, _) =
-        server.online_from(&people[0], Encoding::MessagePack, &[(chat, 2)]).await;
+    let (mut alice, _) = server.online_from(&people[0], Encoding::MessagePack, &[(chat, 2)]).await;
     alice.post_as(chat, id, "once", true).await;
     assert_eq!(alice.answer().await.unwrap(), (Sequence(1), true));
     alice.post_as(chat, id, "something else", true).await;

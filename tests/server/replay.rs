@@ -1,5 +1,5 @@
-//! Ten hours of real chat, replayed and read back in every way. The logs are not part of the
-//! repository: `SWITCHBOARD_CHAT_LOGS` names their folder, or they lie beside the checkout.
+//! Hours of real chat, replayed and read back in every way. The logs are not part of the
+//! repository: `CHAT_LOGS_DIR` names their folder. Without it a made-up log is replayed.
 
 use std::path::PathBuf;
 
@@ -8,12 +8,12 @@ use loadtest::scenario::{ServerChoice, replay};
 use crate::support::spec;
 
 fn logs() -> Vec<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/ubuntu-irc");
-    let folder = std::env::var_os("SWITCHBOARD_CHAT_LOGS").map_or(beside.into(), PathBuf::from);
-    let Ok(entries) = std::fs::read_dir(folder) else { return vec![small_log()] };
+    let Some(folder) = std::env::var_os("CHAT_LOGS_DIR") else { return vec![small_log()] };
+    let entries = std::fs::read_dir(folder).expect("CHAT_LOGS_DIR names a folder");
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|it| it == "jsonl"));
     files.sort();
+    assert!(!files.is_empty(), "CHAT_LOGS_DIR holds no *.jsonl");
     files
 }
 
@@ -29,7 +29,8 @@ fn small_log() -> PathBuf {
             )
         })
         .collect();
-    let path = std::env::temp_dir().join(format!("switchboard-small-log-{}.jsonl", std::process::id()));
+    let path =
+        std::env::temp_dir().join(format!("switchboard-small-log-{}.jsonl", std::process::id()));
     std::fs::write(&path, lines).unwrap();
     path
 }

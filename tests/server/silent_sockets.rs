@@ -1,11 +1,11 @@
 //! 5,000 sockets that say nothing: bounded memory, all closed in time, others unaffected.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use loadtest::client::{LeanSocket, SocketError};
 use schema::record::ConversationKind;
 use schema::wire::Encoding;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::memory::resident_kib;
 use crate::support::{PATIENCE, Server};
@@ -48,8 +48,7 @@ async fn five_thousand_silent_sockets_are_closed_and_cost_little() {
 
 #[tokio::test]
 async fn one_address_may_not_hold_many_silent_sockets() {
-    let server =
-        Server::with(&[("SWITCHBOARD_LIMITS__SILENT_CONNECTIONS_PER_ADDRESS", "3")]).await;
+    let server = Server::with(&[("SWITCHBOARD_LIMITS__SILENT_CONNECTIONS_PER_ADDRESS", "3")]).await;
     let person = server.people(1).await.remove(0);
     let mut held = Vec::new();
     for _ in 0..3 {

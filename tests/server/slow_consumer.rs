@@ -1,9 +1,10 @@
 //! A peer that stops reading is let go; the others notice nothing, and it misses nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schema::Sequence;
 use schema::record::ConversationKind;
+use tokio::time::Instant;
 
 use crate::memory::resident_kib;
 use crate::support::Server;
@@ -40,9 +41,8 @@ async fn who_stops_reading_is_closed_and_catches_up_on_return() {
         }
     }
     assert!(last < count, "the sleeper was never let go");
-    let (mut back, _) = server
-        .online_from(&people[2], schema::wire::Encoding::MessagePack, &[(group, last)])
-        .await;
+    let (mut back, _) =
+        server.online_from(&people[2], schema::wire::Encoding::MessagePack, &[(group, last)]).await;
     for number in last + 1..=count {
         assert_eq!(back.entry().await.0, Sequence(number));
     }

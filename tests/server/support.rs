@@ -5,7 +5,9 @@ use std::time::Duration;
 use loadtest::client::{Credentials, RestClient, Socket, SocketError, SocketStyle, provision};
 use loadtest::{ServerProcess, ServerSpec};
 use schema::record::{Content, ConversationKind};
-use schema::wire::{ClientFrame, Encoding, ErrorFrame, Position, SendMessage, ServerFrame, Welcome};
+use schema::wire::{
+    ClientFrame, Encoding, ErrorFrame, Position, SendMessage, ServerFrame, Welcome,
+};
 use schema::{ConversationId, MessageId, Sequence};
 use tokio::time::timeout;
 

@@ -32,7 +32,8 @@ use crate::monitor::{Child, DeathNotice, Incarnation};
 use crate::ports::{Authenticator, Identity, TokenRefused};
 use crate::session::{Attach, Drained, FromSocket, Session, Sessions, ToSocket};
 
-const MAILBOX: usize = 256;
+/// Above the sends that may wait for an answer at once; an empty mailbox takes no room.
+const MAILBOX: usize = 4096;
 /// Checking a token and preparing the session end after this time.
 const ATTACH_DEADLINE: Duration = Duration::from_secs(5);
 /// Lives of a session tried for one socket.

@@ -7,27 +7,24 @@ use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
     Recipient, WrapFuture as _,
 };
-use schema::record::{Entry, Event};
+use schema::record::Entry;
 use schema::wire::{ErrorCode, Refusal};
 use schema::{ConnectionId, ConversationId, Sequence, SequenceRange, UserId, metric};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::fan_out::Listeners;
 use super::gap::{Arrival, judge};
 use super::load::{self, Loaded};
 use super::messages::{
-    Answered, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Join, Joined, Leave,
-    LogEntry, PageRead, Peek, Read, Settle, Submit, SubmitReply, ToMember,
+    Answered, CheckSequencer, Describe, Join, Leave, Peek, Read, Settle, Submit, SubmitReply,
+    ToMember,
 };
-use super::pending::{Pending, Waiting};
-use super::read::{self, RangeRead, Reads};
-use super::recent::Recent;
+use super::page::Submitted;
+use super::pending::Waiting;
+use super::reading::{AfterRead as _, Repair, Repaired};
 use super::registry::Audience;
-use super::roster::{Roster, Visible};
+use super::serving::Serving;
 use crate::committer::WhenMaterialised;
 use crate::monitor::DeathNotice;
-use crate::node::{HISTORY_PAGE_MAX, Page, Submitted};
 use crate::ports::{MessageStore, RosterStore};
 use crate::sequencer::{Answer, Append, FromSequencer, News, Opened, Sequencer, Sequencers, Stop};
 
@@ -47,27 +44,14 @@ pub struct ConversationContext {
     pub audience: Arc<dyn Audience>,
 }
 
-/// A conversation that serves.
-struct Serving {
-    roster: Roster,
-    sequencer: Addr<Sequencer>,
-    life: u64,
-    head: Sequence,
-    materialised: Sequence,
-    recent: Recent,
-    listeners: Listeners,
-    pending: Pending,
-    reads: Reads,
-}
-
 /// The actor.
 pub struct Conversation {
-    id: ConversationId,
-    context: Arc<ConversationContext>,
+    pub(super) id: ConversationId,
+    pub(super) context: Arc<ConversationContext>,
     /// `Err` until loaded, and when it could not be.
-    serving: Result<Box<Serving>, Refusal>,
+    pub(super) serving: Result<Box<Serving>, Refusal>,
     tick_armed: bool,
-    active_at: Instant,
+    pub(super) active_at: Instant,
     _notice: DeathNotice,
 }
 
@@ -93,18 +77,7 @@ impl Conversation {
                 return;
             }
         };
-        let mut serving = Box::new(Serving {
-            roster: loaded.roster,
-            sequencer: loaded.sequencer,
-            life: loaded.life,
-            head: Sequence::START,
-            materialised: loaded.opened.materialised,
-            recent: Recent::default(),
-            listeners: Listeners::default(),
-            pending: Pending::default(),
-            reads: Reads::default(),
-        });
-        serving.take_over_log(&loaded.opened);
+        let mut serving = Box::new(Serving::new(loaded));
         for member in serving.roster.current() {
             if let Some(listener) = self.context.audience.listener(member.user_id) {
                 serving.listeners.add(member.user_id, listener, false);
@@ -198,7 +171,10 @@ impl Conversation {
 
     fn answer(&mut self, token: u64, result: Result<Submitted, Refusal>) {
         let Ok(serving) = &mut self.serving else { return };
-        if let Some(Waiting { draft, reply, .. }) = serving.pending.take(token) {
+        if let Some(Waiting { draft, reply, since, .. }) = serving.pending.take(token) {
+            if result.is_ok() {
+                metrics::histogram!(metric::ACCEPT_SECONDS).record(since.elapsed());
+            }
             reply.answer(self.id, draft.message_id, result);
         }
     }
@@ -224,7 +200,7 @@ impl Conversation {
     }
 
     /// Entries came, from the sequencer or a repair: deliver them if they are the next ones.
-    fn arrive(
+    pub(super) fn arrive(
         &mut self,
         entries: &Arc<[Entry]>,
         origins: &[(Sequence, ConnectionId)],
@@ -273,67 +249,6 @@ impl Conversation {
         }
     }
 
-    fn read(&mut self, read: Read, ctx: &mut Context<Self>) {
-        self.active_at = Instant::now();
-        let range = match self.readable(read.reader, read.page, read.limit) {
-            Ok(range) => range,
-            Err(refusal) => return drop(read.reply.send(Err(refusal))),
-        };
-        let (range, head) = range;
-        self.read_range(range, ctx, PageAnswer { reply: read.reply, head });
-    }
-
-    /// The numbers that a page holds, and the last one that the reader may see.
-    fn readable(
-        &self,
-        reader: UserId,
-        page: Page,
-        limit: u64,
-    ) -> Result<(SequenceRange, Sequence), Refusal> {
-        let serving = self.serving.as_ref().map_err(Clone::clone)?;
-        let Visible { after, up_to } =
-            serving.roster.visible(reader, serving.head).ok_or_else(Refusal::not_found)?;
-        let limit = limit.clamp(1, HISTORY_PAGE_MAX);
-        let range = match page {
-            Page::After(position) => SequenceRange::above(position.max(after), limit, up_to),
-            Page::Before(position) => {
-                SequenceRange::below(position.min(up_to.next()), limit, after.next())
-            }
-            Page::Newest => SequenceRange::below(up_to.next(), limit, after.next()),
-        };
-        Ok((range, up_to))
-    }
-
-    /// Gives a stored range to `then`, from memory and, for what is older, the store.
-    fn read_range(&mut self, range: SequenceRange, ctx: &mut Context<Self>, then: impl AfterRead) {
-        let Ok(serving) = &mut self.serving else { return };
-        let (older, held) =
-            if range.is_empty() { (range, Vec::new()) } else { serving.recent.split(range) };
-        if older.is_empty() {
-            return then.go(self, Ok(held), ctx);
-        }
-        if serving.reads.is_full() {
-            let full = crate::ports::StoreError::Unavailable("too many reads wait".into());
-            return then.go(self, Err(full), ctx);
-        }
-        let address = ctx.address();
-        let waiter = Box::new(move |read: RangeRead| {
-            let read = read.map(|mut entries| {
-                entries.extend(held);
-                entries
-            });
-            then.later(&address, read);
-        });
-        if serving.reads.wait(older, waiter) {
-            let read = read::range(self.context.messages.clone(), self.id, older);
-            ctx.spawn(read.into_actor(self).map(move |read, actor, _| {
-                if let Ok(serving) = &mut actor.serving {
-                    serving.reads.done(older, &read);
-                }
-            }));
-        }
-    }
-
     fn join(&mut self, join: Join) {
         let joined = match &mut self.serving {
             Err(refusal) => Err(refusal.clone()),
@@ -358,102 +273,6 @@ fn count_accepted(duplicate: bool) {
     metrics::counter!(name).increment(1);
 }
 
-impl Serving {
-    /// Starts from what the sequencer handed over: nobody listens yet.
-    fn take_over_log(&mut self, opened: &Opened) {
-        for entry in &opened.recent {
-            self.roster.apply(entry);
-            self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
-        }
-        self.head = opened.head;
-    }
-
-    fn deliver(
-        &mut self,
-        id: ConversationId,
-        entries: &[Entry],
-        origins: &[(Sequence, ConnectionId)],
-        audience: &dyn Audience,
-    ) {
-        let mut items = Vec::with_capacity(entries.len());
-        let mut removed: Vec<UserId> = Vec::new();
-        for entry in entries {
-            self.head = entry.seq;
-            self.roster.apply(entry);
-            let log = Arc::new(LogEntry::new(entry.clone()));
-            self.recent.push(log.clone(), self.materialised);
-            let origin = origins.iter().find(|(seq, _)| *seq == entry.seq).map(|(_, it)| *it);
-            items.push(DeliveryItem { log, origin });
-            if let Event::MembersChanged { added, removed: gone } = &entry.event {
-                for member in added {
-                    self.welcome(id, member.user_id, audience);
-                }
-                removed.extend(gone);
-            }
-        }
-        self.listeners.deliver(&Delivery { conversation: id, items: items.into() });
-        for user in removed.into_iter().filter(|user| !self.roster.is_member(*user)) {
-            if let Some(listener) = self.listeners.remove(user) {
-                let _ = listener.try_send(ToMember::Left { conversation: id });
-            }
-        }
-    }
-
-    /// A new member who is online hears of it before the entry that says so.
-    fn welcome(&mut self, id: ConversationId, user: UserId, audience: &dyn Audience) {
-        if let Some(listener) = audience.listener(user) {
-            self.listeners.add(user, listener, false);
-            self.tell_joined(id, user);
-        }
-    }
-
-    fn tell_joined(&mut self, id: ConversationId, user: UserId) {
-        if let Some(joined) = self.joined(id, user) {
-            self.listeners.tell(user, ToMember::Joined(joined));
-        }
-    }
-
-    fn joined(&self, id: ConversationId, user: UserId) -> Option<Joined> {
-        let visible = self.roster.visible(user, self.head)?;
-        Some(Joined {
-            conversation: id,
-            generation: self.roster.record.generation,
-            head: visible.up_to,
-            visible_after: visible.after,
-        })
-    }
-
-    fn join(&mut self, id: ConversationId, join: &Join) -> Result<Joined, Refusal> {
-        let member = self.roster.is_member(join.user);
-        let may_read = member || (join.as_reader && self.may_read_channel(join.user));
-        let joined = self.joined(id, join.user).filter(|_| may_read);
-        let joined = joined.ok_or_else(Refusal::not_found)?;
-        self.listeners.add(join.user, join.listener.clone(), !member);
-        if join.reply.is_none() {
-            self.listeners.tell(join.user, ToMember::Joined(joined));
-        }
-        Ok(joined)
-    }
-
-    /// Channels are open to all, but not to those who were removed.
-    fn may_read_channel(&self, user: UserId) -> bool {
-        self.roster.record.kind == schema::record::ConversationKind::Channel
-            && self.roster.get(user).is_none()
-    }
-
-    fn described(&self, reader: UserId) -> Result<Described, Refusal> {
-        let membership = self.roster.get(reader).filter(|it| it.is_current()).copied();
-        if membership.is_none() && !self.may_read_channel(reader) {
-            return Err(Refusal::not_found());
-        }
-        let members = match membership {
-            Some(_) => self.roster.current().copied().collect(),
-            None => Vec::new(),
-        };
-        Ok(Described { record: self.roster.record.clone(), membership, members, head: self.head })
-    }
-}
-
 impl SubmitReply {
     fn answer(
         self,
@@ -476,62 +295,6 @@ impl SubmitReply {
         }
     }
 }
-
-/// What happens with a range once read.
-trait AfterRead: 'static {
-    fn go(self, actor: &mut Conversation, read: RangeRead, ctx: &mut Context<Conversation>);
-    /// The same, when the answer comes from the store.
-    fn later(self, actor: &Addr<Conversation>, read: RangeRead);
-}
-
-/// A reader waits.
-struct PageAnswer {
-    reply: oneshot::Sender<Result<PageRead, Refusal>>,
-    head: Sequence,
-}
-
-impl PageAnswer {
-    fn answer(self, read: RangeRead) {
-        let page = match read {
-            Ok(entries) => Ok(PageRead { entries, head: self.head }),
-            Err(error) => Err(load::unavailable(&error)),
-        };
-        let _ = self.reply.send(page);
-    }
-}
-
-impl AfterRead for PageAnswer {
-    fn go(self, _: &mut Conversation, read: RangeRead, _: &mut Context<Conversation>) {
-        self.answer(read);
-    }
-
-    fn later(self, _: &Addr<Conversation>, read: RangeRead) {
-        self.answer(read);
-    }
-}
-
-/// The conversation itself missed entries.
-struct Repair;
-
-impl AfterRead for Repair {
-    fn go(self, actor: &mut Conversation, read: RangeRead, ctx: &mut Context<Conversation>) {
-        if let Ok(entries) = read {
-            let entries: Arc<[Entry]> = entries.iter().map(|log| log.entry.clone()).collect();
-            actor.arrive(&entries, &[], ctx);
-        }
-    }
-
-    fn later(self, actor: &Addr<Conversation>, read: RangeRead) {
-        if let Ok(entries) = read {
-            let _ = actor.try_send(Repaired(entries));
-        }
-    }
-}
-
-/// A missing range was read.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-struct Repaired(Vec<Arc<LogEntry>>);
 
 impl Actor for Conversation {
     type Context = Context<Self>;

@@ -9,7 +9,7 @@ use schema::wire::{Encoding, LogFrame, Refusal, ServerFrame, encode, framing};
 use schema::{ConnectionId, ConversationId, Sequence, UserId};
 use tokio::sync::oneshot;
 
-use crate::node::{Page, Submitted};
+use super::page::{Page, Submitted};
 
 /// A stored entry and its WebSocket frames, each made at most once however many receive it.
 #[derive(Debug)]
@@ -71,9 +71,7 @@ pub enum ToMember {
         conversation: ConversationId,
     },
     /// A conversation was made and the user is in it.
-    Created {
-        conversation: ConversationId,
-    },
+    Created { conversation: ConversationId, generation: u32 },
     /// The answer to a [`Submit`].
     Answered(Answered),
 }

@@ -8,15 +8,19 @@ mod fan_out;
 pub(crate) mod gap;
 mod load;
 mod messages;
+mod page;
 mod pending;
 mod read;
+mod reading;
 pub(crate) mod recent;
 mod registry;
 pub mod roster;
+mod serving;
 
 pub use actor::{Conversation, ConversationContext};
 pub use messages::{
     Answered, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Join, Joined, Leave,
     LogEntry, PageRead, Peek, Read, Settle, Submit, SubmitReply, ToMember,
 };
+pub use page::{HISTORY_PAGE_MAX, Page, Submitted};
 pub use registry::{Audience, Conversations};

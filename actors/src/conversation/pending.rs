@@ -18,6 +18,7 @@ pub const WAITING_MAX: usize = 4096;
 pub struct Waiting {
     pub draft: Arc<Draft>,
     pub reply: SubmitReply,
+    pub since: Instant,
     pub deadline: Instant,
 }
 
@@ -42,8 +43,9 @@ impl Pending {
     /// Keeps a draft; its token comes back with the sequencer's answer.
     pub fn add(&mut self, draft: Arc<Draft>, reply: SubmitReply) -> u64 {
         self.last_token += 1;
-        let deadline = Instant::now() + DEADLINE;
-        self.waiting.insert(self.last_token, Waiting { draft, reply, deadline });
+        let since = Instant::now();
+        let deadline = since + DEADLINE;
+        self.waiting.insert(self.last_token, Waiting { draft, reply, since, deadline });
         self.last_token
     }
 

@@ -55,7 +55,7 @@ impl Recent {
     /// held, because entries were missed, is wholly not held.
     #[must_use]
     pub fn split(&self, range: SequenceRange) -> (SequenceRange, Vec<Arc<LogEntry>>) {
-        let (Some(first), Some(last)) = (self.first(), self.last()) else {
+        let (Some(first), Some(last)) = (self.first(), self.entries.back()) else {
             return (range, Vec::new());
         };
         if range.first > last.entry.seq {

@@ -26,7 +26,7 @@ use crate::ports::{MessageStore, StoreError, WallClock};
 /// Entries read at the start: for the memory of ids, and for the conversation's recent cache.
 const RECENT: u64 = 128;
 /// Drafts that may wait at once; capacity of the mailbox.
-const MAILBOX: usize = 1024;
+const MAILBOX: usize = 4096;
 
 /// What a sequencer works with.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ pub mod core;
 mod dedupe;
 mod messages;
 mod registry;
-mod turns;
+pub(crate) mod turns;
 
 pub use actor::{Sequencer, SequencerContext};
 pub use dedupe::{Dedupe, Known};

@@ -10,6 +10,8 @@ use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
     Recipient, WrapFuture as _,
 };
+use rand::RngExt as _;
+use schema::wire::server_frame::Draining;
 use schema::wire::{CloseCode, Limits, Resync, ServerFrame};
 use schema::{ConnectionId, ConversationId, DeviceId, NodeId, UserId};
 use tokio::time::Instant;
@@ -23,7 +25,10 @@ use crate::conversation::{Conversation, Conversations, Delivery, Joined, Leave, 
 use crate::monitor::{Child, DeathNotice, Down};
 use crate::ports::{RosterStore, WallClock};
 
-const MAILBOX: usize = 1024;
+/// Above the sends that may wait for an answer at once; an empty mailbox takes no room.
+const MAILBOX: usize = 4096;
+/// Clients of a node that goes away come back spread over this time.
+const RECONNECT_AFTER_MS: std::ops::Range<u64> = 500..3_000;
 /// Positions are written this often while there are any.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -224,10 +229,10 @@ impl Session {
     }
 
     /// A conversation was made with this user in it: clients fetch its facts.
-    fn on_created(&mut self, id: ConversationId) {
+    fn on_created(&mut self, id: ConversationId, generation: u32) {
         let frame = ServerFrame::Resync(Resync {
             conversation_id: id,
-            generation: 0,
+            generation,
             head: schema::Sequence::START,
             reason: "created".into(),
         });
@@ -255,7 +260,9 @@ impl Handler<ToMember> for Session {
             ToMember::Joined(joined) => self.on_joined(&joined, ctx),
             ToMember::Head { conversation, head } => self.on_head(conversation, head, ctx),
             ToMember::Left { conversation } => drop(self.conversations.remove(&conversation)),
-            ToMember::Created { conversation } => self.on_created(conversation),
+            ToMember::Created { conversation, generation } => {
+                self.on_created(conversation, generation);
+            }
             ToMember::Answered(answered) => self.on_answered(answered, ctx),
         }
         if self.links.is_empty() {
@@ -295,6 +302,10 @@ impl Handler<CloseDevice> for Session {
 
 impl Session {
     pub(super) fn close(&mut self, connection: ConnectionId, code: CloseCode) {
+        if code == CloseCode::Draining {
+            let reconnect_after_ms = rand::rng().random_range(RECONNECT_AFTER_MS);
+            self.frame(connection, ServerFrame::Draining(Draining { reconnect_after_ms }));
+        }
         self.hand(connection, ToSocket::Close { code, error: None });
         self.detach(connection);
     }

@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 use super::actor::Session;
 use super::messages::{Drained, ToSocket};
 use super::subscription::Subscription;
+use crate::conversation::Page;
 use crate::conversation::{LogEntry, PageRead, Read};
-use crate::node::Page;
 
 /// Conversations of one socket that catch up at the same time.
 const AT_ONCE: usize = 4;

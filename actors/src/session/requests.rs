@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::actor::Session;
 use super::messages::FromSocket;
 use super::subscription::{Part, Subscription};
+use crate::conversation::Page;
 use crate::conversation::{self, Answered, Join, Leave, PageRead, Read, Submit, SubmitReply};
-use crate::node::Page;
 
 /// A send unanswered for longer is answered `retry_later`. A little above the conversation's own.
 const SEND_DEADLINE: Duration = Duration::from_secs(12);

@@ -112,7 +112,9 @@ pub enum Action {
 #[derive(Clone, Debug)]
 pub enum Observation {
     TakeOver,
-    Broken { shard: u32 },
+    Broken {
+        shard: u32,
+    },
     Fenced,
     GaveUp,
     NotClaimed,
@@ -121,7 +123,10 @@ pub enum Observation {
     GapRepair,
     Resync,
     /// Everything of this conversation up to here was said to be in the readers' tables.
-    Settled { conversation: ConversationId, up_to: schema::Sequence },
+    Settled {
+        conversation: ConversationId,
+        up_to: schema::Sequence,
+    },
 }
 
 /// What a handler may see and do.

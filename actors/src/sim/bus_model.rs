@@ -14,8 +14,14 @@ use crate::node::Submitted;
 #[derive(Clone, Debug)]
 pub enum BusFrame {
     /// Stored entries of one conversation from one commit.
-    Announcement { conversation: ConversationId, entries: Arc<[Entry]> },
-    Head { conversation: ConversationId, head: Sequence },
+    Announcement {
+        conversation: ConversationId,
+        entries: Arc<[Entry]>,
+    },
+    Head {
+        conversation: ConversationId,
+        head: Sequence,
+    },
     /// Drafts for the owner of their shard, to be numbered in this order.
     Forward {
         node: usize,
@@ -25,7 +31,10 @@ pub enum BusFrame {
         drafts: Vec<(u64, Draft)>,
     },
     /// The asked node does not own the shard.
-    Moved { asker: Address, batch: u64 },
+    Moved {
+        asker: Address,
+        batch: u64,
+    },
     Forwarded {
         asker: Address,
         token: u64,

@@ -55,6 +55,8 @@ pub struct Conversation {
     pub(super) forwarding: Forwarding,
     /// Accepted here before the entry came: whose it is.
     origins: BTreeMap<Sequence, u64>,
+    /// The last number that the present sequencer said is stored.
+    stored: Sequence,
     is_tick_armed: bool,
 }
 
@@ -78,6 +80,7 @@ impl Conversation {
             reads: RangeReads::default(),
             forwarding: Forwarding::default(),
             origins: BTreeMap::new(),
+            stored: Sequence::START,
             is_tick_armed: false,
         }
     }
@@ -101,9 +104,9 @@ impl Conversation {
 
     pub fn handle(&mut self, message: Message, ctx: &mut Context<'_>) {
         let for_opening = match &message {
-            Message::Conversation(ToConversation::Opened { .. } | ToConversation::OpenCheck { .. }) => {
-                true
-            }
+            Message::Conversation(
+                ToConversation::Opened { .. } | ToConversation::OpenCheck { .. },
+            ) => true,
             Message::Answer(Ticket::NewestHead | Ticket::Newest(_), _) => true,
             _ => false,
         };
@@ -197,6 +200,7 @@ impl Conversation {
     /// Starts from what the sequencer or the store says, or goes on from it.
     pub(super) fn start_from(&mut self, opened: &Opened, ctx: &mut Context<'_>) {
         self.materialised = self.materialised.max(opened.materialised);
+        self.stored = opened.head;
         if self.is_loaded {
             let news: Arc<[Entry]> =
                 opened.recent.iter().filter(|it| it.seq > self.head).cloned().collect();
@@ -300,6 +304,7 @@ impl Conversation {
         answers: &[sequencer::Answer],
         ctx: &mut Context<'_>,
     ) {
+        self.stored = entries.last().map_or(self.stored, |last| last.seq);
         let mut origins = Vec::new();
         for answer in answers.iter().filter(|answer| !answer.duplicate) {
             let reply = self.pending.get(&answer.token).map(|waiting| &waiting.reply);
@@ -348,12 +353,7 @@ impl Conversation {
         self.read_range(range, Then::Repair, ctx);
     }
 
-    fn deliver(
-        &mut self,
-        entries: &[Entry],
-        origins: &[(Sequence, u64)],
-        ctx: &mut Context<'_>,
-    ) {
+    fn deliver(&mut self, entries: &[Entry], origins: &[(Sequence, u64)], ctx: &mut Context<'_>) {
         let mut items = Vec::with_capacity(entries.len());
         for entry in entries {
             self.head = entry.seq;
@@ -449,18 +449,12 @@ impl Conversation {
     fn settle(&self, ctx: &mut Context<'_>) {
         if self.is_loaded && matches!(self.route, Route::Here(_)) {
             let committer = ctx.registry.get_or_start(Child::Committer(ctx.shard_of(self.id)));
-            let ask = ToCommitter::WhenMaterialised { asker: ctx.me, up_to: self.head };
+            let ask = ToCommitter::WhenMaterialised { asker: ctx.me, up_to: self.stored };
             ctx.tell(committer, Message::Committer(ask));
         }
     }
 
-    fn read_page(
-        &mut self,
-        session: Address,
-        socket: u64,
-        after: Sequence,
-        ctx: &mut Context<'_>,
-    ) {
+    fn read_page(&mut self, session: Address, socket: u64, after: Sequence, ctx: &mut Context<'_>) {
         if !self.is_loaded {
             ctx.tell(session, Message::no_page(socket, self.id));
             return;

@@ -100,10 +100,7 @@ impl Conversation {
     fn check_later(&mut self, ctx: &mut Context<'_>) {
         let life = self.life;
         let Some(opening) = &mut self.opening else { return };
-        ctx.later(
-            opening.pause_ms,
-            Message::Conversation(ToConversation::OpenCheck { life }),
-        );
+        ctx.later(opening.pause_ms, Message::Conversation(ToConversation::OpenCheck { life }));
         opening.pause_ms = (opening.pause_ms * 2).min(OPEN_PAUSE_MS_MAX);
     }
 

@@ -45,26 +45,56 @@ pub enum ToSequencer {
 
 #[derive(Clone, Debug)]
 pub enum ToConversation {
-    Submit { draft: Draft, reply: Reply },
+    Submit {
+        draft: Draft,
+        reply: Reply,
+    },
     News(FromSequencer),
-    Opened { life: u64, opened: Opened },
+    Opened {
+        life: u64,
+        opened: Opened,
+    },
     /// Looks whether the sequencer that was asked to open still lives.
-    OpenCheck { life: u64 },
-    Join { user: UserId, session: Address },
-    Leave { user: UserId, session: Address },
-    Read { session: Address, socket: u64, after: Sequence },
-    ReadAgain { first: Sequence, last: Sequence },
+    OpenCheck {
+        life: u64,
+    },
+    Join {
+        user: UserId,
+        session: Address,
+    },
+    Leave {
+        user: UserId,
+        session: Address,
+    },
+    Read {
+        session: Address,
+        socket: u64,
+        after: Sequence,
+    },
+    ReadAgain {
+        first: Sequence,
+        last: Sequence,
+    },
     CheckSequencer,
     Settle,
-    Settled { up_to: Sequence },
+    Settled {
+        up_to: Sequence,
+    },
     Announced(Arc<[Entry]>),
     Head(Sequence),
     RouteChanged,
     /// Another node answers a forwarded draft.
-    Forwarded { token: u64, result: Result<Submitted, Refusal> },
+    Forwarded {
+        token: u64,
+        result: Result<Submitted, Refusal>,
+    },
     /// The node that a batch was forwarded to does not own the shard.
-    Moved { batch: u64 },
-    ForwardAgain { batch: u64 },
+    Moved {
+        batch: u64,
+    },
+    ForwardAgain {
+        batch: u64,
+    },
     Tick,
     Beat,
     Unload,

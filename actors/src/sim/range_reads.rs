@@ -18,7 +18,11 @@ const PAUSE_MS_MAX: u64 = 500;
 pub enum Then {
     /// The conversation itself missed it.
     Repair,
-    Page { session: Address, socket: u64, head: Sequence },
+    Page {
+        session: Address,
+        socket: u64,
+        head: Sequence,
+    },
 }
 
 struct RangeRead {

@@ -16,17 +16,34 @@ pub enum Finding {
     /// Of what clients and readers were promised.
     Violation(Violation),
     /// A committer raised its alarm: the ring shows what cannot be.
-    Broken { shard: u32 },
+    Broken {
+        shard: u32,
+    },
     /// The readers' tables do not show what was committed.
-    TablesDiffer { conversation: ConversationId, at: Sequence },
+    TablesDiffer {
+        conversation: ConversationId,
+        at: Sequence,
+    },
     /// A row does not show its last change.
-    NameDiffers { conversation: ConversationId },
+    NameDiffers {
+        conversation: ConversationId,
+    },
     /// Something was said to be in the tables that was not.
-    SettledEarly { up_to: Sequence, shown: Sequence },
+    SettledEarly {
+        up_to: Sequence,
+        shown: Sequence,
+    },
     /// A stored message's id was accepted again with another content.
-    ReuseAccepted { message_id: MessageId },
-    ReuseMisnumbered { seq: Sequence, told: Option<Sequence> },
-    WronglyRefused { code: ErrorCode },
+    ReuseAccepted {
+        message_id: MessageId,
+    },
+    ReuseMisnumbered {
+        seq: Sequence,
+        told: Option<Sequence>,
+    },
+    WronglyRefused {
+        code: ErrorCode,
+    },
     /// Not everyone had everything long after the last fault.
     NeverSettled,
     /// A core met what it holds to be impossible.

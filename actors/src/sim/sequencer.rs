@@ -14,6 +14,7 @@ use super::store_model::{Answer, Call, Ticket};
 use crate::committer::{Budget, FromCommitter, Registered, event_size};
 use crate::ports::StoreError;
 use crate::sequencer::core::{Decision, Found, Recovered, SequencerCore};
+use crate::sequencer::turns::{self, Turns};
 use crate::sequencer::{self, FromSequencer, Known, News, Opened};
 
 struct Running {
@@ -40,9 +41,8 @@ pub struct Sequencer {
     registered: Option<Registered>,
     early_news: Vec<FromCommitter>,
     parked: Vec<Append>,
-    /// Drafts whose ids are looked up.
-    looked_up: BTreeMap<u64, Append>,
-    look_ups: u64,
+    /// Drafts in order, some of which are looked up.
+    turns: Turns<Append, Result<Found, StoreError>>,
     unanswered: BTreeMap<Sequence, Vec<sequencer::Answer>>,
     /// Read too early: see `Mutant::StoreBeforeMemory`.
     newest: Option<(Sequence, Vec<Entry>)>,
@@ -52,7 +52,7 @@ pub struct Sequencer {
 
 impl Sequencer {
     #[must_use]
-    pub const fn new(id: ConversationId, shard: u32, kept: Option<SequencerCore>) -> Self {
+    pub fn new(id: ConversationId, shard: u32, kept: Option<SequencerCore>) -> Self {
         Self {
             id,
             shard,
@@ -65,8 +65,7 @@ impl Sequencer {
             registered: None,
             early_news: Vec::new(),
             parked: Vec::new(),
-            looked_up: BTreeMap::new(),
-            look_ups: 0,
+            turns: Turns::default(),
             unanswered: BTreeMap::new(),
             newest: None,
             kept,
@@ -119,7 +118,7 @@ impl Sequencer {
             }
             Message::Sequencer(ToSequencer::StopIdle) => {
                 let is_settled = self.running.as_ref().is_none_or(|it| it.core.is_settled());
-                if is_settled && self.parked.is_empty() {
+                if is_settled && self.parked.is_empty() && self.turns.is_empty() {
                     ctx.stop();
                 }
             }
@@ -151,20 +150,20 @@ impl Sequencer {
             (Ticket::NewestHead, Answer::Head(Ok(head))) => self.read_recent(head, ctx),
             (Ticket::Newest(head), Answer::Entries(Ok(recent))) => self.recover(head, recent, ctx),
             (Ticket::NewestHead | Ticket::Newest(_), _) => self.end(ctx),
-            (Ticket::LookUp(place), Answer::Sent(Ok(Some(seq)))) => {
+            (Ticket::LookUp(turn), Answer::Sent(Ok(Some(seq)))) => {
                 let range = SequenceRange::new(seq, seq);
-                ctx.call(Ticket::LookUpRow(place), Call::Range(self.id, range));
+                ctx.call(Ticket::LookUpRow(turn), Call::Range(self.id, range));
             }
-            (Ticket::LookUp(place), Answer::Sent(Ok(None))) => {
-                self.found(place, Ok(Found::Absent), ctx);
+            (Ticket::LookUp(turn), Answer::Sent(Ok(None))) => {
+                self.found(turn, Ok(Found::Absent), ctx);
             }
-            (Ticket::LookUpRow(place), Answer::Entries(Ok(mut entries))) => {
+            (Ticket::LookUpRow(turn), Answer::Entries(Ok(mut entries))) => {
                 let found = entries.pop().map(|entry| Found::Stored(Box::new(entry)));
                 let missing = || StoreError::Damaged("indexed and not there".to_owned());
-                self.found(place, found.ok_or_else(missing), ctx);
+                self.found(turn, found.ok_or_else(missing), ctx);
             }
-            (Ticket::LookUp(place) | Ticket::LookUpRow(place), _) => {
-                self.found(place, Err(StoreError::Unavailable(String::new())), ctx);
+            (Ticket::LookUp(turn) | Ticket::LookUpRow(turn), _) => {
+                self.found(turn, Err(StoreError::Unavailable(String::new())), ctx);
             }
             _ => {}
         }
@@ -197,10 +196,7 @@ impl Sequencer {
         ctx: &mut Context<'_>,
     ) {
         let recovered = Recovered { head, recent, pending: registered.entries };
-        let core = self
-            .kept
-            .take()
-            .unwrap_or_else(|| SequencerCore::recover(self.id, &recovered));
+        let core = self.kept.take().unwrap_or_else(|| SequencerCore::recover(self.id, &recovered));
         let mut newest = recovered.recent;
         let stored = recovered.pending.into_iter().filter(|(_, stored)| *stored);
         newest.extend(stored.map(|(entry, _)| entry).filter(|entry| entry.seq > head));
@@ -230,15 +226,49 @@ impl Sequencer {
             let refusal = Refusal::new(ErrorCode::Overloaded, "the store is behind");
             return self.refuse(append.token, refusal, ctx);
         }
-        let decision = running.core.submit(&append.draft, ctx.calendar_ms);
-        self.settle(append, decision, ctx);
+        let draft = append.draft.clone();
+        let needs_look_up = running.core.needs_look_up(&draft);
+        let turn = self.turns.push(append, needs_look_up);
+        if needs_look_up {
+            self.look_up(turn, &draft, ctx);
+        }
+        self.take_turns(ctx);
+    }
+
+    fn look_up(&mut self, turn: turns::Ticket, draft: &Draft, ctx: &mut Context<'_>) {
+        ctx.observe(Observation::LookUp);
+        if ctx.mutant == Mutant::NoSentIndex {
+            return self.turns.answer(turn, Ok(Found::Absent));
+        }
+        let call = Call::Sent(self.id, draft.sender_id, draft.message_id);
+        ctx.call(Ticket::LookUp(turn), call);
+    }
+
+    /// Decides on drafts in the order they came, as far as their look-ups are answered.
+    fn take_turns(&mut self, ctx: &mut Context<'_>) {
+        while let Some((append, found)) = self.turns.next() {
+            let Some(running) = &mut self.running else { return };
+            let decision = match found {
+                None => running.core.submit(&append.draft, ctx.calendar_ms),
+                Some(Ok(found)) => {
+                    running.core.after_lookup(&append.draft, &found, ctx.calendar_ms)
+                }
+                Some(Err(_)) => {
+                    self.give_room_back(&append);
+                    let refusal = Refusal::retry_later("the store did not answer");
+                    self.refuse(append.token, refusal, ctx);
+                    continue;
+                }
+            };
+            self.settle(append, decision, ctx);
+        }
     }
 
     fn settle(&mut self, append: Append, decision: Decision, ctx: &mut Context<'_>) {
         let token = append.token;
         match decision {
             Decision::Append(entry) => return self.enqueue(entry, token, ctx),
-            Decision::LookUp => return self.look_up(append, ctx),
+            Decision::LookUp => self.refuse(token, Refusal::retry_later("once more"), ctx),
             Decision::Duplicate(known) => self.tell(News::Duplicate { token, known }, ctx),
             Decision::Pending(known) => self.wait_for(known, token, true),
             Decision::Reused(known) => {
@@ -260,6 +290,7 @@ impl Sequencer {
         if self.tell_committer(ToCommitter::Enqueue(entry), ctx) {
             self.wait_for(known, token, false);
         } else {
+            self.running = None;
             self.refuse(token, Refusal::retry_later("the shard is moving"), ctx);
             self.end(ctx);
         }
@@ -270,33 +301,14 @@ impl Sequencer {
         self.unanswered.entry(known.seq).or_default().push(answer);
     }
 
-    fn look_up(&mut self, append: Append, ctx: &mut Context<'_>) {
-        ctx.observe(Observation::LookUp);
-        self.look_ups += 1;
-        let place = self.look_ups;
-        let draft = append.draft.clone();
-        self.looked_up.insert(place, append);
-        if ctx.mutant == Mutant::NoSentIndex {
-            return self.found(place, Ok(Found::Absent), ctx);
-        }
-        let call = Call::Sent(self.id, draft.sender_id, draft.message_id);
-        ctx.call(Ticket::LookUp(place), call);
-    }
-
-    fn found(&mut self, place: u64, found: Result<Found, StoreError>, ctx: &mut Context<'_>) {
-        let Some(append) = self.looked_up.remove(&place) else { return };
-        match (found, &mut self.running) {
-            (Ok(found), Some(running)) => {
-                let decision =
-                    running.core.after_lookup(&append.draft, &found, ctx.calendar_ms);
-                self.settle(append, decision, ctx);
-            }
-            _ => {
-                self.give_room_back(&append);
-                let refusal = Refusal::retry_later("the store did not answer");
-                self.refuse(append.token, refusal, ctx);
-            }
-        }
+    fn found(
+        &mut self,
+        turn: turns::Ticket,
+        found: Result<Found, StoreError>,
+        ctx: &mut Context<'_>,
+    ) {
+        self.turns.answer(turn, found);
+        self.take_turns(ctx);
     }
 
     fn on_news(&mut self, news: FromCommitter, ctx: &mut Context<'_>) {

@@ -219,24 +219,39 @@ impl Session {
         let (mut forward, mut behind) = (Vec::new(), Vec::new());
         for cursor in &mut subscription.cursors {
             match cursor.on_delivery(first, last) {
-                Step::Forward { skip } => {
-                    if let Some(accepted) = subscription.accepted.get_mut(&socket_of(cursor)) {
-                        accepted.forget(last);
-                    }
-                    forward.push((socket_of(cursor), skip));
-                }
+                Step::Forward { skip } => forward.push((socket_of(cursor), skip)),
                 Step::Behind => behind.push(socket_of(cursor)),
                 Step::Drop | Step::Hold => {}
             }
         }
         for (socket, skip) in forward {
+            let accepted = self.accepted(socket, id);
             let others = items[skip..].iter().filter(|item| item.origin != Some(socket));
-            for item in others {
+            for item in others.filter(|item| !accepted.contains(item.entry.seq)) {
                 self.frame(socket, Frame::Entry(item.entry.clone()), ctx);
             }
+            self.keep_accepted(socket, id, accepted, last);
         }
         for socket in behind {
             self.fall_behind(socket, id, ctx);
+        }
+    }
+
+    fn accepted(&mut self, socket: u64, id: ConversationId) -> Accepted {
+        let subscription = self.conversations.get_mut(&id);
+        subscription.and_then(|it| it.accepted.remove(&socket)).unwrap_or_default()
+    }
+
+    fn keep_accepted(
+        &mut self,
+        socket: u64,
+        id: ConversationId,
+        mut accepted: Accepted,
+        sent: Sequence,
+    ) {
+        accepted.forget(sent);
+        if let Some(subscription) = self.conversations.get_mut(&id) {
+            subscription.accepted.insert(socket, accepted);
         }
     }
 
@@ -311,16 +326,13 @@ impl Session {
         };
         let sent = last.seq;
         cursor.sent = sent;
-        let mut accepted = subscription.accepted.remove(&socket).unwrap_or_default();
+        let accepted = self.accepted(socket, id);
         for entry in entries {
             if ctx.mutant == Mutant::PagesRepeatAccepted || !accepted.contains(entry.seq) {
                 self.frame(socket, Frame::Entry(entry), ctx);
             }
         }
-        accepted.forget(sent);
-        if let Some(subscription) = self.conversations.get_mut(&id) {
-            subscription.accepted.insert(socket, accepted);
-        }
+        self.keep_accepted(socket, id, accepted, sent);
         ctx.actions.push(Action::WhenDrained { socket, conversation: id });
     }
 

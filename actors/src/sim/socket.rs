@@ -27,8 +27,7 @@ impl World {
     pub(super) fn open_socket(&mut self, client: usize, node: usize) -> u64 {
         self.sockets_opened += 1;
         let user = self.schedule.clients[client].user;
-        let socket =
-            Socket { client, node, user, to_node_at_ms: 0, to_client_at_ms: 0, outbox: 0 };
+        let socket = Socket { client, node, user, to_node_at_ms: 0, to_client_at_ms: 0, outbox: 0 };
         self.sockets.insert(self.sockets_opened, socket);
         self.sockets_opened
     }

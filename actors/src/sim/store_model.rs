@@ -10,6 +10,7 @@ use super::random::Random;
 use super::ring_model::RingModel;
 use super::table_model::{RowWrites, TableModel};
 use crate::ports::{Applied, Commit, Guard, RingError, Slot, StoreError};
+use crate::sequencer::turns;
 
 /// A statement or read.
 #[derive(Clone, Debug)]
@@ -69,9 +70,9 @@ pub enum Ticket {
     Materialise,
     NewestHead,
     Newest(Sequence),
-    /// A draft's place among those that are looked up.
-    LookUp(u64),
-    LookUpRow(u64),
+    /// A draft's turn among those that wait.
+    LookUp(turns::Ticket),
+    LookUpRow(turns::Ticket),
     Range(SequenceRange),
     Poll,
 }
@@ -262,8 +263,7 @@ impl Fate<'_> {
             return vec![(self.random.between(0, failed_at_ms), Self::late(call)), failed];
         }
         let way_ms = self.way_ms();
-        let mut steps =
-            vec![(way_ms, Self::apply(call.clone(), Some(self.random.between(1, 4))))];
+        let mut steps = vec![(way_ms, Self::apply(call.clone(), Some(self.random.between(1, 4))))];
         if self.strikes(FaultClass::StatementTwice) {
             steps.push((way_ms + self.random.between(1, 3_000), Self::late(call)));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::{FaultClass, Finding, Mutant, Report, Strikes, Tally, run};
+use super::{Finding, Mutant, Report, Strikes, Tally, run};
 
 /// A mutant is caught within this many seeds.
 const MUTANT_SEEDS: u64 = 2_000;

@@ -30,26 +30,75 @@ const EVENTS_MAX: u64 = 200_000;
 /// What happens at a point of virtual time.
 pub enum Event {
     Store(Caller, Step),
-    Message { node: usize, life: u64, to: Address, message: Message },
-    Down { node: usize, life: u64, address: Address, has_panicked: bool },
-    Restart { node: usize, life: u64, child: Child },
-    Bus { node: usize, frame: BusFrame },
-    Hint { node: usize, life: u64, shard: u32, owner: usize },
-    ToNode { socket: u64, node: usize, frame: Frame },
+    Message {
+        node: usize,
+        life: u64,
+        to: Address,
+        message: Message,
+    },
+    Down {
+        node: usize,
+        life: u64,
+        address: Address,
+        has_panicked: bool,
+    },
+    Restart {
+        node: usize,
+        life: u64,
+        child: Child,
+    },
+    Bus {
+        node: usize,
+        frame: BusFrame,
+    },
+    Hint {
+        node: usize,
+        life: u64,
+        shard: u32,
+        owner: usize,
+    },
+    ToNode {
+        socket: u64,
+        node: usize,
+        frame: Frame,
+    },
     /// The client has gone.
-    Left { socket: u64, node: usize },
-    Drained { socket: u64, node: usize, conversation: ConversationId },
-    ToClient { socket: u64, frame: Frame },
+    Left {
+        socket: u64,
+        node: usize,
+    },
+    Drained {
+        socket: u64,
+        node: usize,
+        conversation: ConversationId,
+    },
+    ToClient {
+        socket: u64,
+        frame: Frame,
+    },
     /// The client notices that its socket is dead.
-    Lost { socket: u64, client: usize },
+    Lost {
+        socket: u64,
+        client: usize,
+    },
     ClientActs(usize),
     ClientConnects(usize),
-    ClientRetries { client: usize, message: u64, transmission: u32 },
-    HelloDeadline { client: usize, socket: u64 },
+    ClientRetries {
+        client: usize,
+        message: u64,
+        transmission: u32,
+    },
+    HelloDeadline {
+        client: usize,
+        socket: u64,
+    },
     Coordinate,
     Nemesis,
     Boot(usize),
-    Resume { node: usize, life: u64 },
+    Resume {
+        node: usize,
+        life: u64,
+    },
     Look,
 }
 
@@ -275,7 +324,12 @@ impl World {
                 let answer = self.store.apply(&call, answer_in_ms.is_some());
                 self.trace.line(self.queue.now_ms(), || {
                     let late = if is_late { " unseen" } else { "" };
-                    format!("store{late}: node {}: {} -> {}", caller.node, call.brief(), answer.brief())
+                    format!(
+                        "store{late}: node {}: {} -> {}",
+                        caller.node,
+                        call.brief(),
+                        answer.brief()
+                    )
                 });
                 if let Some(delay_ms) = answer_in_ms {
                     self.hand_answer(caller, answer, delay_ms);
@@ -298,8 +352,7 @@ impl World {
             }
             let now_ms = self.queue.now_ms();
             let faults = &self.schedule.faults;
-            let arrivals =
-                self.bus.arrivals(now_ms, faults, &mut self.random, &mut self.strikes);
+            let arrivals = self.bus.arrivals(now_ms, faults, &mut self.random, &mut self.strikes);
             for delay_ms in arrivals {
                 self.queue.push(delay_ms, Event::Bus { node, frame: frame.clone() });
             }

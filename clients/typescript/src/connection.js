@@ -50,7 +50,7 @@ export class Connection {
   constructor(parts) {
     this.#parts = parts;
     this.#heartbeat = new Heartbeat(parts.clock, {
-      onIdle: () => this.send("ping", parts.ping()),
+      onBeat: () => this.send("ping", parts.ping()),
       onSilent: () => this.#drop("heartbeat_lost"),
     });
   }

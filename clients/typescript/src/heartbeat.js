@@ -1,5 +1,5 @@
-/** Idle for this long: ask whether anything is missing. */
-export const PING_IDLE_MS = 25_000;
+/** How often to ask whether anything is missing, also while other conversations are busy. */
+const PING_PERIOD_MS = 25_000;
 /** Above twice the server's period, for slow networks. */
 const GRACE_MS = 5_000;
 
@@ -9,10 +9,10 @@ const GRACE_MS = 5_000;
  */
 export class Heartbeat {
   #clock;
-  #onIdle;
+  #onBeat;
   #onSilent;
   /** @type {any} */
-  #idleTimer;
+  #beatTimer;
   /** @type {any} */
   #silentTimer;
   #periodMs = 0;
@@ -20,11 +20,11 @@ export class Heartbeat {
 
   /**
    * @param {import("./types.js").Clock} clock
-   * @param {{ onIdle: () => void, onSilent: () => void }} handlers
+   * @param {{ onBeat: () => void, onSilent: () => void }} handlers
    */
-  constructor(clock, { onIdle, onSilent }) {
+  constructor(clock, { onBeat, onSilent }) {
     this.#clock = clock;
-    this.#onIdle = onIdle;
+    this.#onBeat = onBeat;
     this.#onSilent = onSilent;
   }
 
@@ -32,14 +32,14 @@ export class Heartbeat {
   start(periodMs) {
     this.#periodMs = periodMs;
     this.#running = true;
+    this.#waitBeat();
     this.heard();
   }
 
   /** Something arrived. */
   heard() {
     if (!this.#running) return;
-    this.#clear();
-    this.#waitIdle();
+    this.#clock.clearTimeout(this.#silentTimer);
     this.#waitSilent(this.#periodMs * 2 + GRACE_MS);
   }
 
@@ -51,19 +51,20 @@ export class Heartbeat {
     if (!this.#running) return;
     this.#clock.clearTimeout(this.#silentTimer);
     this.#waitSilent(deadlineMs);
-    this.#onIdle();
+    this.#onBeat();
   }
 
   stop() {
     this.#running = false;
-    this.#clear();
+    this.#clock.clearTimeout(this.#beatTimer);
+    this.#clock.clearTimeout(this.#silentTimer);
   }
 
-  #waitIdle() {
-    this.#idleTimer = this.#clock.setTimeout(() => {
-      this.#onIdle();
-      this.#waitIdle();
-    }, Math.min(PING_IDLE_MS, this.#periodMs));
+  #waitBeat() {
+    this.#beatTimer = this.#clock.setTimeout(() => {
+      this.#onBeat();
+      this.#waitBeat();
+    }, Math.min(PING_PERIOD_MS, this.#periodMs));
   }
 
   /** @param {number} delayMs */
@@ -72,10 +73,5 @@ export class Heartbeat {
       this.stop();
       this.#onSilent();
     }, delayMs);
-  }
-
-  #clear() {
-    this.#clock.clearTimeout(this.#idleTimer);
-    this.#clock.clearTimeout(this.#silentTimer);
   }
 }

@@ -118,6 +118,16 @@ test("a lost last entry is found by the heads in pong", async () => {
   assert.equal(socket.framesSent("fetch_history")[0].after, 2);
 });
 
+test("pings go out however busy the socket is", async () => {
+  const made = makeClient();
+  const socket = await connect(made, state({}));
+  for (let seq = 1; seq <= 10; seq += 1) {
+    await made.clock.advance(5_000);
+    socket.deliver("new_message", entryBody(seq));
+  }
+  assert.equal(socket.framesSent("ping").length, 2);
+});
+
 test("a sent message is pending, then sent, then an entry at its number", async () => {
   const made = makeClient();
   const socket = await connect(made, state({}));

@@ -258,6 +258,7 @@ fn count(history: &History, stored_at: &StoredAt, violations: u64) -> Counts {
         duplicate_acks: history.sends.duplicate_acks,
         stored_unacked: size(sends().filter(|sent| sent.acked.is_none()).filter(is_stored).count()),
         deliveries: history.tally.deliveries,
+        echoes: history.readers.values().map(|reader| reader.echoes).sum(),
         history_pages: history.tally.history_pages,
         history_rows: history.tally.history_rows,
         violations,

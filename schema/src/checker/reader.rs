@@ -22,13 +22,15 @@ pub(super) struct Reader {
     holes: Vec<SequenceRange>,
     /// Own accepted messages above `position`, whose predecessors are still on their way.
     ahead: BTreeSet<Sequence>,
-    /// Accepted as duplicates: may be delivered as well.
+    /// Accepted as duplicates, or before their predecessors came: may be delivered as well.
     tolerated: BTreeSet<Sequence>,
     /// The last number that came as a frame on this socket; frames only grow.
     last_frame: Sequence,
     reached: Sequence,
     started: bool,
     pub expected_caught_up: bool,
+    /// Own messages both accepted and delivered.
+    pub echoes: u64,
 }
 
 impl Reader {
@@ -59,6 +61,7 @@ impl Reader {
             return Ok(());
         }
         if self.tolerated.remove(&seq) {
+            self.echoes += 1;
             let is_late = seq < last_frame;
             let fault = DeliveryFault::OutOfOrder { after: last_frame };
             return if is_late { Err(fault) } else { Ok(()) };
@@ -73,7 +76,7 @@ impl Reader {
     pub fn accept(&mut self, seq: Sequence, duplicate: bool) -> Result<(), DeliveryFault> {
         self.started = true;
         if seq > self.position {
-            if duplicate {
+            if duplicate || seq > self.position.next() {
                 self.tolerated.insert(seq);
             }
             self.ahead.insert(seq);
@@ -161,13 +164,25 @@ mod tests {
     }
 
     #[test]
-    fn own_accepted_messages_may_overtake() {
+    fn own_accepted_messages_may_overtake_and_then_be_delivered_once() {
         let mut reader = at(0);
         assert_eq!(reader.accept(Sequence(3), false), Ok(()));
         assert_eq!(reader.position(), Sequence(0));
         assert_eq!(reader.deliver(Sequence(1)), Ok(()));
         assert_eq!(reader.deliver(Sequence(2)), Ok(()));
         assert_eq!(reader.position(), Sequence(3));
+        assert_eq!(reader.deliver(Sequence(3)), Ok(()));
+        assert_eq!(reader.echoes, 1);
+        assert_eq!(
+            reader.deliver(Sequence(3)),
+            Err(DeliveryFault::Repeated { position: Sequence(3) })
+        );
+    }
+
+    #[test]
+    fn an_accepted_message_that_was_next_is_not_delivered_again() {
+        let mut reader = at(2);
+        assert_eq!(reader.accept(Sequence(3), false), Ok(()));
         assert_eq!(
             reader.deliver(Sequence(3)),
             Err(DeliveryFault::Repeated { position: Sequence(3) })

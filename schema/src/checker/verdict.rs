@@ -34,6 +34,8 @@ pub struct Counts {
     /// Never acknowledged, yet in the log: allowed, and worth knowing.
     pub stored_unacked: u64,
     pub deliveries: u64,
+    /// Own messages that were both acknowledged and delivered on one socket.
+    pub echoes: u64,
     pub history_pages: u64,
     pub history_rows: u64,
     pub violations: u64,

@@ -157,7 +157,7 @@ impl Door for RecordingNode {
         })
     }
 
-    fn conversation_created(&self, conversation: ConversationId, members: &[UserId]) {
+    fn conversation_created(&self, conversation: ConversationId, _: u32, members: &[UserId]) {
         self.note(Asked::Created(conversation, members.to_vec()));
     }
 

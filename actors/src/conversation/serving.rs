@@ -1,0 +1,142 @@
+//! The state of a conversation that serves: what it knows, and what it tells its listeners.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use schema::record::{ConversationKind, Entry, Event};
+use schema::wire::Refusal;
+use schema::{ConnectionId, ConversationId, Sequence, UserId};
+
+use super::fan_out::Listeners;
+use super::load::Loaded;
+use super::messages::{Delivery, DeliveryItem, Described, Join, Joined, LogEntry, ToMember};
+use super::pending::Pending;
+use super::read::Reads;
+use super::recent::Recent;
+use super::registry::Audience;
+use super::roster::Roster;
+use crate::sequencer::{Opened, Sequencer};
+
+/// A conversation that serves.
+pub(super) struct Serving {
+    pub roster: Roster,
+    pub sequencer: Addr<Sequencer>,
+    pub life: u64,
+    pub head: Sequence,
+    pub materialised: Sequence,
+    pub recent: Recent,
+    pub listeners: Listeners,
+    pub pending: Pending,
+    pub reads: Reads,
+}
+
+impl Serving {
+    pub fn new(loaded: Loaded) -> Self {
+        let mut serving = Self {
+            roster: loaded.roster,
+            sequencer: loaded.sequencer,
+            life: loaded.life,
+            head: Sequence::START,
+            materialised: loaded.opened.materialised,
+            recent: Recent::default(),
+            listeners: Listeners::default(),
+            pending: Pending::default(),
+            reads: Reads::default(),
+        };
+        serving.take_over_log(&loaded.opened);
+        serving
+    }
+
+    /// Starts from what the sequencer handed over: nobody listens yet.
+    fn take_over_log(&mut self, opened: &Opened) {
+        for entry in &opened.recent {
+            self.roster.apply(entry);
+            self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
+        }
+        self.head = opened.head;
+    }
+
+    pub fn deliver(
+        &mut self,
+        id: ConversationId,
+        entries: &[Entry],
+        origins: &[(Sequence, ConnectionId)],
+        audience: &dyn Audience,
+    ) {
+        let mut items = Vec::with_capacity(entries.len());
+        let mut removed: Vec<UserId> = Vec::new();
+        for entry in entries {
+            self.head = entry.seq;
+            self.roster.apply(entry);
+            let log = Arc::new(LogEntry::new(entry.clone()));
+            self.recent.push(log.clone(), self.materialised);
+            let origin = origins.iter().find(|(seq, _)| *seq == entry.seq).map(|(_, it)| *it);
+            items.push(DeliveryItem { log, origin });
+            if let Event::MembersChanged { added, removed: gone } = &entry.event {
+                for member in added {
+                    self.welcome(id, member.user_id, audience);
+                }
+                removed.extend(gone);
+            }
+        }
+        self.listeners.deliver(&Delivery { conversation: id, items: items.into() });
+        for user in removed.into_iter().filter(|user| !self.roster.is_member(*user)) {
+            if let Some(listener) = self.listeners.remove(user) {
+                let _ = listener.try_send(ToMember::Left { conversation: id });
+            }
+        }
+    }
+
+    /// A new member who is online hears of it before the entry that says so.
+    fn welcome(&mut self, id: ConversationId, user: UserId, audience: &dyn Audience) {
+        if let Some(listener) = audience.listener(user) {
+            self.listeners.add(user, listener, false);
+            self.tell_joined(id, user);
+        }
+    }
+
+    pub fn tell_joined(&mut self, id: ConversationId, user: UserId) {
+        if let Some(joined) = self.joined(id, user) {
+            self.listeners.tell(user, ToMember::Joined(joined));
+        }
+    }
+
+    fn joined(&self, id: ConversationId, user: UserId) -> Option<Joined> {
+        let visible = self.roster.visible(user, self.head)?;
+        Some(Joined {
+            conversation: id,
+            generation: self.roster.record.generation,
+            head: visible.up_to,
+            visible_after: visible.after,
+        })
+    }
+
+    pub fn join(&mut self, id: ConversationId, join: &Join) -> Result<Joined, Refusal> {
+        let member = self.roster.is_member(join.user);
+        let may_read = member || (join.as_reader && self.may_read_channel(join.user));
+        let joined = self.joined(id, join.user).filter(|_| may_read);
+        let joined = joined.ok_or_else(Refusal::not_found)?;
+        self.listeners.add(join.user, join.listener.clone(), !member);
+        if join.reply.is_none() {
+            self.listeners.tell(join.user, ToMember::Joined(joined));
+        }
+        Ok(joined)
+    }
+
+    /// Channels are open to all, but not to those who were removed.
+    fn may_read_channel(&self, user: UserId) -> bool {
+        self.roster.record.kind == ConversationKind::Channel && self.roster.get(user).is_none()
+    }
+
+    pub fn described(&self, reader: UserId) -> Result<Described, Refusal> {
+        let membership = self.roster.get(reader).filter(|it| it.is_current()).copied();
+        if membership.is_none() && !self.may_read_channel(reader) {
+            return Err(Refusal::not_found());
+        }
+        let members = match membership {
+            Some(_) => self.roster.current().copied().collect(),
+            None => Vec::new(),
+        };
+        Ok(Described { record: self.roster.record.clone(), membership, members, head: self.head })
+    }
+}

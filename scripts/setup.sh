@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# What building and testing need, installed when missing. Sourced by run.sh and test.sh.
+
+say() { printf '\n== %s\n' "$*"; }
+fail() { printf '\nFAILED: %s\n' "$*" >&2; exit 1; }
+
+# install_debian COMMAND PACKAGE...: by apt when the command is not there.
+install_debian() {
+    local command=$1
+    shift
+    command -v "$command" >/dev/null 2>&1 && return
+    say "installing $* (for $command)"
+    command -v apt-get >/dev/null 2>&1 \
+        || fail "$command is missing and this is no Debian: install $* by hand"
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    if [ -z "${apt_updated:-}" ]; then
+        "${as_root[@]}" apt-get update -qq || fail "apt-get update"
+        apt_updated=1
+    fi
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "$@" >/dev/null \
+        || fail "apt-get install $*"
+}
+
+need_rust() {
+    command -v cargo >/dev/null 2>&1 && return
+    [ -x "$HOME/.cargo/bin/cargo" ] && export PATH="$HOME/.cargo/bin:$PATH" && return
+    fail "Rust is missing: install it from https://rustup.rs and run this again"
+}
+
+# The embedded store and the cryptography are C and are compiled here.
+need_c_compiler() {
+    install_debian cc build-essential
+    install_debian cmake cmake
+}
+
+need_node() {
+    install_debian node nodejs
+    install_debian npm npm
+    local major
+    major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
+    [ "$major" -ge 20 ] || fail "Node.js 20 or newer is needed for the browser tests; this is $(node --version)"
+}
+
+# npm_install FOLDER: what its lock file names.
+npm_install() {
+    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error) || fail "npm ci in $1"
+}
