@@ -85,7 +85,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         drain::wait_for_signal().await?;
         Draining { readiness, node, tree, stop }.run().await;
         // Actors end before the store that they would still ask.
-        workers.all().iter().for_each(|worker| drop(worker.stop()));
+        for worker in workers.all() {
+            worker.stop();
+        }
         tokio::time::sleep(WORKERS_END).await;
         let _ = std::fs::remove_file(config.data_dir.join(ADDRESSES_FILE));
         anyhow::Ok(())

@@ -330,6 +330,16 @@ impl CommitterCore {
         vec![Effect::ReadGuard]
     }
 
+    /// The guard, read now and then while nothing is to be committed. Without it an idle owner
+    /// would not notice that another one came and went, and nobody would replay what that one left.
+    pub fn on_look(&mut self, guard: Option<Guard>) -> Vec<Effect> {
+        let is_foreign = guard.is_some_and(|guard| guard.owner != self.owner);
+        if is_foreign && matches!(self.state, State::Ready) {
+            return self.end(EndReason::Fenced);
+        }
+        Vec::new()
+    }
+
     /// What two serial reads, guard first, say about the commit in doubt.
     fn resolve(&mut self, slot: Option<&Slot>) -> Vec<Effect> {
         let State::Resolving { doubt, guard: Some(guard), .. } = &self.state else {
@@ -337,8 +347,12 @@ impl CommitterCore {
         };
         let (doubt, guard) = (doubt.clone(), *guard);
         let n = doubt.commit.n;
-        let applied = slot.is_some_and(|slot| slot.n == n && slot.writer == self.owner);
         let still_mine = guard.owner == self.owner;
+        let is_in_slot = slot.is_some_and(|slot| slot.n == n && slot.writer == self.owner);
+        // Between the two reads another owner may have come and used the slot again: the guard
+        // that was still mine tells that the commit was applied.
+        let is_overwritten = slot.is_some_and(|slot| slot.n > n);
+        let applied = is_in_slot || still_mine && guard.head == n && is_overwritten;
         if applied {
             let mut effects = self.stored(doubt);
             if !still_mine {

@@ -28,8 +28,8 @@ use super::assembler::{AssembleError, Assembler, Piece};
 use super::link::Link;
 use super::phase::{Effect, Phase};
 use super::received::Received;
-use crate::monitor::{Child, DeathNotice, Incarnation};
-use crate::ports::{Authenticator, Identity, TokenRefused};
+use crate::monitor::DeathNotice;
+use crate::ports::{Authenticator, TokenRefused};
 use crate::session::{Attach, Drained, FromSocket, Session, Sessions, ToSocket};
 
 /// Above the sends that may wait for an answer at once; an empty mailbox takes no room.
@@ -185,7 +185,7 @@ impl Connection {
                     taken,
                 };
                 if session.try_send(attach).is_ok() && was_taken.await.is_ok() {
-                    return Ok((identity, session));
+                    return Ok(());
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -199,16 +199,10 @@ impl Connection {
         ));
     }
 
-    fn on_attached(&mut self, attached: Result<(Identity, Addr<Session>), TokenRefused>) {
+    fn on_attached(&mut self, attached: Result<(), TokenRefused>) {
         match attached {
-            Ok((_, session)) => {
-                let watcher = session.clone().recipient();
-                let child = Child::Connection(self.id);
-                self.notice = Some(DeathNotice::new(child, Incarnation(0), watcher));
-                let watched = session.clone();
-                self.link.set_orphaned(move || !watched.connected());
-                self.session = Some(session);
-            }
+            // The session's welcome says the rest, and may be here already.
+            Ok(()) => {}
             Err(refused) => {
                 let code = refused.code();
                 metrics::counter!(metric::SIGN_IN_FAILURES, "code" => code.as_str()).increment(1);
@@ -299,11 +293,14 @@ impl Handler<ToSocket> for Connection {
             return self.close(CloseCode::SlowConsumer);
         }
         match message {
-            ToSocket::Welcome(frames) => {
+            ToSocket::Welcome { frames, session, notice } => {
                 if self.phase == Phase::Verifying {
                     self.phase = Phase::Ready;
                     self.link.set_greeted();
                 }
+                let watched = session.clone();
+                self.link.set_orphaned(move || !watched.connected());
+                (self.session, self.notice) = (Some(session), Some(notice));
                 frames.iter().for_each(|frame| self.send(frame));
             }
             ToSocket::Deliver { items, skip } => {

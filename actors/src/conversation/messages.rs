@@ -71,7 +71,10 @@ pub enum ToMember {
         conversation: ConversationId,
     },
     /// A conversation was made and the user is in it.
-    Created { conversation: ConversationId, generation: u32 },
+    Created {
+        conversation: ConversationId,
+        generation: u32,
+    },
     /// The answer to a [`Submit`].
     Answered(Answered),
 }

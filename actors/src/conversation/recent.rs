@@ -40,11 +40,6 @@ impl Recent {
     }
 
     #[must_use]
-    pub fn last(&self) -> Option<&Arc<LogEntry>> {
-        self.entries.back()
-    }
-
-    #[must_use]
     pub fn get(&self, seq: Sequence) -> Option<&Arc<LogEntry>> {
         let first = self.first()?;
         let index = usize::try_from(seq.0.checked_sub(first.0)?).ok()?;

@@ -130,10 +130,16 @@ impl SequencerCore {
         }
         match found {
             Found::Absent => Decision::Append(self.allocate(draft, now_ms)),
+            // Stored for good, even where this activation has not stored that far: then another
+            // one has taken the shard over.
             Found::Stored(entry) => {
-                let known =
-                    Known { seq: entry.seq, sent_at: entry.sent_at, digest: digest(&entry.event) };
-                self.repeat(known, digest(&draft.event))
+                let (stored, repeated) = (digest(&entry.event), digest(&draft.event));
+                let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest: stored };
+                if stored == repeated {
+                    Decision::Duplicate(known)
+                } else {
+                    Decision::Reused(known)
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ use super::actor::{Link, Session};
 use super::messages::{Attach, ToSocket};
 use super::subscription::Subscription;
 use crate::conversation::Join;
+use crate::monitor::{Child, DeathNotice, Incarnation};
 use crate::ports::StoreError;
 
 /// Conversations told in one frame.
@@ -38,7 +39,15 @@ impl Handler<Attach> for Session {
         let _ = taken.send(());
         self.attaching += 1;
         let attaching = Attaching { connection, device, socket, abandoned, positions };
-        let overviews = self.context.roster.conversations_of(self.user, Some(device));
+        let (roster, user) = (self.context.roster.clone(), self.user);
+        // Written before they are shown: what a client was told never goes back.
+        let advances = self.positions.take(user);
+        let overviews = async move {
+            if !advances.is_empty() {
+                roster.advance_positions(advances).await?;
+            }
+            roster.conversations_of(user, Some(device)).await
+        };
         ctx.spawn(overviews.into_actor(self).map(move |overviews, session, ctx| {
             session.attaching -= 1;
             session.on_loaded(attaching, overviews, ctx);
@@ -80,8 +89,8 @@ impl Session {
             behind: std::collections::VecDeque::new(),
             catching_up: 0,
         });
-        let states = self.follow_all(connection, device, &positions, &overviews, ctx);
-        self.greet(connection, device, states);
+        let states = self.follow_all(connection, &positions, &overviews, ctx);
+        self.greet(connection, device, states, ctx);
         let behind: Vec<ConversationId> = self.behind(connection);
         for conversation in behind {
             self.fall_behind(connection, conversation, ctx);
@@ -92,7 +101,6 @@ impl Session {
     fn follow_all(
         &mut self,
         connection: ConnectionId,
-        device: DeviceId,
         positions: &[Position],
         overviews: &[ConversationOverview],
         ctx: &Context<Self>,
@@ -102,7 +110,7 @@ impl Session {
         let mut states = Vec::with_capacity(overviews.len());
         for overview in overviews {
             let id = overview.conversation.conversation_id;
-            let acknowledged = overview.delivered.max(self.positions.delivered_so_far(id, device));
+            let acknowledged = overview.delivered;
             let subscription =
                 self.conversations.entry(id).or_insert_with(|| Subscription::member(overview));
             subscription.head = subscription.head.max(overview.head);
@@ -114,7 +122,7 @@ impl Session {
                 generation: overview.conversation.generation,
                 head: subscription.head,
                 delivered: acknowledged.max(position.min(subscription.head)),
-                read: subscription.read,
+                read: overview.read,
             });
             self.join_if_running(id, ctx);
         }
@@ -142,6 +150,7 @@ impl Session {
         connection: ConnectionId,
         device: DeviceId,
         states: Vec<ConversationState>,
+        ctx: &Context<Self>,
     ) {
         let mut chunks = states.chunks(LIST_MAX);
         let welcome = ServerFrame::Welcome(Welcome {
@@ -158,7 +167,10 @@ impl Session {
             ServerFrame::MoreConversations(MoreConversations { conversations: chunk.to_vec() })
         });
         let frames = std::iter::once(welcome).chain(more).collect();
-        self.hand(connection, ToSocket::Welcome(frames));
+        let session = ctx.address();
+        let watcher = session.clone().recipient();
+        let notice = DeathNotice::new(Child::Connection(connection), Incarnation(0), watcher);
+        self.hand(connection, ToSocket::Welcome { frames, session, notice });
     }
 
     fn behind(&self, connection: ConnectionId) -> Vec<ConversationId> {

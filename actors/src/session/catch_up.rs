@@ -42,7 +42,7 @@ impl Session {
             return;
         }
         if cursor.sent.distance_to(head) > BEHIND_MAX {
-            cursor.sent = head;
+            cursor.move_to(head);
             return self.frame(connection, resync("too_far_behind"));
         }
         cursor.catching_up = true;
@@ -133,16 +133,18 @@ impl Session {
         let Some(cursor) = subscription.cursor(connection) else {
             return self.caught_up(connection, conversation, ctx);
         };
-        let entries = cut(page.entries);
-        let Some(last) = entries.last() else {
+        let mut entries = cut(page.entries);
+        let Some(last) = entries.last().map(|log| log.entry.seq) else {
             // The device claims more than there is: its positions are of another log.
             if cursor.sent > page.head {
-                cursor.sent = page.head;
+                cursor.move_to(page.head);
                 self.frame(connection, resync("position_beyond_head"));
             }
             return self.caught_up(connection, conversation, ctx);
         };
-        cursor.sent = last.entry.seq;
+        // What the socket was told by `accepted` is not shown again.
+        entries.retain(|log| !cursor.accepted.contains(log.entry.seq));
+        cursor.move_to(last);
         metrics::counter!(metric::CATCH_UP_PAGES).increment(1);
         self.hand(connection, ToSocket::Page { conversation, entries });
     }

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use schema::{ConnectionId, Sequence};
 
 /// What one socket was handed of one conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub connection: ConnectionId,
     /// Everything up to here was handed to the socket.
     pub sent: Sequence,
     /// Pages are on their way: live deliveries are held back until they have caught up.
     pub catching_up: bool,
+    /// Own messages above `sent` that the socket knows.
+    pub accepted: Accepted,
 }
 
 /// What a live delivery means for a socket.
@@ -28,6 +30,17 @@ pub enum Step {
 }
 
 impl Cursor {
+    #[must_use]
+    pub fn at(connection: ConnectionId, sent: Sequence) -> Self {
+        Self { connection, sent, catching_up: false, accepted: Accepted::default() }
+    }
+
+    /// Everything up to `sent` was handed to the socket.
+    pub fn move_to(&mut self, sent: Sequence) {
+        self.sent = sent;
+        self.accepted.forget(sent);
+    }
+
     /// Decides on consecutive entries `first..=last` and moves on when they are forwarded.
     pub fn on_delivery(&mut self, first: Sequence, last: Sequence) -> Step {
         if last <= self.sent {
@@ -38,7 +51,7 @@ impl Cursor {
             Step::Behind
         } else {
             let skip = usize::try_from(self.sent.0 + 1 - first.0).unwrap_or(usize::MAX);
-            self.sent = last;
+            self.move_to(last);
             Step::Forward { skip }
         }
     }
@@ -67,7 +80,9 @@ impl Accepted {
 
     /// Everything up to `sent` was handed over.
     pub fn forget(&mut self, sent: Sequence) {
-        self.above = self.above.split_off(&sent.next());
+        if !self.above.is_empty() {
+            self.above = self.above.split_off(&sent.next());
+        }
     }
 }
 
@@ -76,7 +91,8 @@ mod tests {
     use super::*;
 
     fn at(sent: u64, catching_up: bool) -> Cursor {
-        Cursor { connection: ConnectionId::from_bytes([1; 16]), sent: Sequence(sent), catching_up }
+        let cursor = Cursor::at(ConnectionId::from_bytes([1; 16]), Sequence(sent));
+        Cursor { catching_up, ..cursor }
     }
 
     fn step(cursor: &mut Cursor, first: u64, last: u64) -> Step {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use actix::{Message, Recipient};
+use actix::{Addr, Message, Recipient};
 use schema::wire::{ClientFrame, CloseCode, ErrorFrame, Position, ServerFrame};
 use schema::{ConnectionId, ConversationId, DeviceId, Sequence};
 use tokio::sync::oneshot;
 
+use super::actor::Session;
 use crate::conversation::{DeliveryItem, LogEntry};
+use crate::monitor::DeathNotice;
 
 /// A socket of this user is authenticated. Answered by a `welcome` frame through `socket`.
 #[derive(Message)]
@@ -59,11 +61,16 @@ pub struct ReadUpTo {
 }
 
 /// What a session tells a socket, in order.
-#[derive(Clone, Debug, Message)]
+#[derive(Message)]
 #[rtype(result = "()")]
 pub enum ToSocket {
-    /// The first one: from now on the socket is greeted.
-    Welcome(Vec<ServerFrame>),
+    /// The first one: from now on the socket is greeted, and `session` serves it. The notice tells
+    /// the session when the socket ends, also before it took this up.
+    Welcome {
+        frames: Vec<ServerFrame>,
+        session: Addr<Session>,
+        notice: DeathNotice,
+    },
     /// Live entries, less the first `skip`.
     Deliver {
         items: Arc<[DeliveryItem]>,

@@ -28,12 +28,6 @@ impl Positions {
         self.delivered.is_empty() && self.read.is_empty()
     }
 
-    /// What a device acknowledged here and the store may not show yet.
-    #[must_use]
-    pub fn delivered_so_far(&self, conversation: ConversationId, device: DeviceId) -> Sequence {
-        self.delivered.get(&(conversation, device)).copied().unwrap_or_default()
-    }
-
     /// Takes everything, to be written.
     pub fn take(&mut self, user_id: UserId) -> Vec<PositionAdvance> {
         let delivered = std::mem::take(&mut self.delivered).into_iter().map(

@@ -134,6 +134,10 @@ impl Session {
         }
         match result {
             Ok(submitted) => {
+                let cursor = self.conversations.get_mut(&conversation);
+                if let Some(cursor) = cursor.and_then(|it| it.cursor(connection)) {
+                    cursor.accepted.note(submitted.seq, cursor.sent);
+                }
                 let accepted = Accepted {
                     reference,
                     message_id,

@@ -65,7 +65,7 @@ impl Subscription {
         let sent = sent.max(self.visible_after);
         self.cursors.retain(|cursor| cursor.connection != connection);
         self.cursors.reserve_exact(1);
-        self.cursors.push(Cursor { connection, sent, catching_up: false });
+        self.cursors.push(Cursor::at(connection, sent));
         sent < self.head
     }
 

@@ -27,6 +27,24 @@ pub struct Address {
     pub incarnation: u64,
 }
 
+impl Address {
+    /// For the trace.
+    #[must_use]
+    pub fn brief(self) -> String {
+        let Self { child, incarnation } = self;
+        match child {
+            Child::Committer(shard) => format!("committer {shard} ({incarnation})"),
+            Child::Sequencer(id) => format!("sequencer {} ({incarnation})", short(id.0)),
+            Child::Conversation(id) => format!("conversation {} ({incarnation})", short(id.0)),
+            Child::Session(user) => format!("session {} ({incarnation})", short(user.0)),
+        }
+    }
+}
+
+fn short(id: uuid::Uuid) -> String {
+    id.simple().to_string()[..8].to_owned()
+}
+
 /// The living actors of a node.
 #[derive(Default)]
 pub struct Registry {

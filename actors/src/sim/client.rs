@@ -17,6 +17,7 @@ use super::world::{Event, World};
 const HELLO_DEADLINE_MS: u64 = 2_000;
 
 /// A message that is not acknowledged yet.
+#[derive(Debug)]
 struct Outgoing {
     draft: Draft,
     transmissions: u32,
@@ -32,6 +33,7 @@ enum Asked {
     Copy,
 }
 
+#[derive(Debug)]
 pub struct Client {
     key: ClientKey,
     pub socket: Option<u64>,

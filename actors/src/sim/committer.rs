@@ -16,6 +16,9 @@ use super::table_model::RowWrites;
 use crate::committer::core::{Effect, EndReason};
 use crate::committer::{Budget, FromCommitter, Registered, StoredEntries, event_size};
 
+/// How often a committer looks whether the shard is still its own.
+const LOOK_MS: u64 = 2_000;
+
 pub struct Committer {
     shard: u32,
     driver: Driver,
@@ -50,6 +53,15 @@ impl Committer {
     pub fn started(&mut self, ctx: &mut Context<'_>) {
         let effects = self.driver.start();
         self.carry_out(effects, ctx);
+        self.look(ctx);
+    }
+
+    /// Looks now and then whether the shard is still its own.
+    fn look(&self, ctx: &mut Context<'_>) {
+        ctx.later(LOOK_MS, Message::Committer(ToCommitter::Look));
+        if self.driver.is_ready() {
+            ctx.call(Ticket::Look, Call::Guard(self.shard));
+        }
     }
 
     pub fn handle(&mut self, message: Message, ctx: &mut Context<'_>) {
@@ -68,6 +80,8 @@ impl Committer {
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, now_ms: u64) -> Vec<Effect> {
         match (ticket, answer) {
+            (Ticket::Look, Answer::Guard(Ok(guard))) => self.driver.on_look(guard),
+            (Ticket::Look, _) => Vec::new(),
             (_, Answer::Guard(answer)) => self.driver.on_guard(answer, now_ms),
             (_, Answer::Slot(answer)) => self.driver.on_slot(answer, now_ms),
             (Ticket::Claim, Answer::Applied(answer)) => self.driver.on_claim(&answer),
@@ -81,6 +95,7 @@ impl Committer {
         let effects = match message {
             ToCommitter::Enqueue(entry) => self.driver.enqueue(entry),
             ToCommitter::Wake => self.driver.on_wake(),
+            ToCommitter::Look => return self.look(ctx),
             ToCommitter::MaterialiseDue => self.driver.on_materialise_due(),
             ToCommitter::Retire => {
                 self.is_retiring = true;

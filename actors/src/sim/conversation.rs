@@ -1,7 +1,7 @@
 //! A simulated conversation on one node: submits, delivers, repairs gaps, as the real actor does.
 //! Where its shard's owner is another node, it forwards drafts there and lives on announcements.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use schema::record::{Draft, Entry};
@@ -10,7 +10,7 @@ use schema::{ConversationId, Sequence, SequenceRange, UserId};
 
 use super::actor::{Address, Child, Context, Observation};
 use super::conversation_route::{Forwarding, Opening, Route};
-use super::message::{Answered, Item, Message, Reply, ToCommitter, ToConversation};
+use super::message::{Answered, Message, Reply, ToCommitter, ToConversation};
 use super::message::{ToSequencer, ToSession};
 use super::mutants::Mutant;
 use super::range_reads::{RangeReads, Then};
@@ -53,8 +53,8 @@ pub struct Conversation {
     last_token: u64,
     reads: RangeReads,
     pub(super) forwarding: Forwarding,
-    /// Accepted here before the entry came: whose it is.
-    origins: BTreeMap<Sequence, u64>,
+    /// Numbers above the head whose senders were told already.
+    pub(super) accepted: BTreeSet<Sequence>,
     /// The last number that the present sequencer said is stored.
     stored: Sequence,
     is_tick_armed: bool,
@@ -79,7 +79,7 @@ impl Conversation {
             last_token: 0,
             reads: RangeReads::default(),
             forwarding: Forwarding::default(),
-            origins: BTreeMap::new(),
+            accepted: BTreeSet::new(),
             stored: Sequence::START,
             is_tick_armed: false,
         }
@@ -161,7 +161,7 @@ impl Conversation {
             ToConversation::Settled { up_to } => {
                 ctx.observe(Observation::Settled { conversation: self.id, up_to });
             }
-            ToConversation::Announced(entries) => self.arrive(&entries, &[], ctx),
+            ToConversation::Announced(entries) => self.arrive(&entries, ctx),
             ToConversation::Head(head) => self.hear_of(head, ctx),
             ToConversation::RouteChanged => self.follow_hint(ctx),
             ToConversation::Forwarded { token, result } => {
@@ -204,7 +204,7 @@ impl Conversation {
         if self.is_loaded {
             let news: Arc<[Entry]> =
                 opened.recent.iter().filter(|it| it.seq > self.head).cloned().collect();
-            self.arrive(&news, &[], ctx);
+            self.arrive(&news, ctx);
             return self.ask_again(ctx);
         }
         self.is_loaded = true;
@@ -305,37 +305,27 @@ impl Conversation {
         ctx: &mut Context<'_>,
     ) {
         self.stored = entries.last().map_or(self.stored, |last| last.seq);
-        let mut origins = Vec::new();
-        for answer in answers.iter().filter(|answer| !answer.duplicate) {
-            let reply = self.pending.get(&answer.token).map(|waiting| &waiting.reply);
-            if let Some(Reply::Session { socket, .. }) = reply {
-                origins.push((answer.known.seq, *socket));
-            }
-        }
         for &sequencer::Answer { token, known, duplicate } in answers {
             let (seq, sent_at) = (known.seq, known.sent_at);
+            // What was delivered before it was accepted is not delivered in place of it.
+            let duplicate = duplicate || seq <= self.head;
             self.answer(token, Ok(Submitted { seq, sent_at, duplicate }), ctx);
         }
-        self.arrive(entries, &origins, ctx);
+        self.arrive(entries, ctx);
     }
 
     /// Entries came from the sequencer, another node or a repair: deliver them if they are next.
-    pub(super) fn arrive(
-        &mut self,
-        entries: &[Entry],
-        origins: &[(Sequence, u64)],
-        ctx: &mut Context<'_>,
-    ) {
+    pub(super) fn arrive(&mut self, entries: &[Entry], ctx: &mut Context<'_>) {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
         match judge(self.head, first.seq, last.seq) {
             Arrival::Old => {}
             Arrival::Next { skip } => {
                 let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-                self.deliver(&entries[skip..], origins, ctx);
+                self.deliver(&entries[skip..], ctx);
             }
             Arrival::Gap(_) if ctx.mutant == Mutant::DeliverOverGaps => {
                 self.recent = Recent::default();
-                self.deliver(entries, origins, ctx);
+                self.deliver(entries, ctx);
             }
             Arrival::Gap(missing) => self.repair(SequenceRange::new(missing.first, last.seq), ctx),
         }
@@ -353,28 +343,25 @@ impl Conversation {
         self.read_range(range, Then::Repair, ctx);
     }
 
-    fn deliver(&mut self, entries: &[Entry], origins: &[(Sequence, u64)], ctx: &mut Context<'_>) {
-        let mut items = Vec::with_capacity(entries.len());
+    fn deliver(&mut self, entries: &[Entry], ctx: &mut Context<'_>) {
         for entry in entries {
             self.head = entry.seq;
             self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
-            let told = origins.iter().find(|(seq, _)| *seq == entry.seq).map(|(_, socket)| *socket);
-            let origin = told.or_else(|| self.origins.remove(&entry.seq));
-            let origin = origin.or_else(|| self.answer_by_entry(entry, ctx));
-            items.push(Item { entry: entry.clone(), origin });
+            self.answer_by_entry(entry, ctx);
         }
-        let items: Arc<[Item]> = items.into();
+        self.accepted = self.accepted.split_off(&self.head.next());
+        let entries: Arc<[Entry]> = entries.into();
         let conversation = self.id;
         self.listeners.retain(|_, session| {
-            let deliver = ToSession::Deliver { conversation, items: items.clone() };
+            let deliver = ToSession::Deliver { conversation, entries: entries.clone() };
             ctx.tell(*session, Message::Session(deliver))
         });
     }
 
     /// A forwarded draft's own entry overtook the owner's answer: it is the answer.
-    fn answer_by_entry(&mut self, entry: &Entry, ctx: &mut Context<'_>) -> Option<u64> {
+    fn answer_by_entry(&mut self, entry: &Entry, ctx: &mut Context<'_>) {
         if !matches!(self.route, Route::Elsewhere(_)) {
-            return None;
+            return;
         }
         let is_its = |waiting: &Waiting| {
             (waiting.draft.sender_id, waiting.draft.message_id)
@@ -383,24 +370,11 @@ impl Conversation {
         };
         let tokens: Vec<u64> =
             self.pending.iter().filter(|(_, it)| is_its(it)).map(|(token, _)| *token).collect();
-        let mut origin = None;
+        let mut duplicate = self.accepted.contains(&entry.seq);
         for token in tokens {
-            let reply = self.pending.get(&token).map(|waiting| waiting.reply.clone());
-            let duplicate = origin.is_some();
-            if let (None, Some(Reply::Session { socket, .. })) = (origin, reply) {
-                origin = Some(socket);
-            }
             let submitted = Submitted { seq: entry.seq, sent_at: entry.sent_at, duplicate };
             self.answer(token, Ok(submitted), ctx);
-        }
-        origin
-    }
-
-    /// The owner accepted a draft whose entry has not come yet.
-    pub(super) fn note_origin(&mut self, token: u64, seq: Sequence) {
-        let reply = self.pending.get(&token).map(|waiting| &waiting.reply);
-        if let (Some(Reply::Session { socket, .. }), true) = (reply, seq > self.head) {
-            self.origins.insert(seq, *socket);
+            duplicate = true;
         }
     }
 
@@ -426,14 +400,14 @@ impl Conversation {
         self.arm_tick(ctx);
     }
 
-    /// Announces the head from the shard's owner; reads it from the store elsewhere.
+    /// Announces the head from the shard's owner, and reads it from the store: an owner that has
+    /// nothing to commit does not notice that it is none any more.
     fn beat(&mut self, ctx: &mut Context<'_>) {
         ctx.later(BEAT_MS, Message::Conversation(ToConversation::Beat));
         if matches!(self.route, Route::Here(_)) {
             ctx.announce_head(self.id, self.head);
-        } else {
-            ctx.call(Ticket::Poll, Call::Head(self.id));
         }
+        ctx.call(Ticket::Poll, Call::Head(self.id));
     }
 
     fn unload(&self, ctx: &mut Context<'_>) {
@@ -477,7 +451,7 @@ impl Conversation {
 
     fn after_read(&mut self, then: Then, entries: Option<Vec<Entry>>, ctx: &mut Context<'_>) {
         match then {
-            Then::Repair => self.arrive(&entries.unwrap_or_default(), &[], ctx),
+            Then::Repair => self.arrive(&entries.unwrap_or_default(), ctx),
             Then::Page { session, socket, head } => {
                 let page = entries.map(|entries| (entries, head));
                 let conversation = self.id;

@@ -191,7 +191,7 @@ impl Conversation {
             }
             Route::Elsewhere(_) => {
                 self.forwarding.unanswered.clear();
-                self.send_batch(true, ctx);
+                self.send_batch(ctx);
             }
             Route::Nowhere => {}
         }
@@ -202,11 +202,11 @@ impl Conversation {
         let pending = &self.pending;
         self.forwarding.unanswered.retain(|token| pending.contains_key(token));
         if self.forwarding.unanswered.is_empty() {
-            self.send_batch(false, ctx);
+            self.send_batch(ctx);
         }
     }
 
-    fn send_batch(&mut self, is_again: bool, ctx: &mut Context<'_>) {
+    fn send_batch(&mut self, ctx: &mut Context<'_>) {
         let Route::Elsewhere(owner) = self.route else { return };
         if self.pending.is_empty() {
             return;
@@ -214,10 +214,10 @@ impl Conversation {
         self.forwarding.batch += 1;
         let batch = self.forwarding.batch;
         self.forwarding.unanswered = self.pending.keys().copied().collect();
-        let draft = |waiting: &super::conversation::Waiting| Draft {
-            retry: is_again || waiting.draft.retry,
-            ..waiting.draft.clone()
-        };
+        // The frame may arrive late and twice, long after the next one was answered: whoever numbers
+        // it must look, whatever the clocks say.
+        let draft =
+            |waiting: &super::conversation::Waiting| Draft { retry: true, ..waiting.draft.clone() };
         let drafts = self.pending.iter().map(|(token, it)| (*token, draft(it))).collect();
         let (node, asker, conversation) = (ctx.node, ctx.me, self.id);
         let frame = BusFrame::Forward { node, asker, conversation, batch, drafts };
@@ -235,10 +235,13 @@ impl Conversation {
         if !matches!(self.route, Route::Elsewhere(_)) || !self.pending.contains_key(&token) {
             return;
         }
-        if let Ok(submitted) = &result
-            && !submitted.duplicate
-        {
-            self.note_origin(token, submitted.seq);
+        let result = result.map(|submitted| {
+            // What was delivered before it was accepted is not delivered in place of it.
+            let duplicate = submitted.duplicate || submitted.seq <= self.head;
+            Submitted { duplicate, ..submitted }
+        });
+        if let Ok(Submitted { seq, duplicate: false, .. }) = result {
+            self.accepted.insert(seq);
         }
         self.answer(token, result, ctx);
         self.forward(ctx);

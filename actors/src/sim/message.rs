@@ -31,6 +31,7 @@ pub enum ToCommitter {
     WhenMaterialised { asker: Address, up_to: Sequence },
     Retire,
     Wake,
+    Look,
     MaterialiseDue,
 }
 
@@ -139,21 +140,13 @@ pub enum ToSession {
     Attach { socket: u64, positions: Vec<(ConversationId, Sequence)> },
     Detach { socket: u64 },
     Send { socket: u64, reference: u64, draft: Draft },
-    Deliver { conversation: ConversationId, items: Arc<[Item]> },
+    Deliver { conversation: ConversationId, entries: Arc<[Entry]> },
     Joined { conversation: ConversationId, head: Sequence },
     Answered(Answered),
     Page { socket: u64, conversation: ConversationId, page: Option<(Vec<Entry>, Sequence)> },
     Drained { socket: u64, conversation: ConversationId },
     ReadPage { socket: u64, conversation: ConversationId },
     Deadlines,
-}
-
-/// One entry on its way to a session.
-#[derive(Clone, Debug)]
-pub struct Item {
-    pub entry: Entry,
-    /// The socket that sent it: it gets `accepted` in place of the entry.
-    pub origin: Option<u64>,
 }
 
 #[derive(Clone, Debug)]

@@ -159,6 +159,10 @@ impl Driver {
         self.changed(effects)
     }
 
+    pub fn on_look(&mut self, guard: Option<Guard>) -> Vec<Effect> {
+        self.core.on_look(guard)
+    }
+
     pub fn on_claim(&mut self, answer: &Result<Applied, RingError>) -> Vec<Effect> {
         self.core.on_claim(answer)
     }

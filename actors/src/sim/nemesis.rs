@@ -135,7 +135,7 @@ impl World {
         self.trace.line(self.queue.now_ms(), || format!("node {node} goes on"));
         self.nodes[node].state = NodeState::Up;
         for event in std::mem::take(&mut self.nodes[node].backlog) {
-            self.queue.push(0, event);
+            self.happen(event);
         }
     }
 
@@ -254,11 +254,23 @@ impl World {
     /// Everything is acknowledged, and everyone has everything.
     pub(super) fn has_settled(&self) -> bool {
         let ids = &self.schedule.conversations;
-        let ring = &self.store.ring;
-        let is_shown = |id: &ConversationId| self.store.tables.head(*id) >= ring.last(*id);
         let has_all = |index: usize| ids.iter().all(|id| self.has_everything(index, *id));
         self.clients.iter().all(super::client::Client::is_content)
-            && ids.iter().all(is_shown)
+            && ids.iter().all(|id| self.is_shown(*id))
             && (0..self.clients.len()).all(has_all)
+    }
+
+    /// The readers' tables reach as far as the log.
+    fn is_shown(&self, id: ConversationId) -> bool {
+        self.store.tables.head(id) >= self.store.ring.last(id)
+    }
+
+    /// What keeps a run from being settled, for people.
+    pub(super) fn waits_for(&self) -> String {
+        let clients = self.clients.iter().enumerate().filter(|(_, client)| !client.is_content());
+        let clients = clients.map(|(index, client)| format!("client {index}: {client:?}"));
+        let ids = self.schedule.conversations.iter().filter(|id| !self.is_shown(**id));
+        let tables = ids.map(|id| format!("tables of {id}"));
+        clients.chain(tables).collect::<Vec<String>>().join("; ")
     }
 }

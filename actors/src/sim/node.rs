@@ -99,6 +99,11 @@ impl World {
 
     /// Lets an actor handle a message; one that is gone bounces what can be bounced.
     pub(super) fn dispatch(&mut self, node: usize, to: Address, message: Message) {
+        self.trace.line(self.queue.now_ms(), || {
+            let mut text = format!("node {node}: {} hears {message:?}", to.brief());
+            text.truncate(300);
+            text
+        });
         let bounced = message.bounced(to);
         let handled = self.with_actor(node, to, |actor, ctx| match actor {
             Actor::Committer(actor) => actor.handle(message, ctx),
@@ -171,7 +176,7 @@ impl World {
     }
 
     fn start(&mut self, node: usize, address: Address) {
-        self.trace.line(self.queue.now_ms(), || format!("node {node}: {address:?} starts"));
+        self.trace.line(self.queue.now_ms(), || format!("node {node}: {} starts", address.brief()));
         let actor = self.new_actor(node, address);
         self.nodes[node].actors.insert(address.child, (address.incarnation, actor));
         let waiting = std::mem::take(&mut self.actions);
@@ -208,7 +213,8 @@ impl World {
             return;
         }
         self.trace.line(self.queue.now_ms(), || {
-            format!("node {node}: {address:?} {}", if has_panicked { "panics" } else { "stops" })
+            let how = if has_panicked { "panics" } else { "stops" };
+            format!("node {node}: {} {how}", address.brief())
         });
         self.nodes[node].registry.remove(address);
         let waiting = std::mem::take(&mut self.actions);

@@ -45,7 +45,9 @@ pub enum Finding {
         code: ErrorCode,
     },
     /// Not everyone had everything long after the last fault.
-    NeverSettled,
+    NeverSettled {
+        waits_for: String,
+    },
     /// A core met what it holds to be impossible.
     Panicked(String),
 }
@@ -62,7 +64,7 @@ impl Finding {
             Self::ReuseAccepted { .. } => "reuse_accepted",
             Self::ReuseMisnumbered { .. } => "reuse_misnumbered",
             Self::WronglyRefused { .. } => "wrongly_refused",
-            Self::NeverSettled => "never_settled",
+            Self::NeverSettled { .. } => "never_settled",
             Self::Panicked(_) => "panicked",
         }
     }
@@ -131,7 +133,8 @@ impl World {
     /// Holds what clients saw, what the tables show and what was committed against each other.
     pub(super) fn judge(mut self, has_settled: bool) -> Report {
         if !has_settled {
-            self.findings.push(Finding::NeverSettled);
+            let waits_for = self.waits_for();
+            self.findings.push(Finding::NeverSettled { waits_for });
         }
         for id in self.schedule.conversations.clone() {
             self.judge_tables(id, has_settled);

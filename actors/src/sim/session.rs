@@ -9,7 +9,7 @@ use schema::wire::Refusal;
 use schema::{ConnectionId, ConversationId, Sequence, UserId};
 
 use super::actor::{Action, Child, Context, Observation};
-use super::message::{Answered, Frame, Item, Message, Reply, ToConversation, ToSession};
+use super::message::{Answered, Frame, Message, Reply, ToConversation, ToSession};
 use super::mutants::Mutant;
 use crate::session::cursor::{Accepted, Cursor, Step};
 
@@ -30,8 +30,6 @@ struct Link {
 struct Subscription {
     head: Sequence,
     cursors: Vec<Cursor>,
-    /// Own messages that a socket was told of and that lie above its cursor.
-    accepted: BTreeMap<u64, Accepted>,
 }
 
 impl Subscription {
@@ -86,7 +84,9 @@ impl Session {
             ToSession::Send { socket, reference, draft } => {
                 self.send(socket, reference, draft, ctx);
             }
-            ToSession::Deliver { conversation, items } => self.deliver(conversation, &items, ctx),
+            ToSession::Deliver { conversation, entries } => {
+                self.deliver(conversation, &entries, ctx);
+            }
             ToSession::Joined { conversation, head } => self.on_head(conversation, head, ctx),
             ToSession::Answered(answered) => self.on_answered(answered, ctx),
             ToSession::Page { socket, conversation, page } => {
@@ -127,7 +127,7 @@ impl Session {
         let mut heads = Vec::new();
         for &(id, sent) in positions {
             let subscription = self.conversations.entry(id).or_default();
-            let cursor = Cursor { connection: connection(socket), sent, catching_up: false };
+            let cursor = Cursor::at(connection(socket), sent);
             subscription.cursors.push(cursor);
             heads.push((id, subscription.head));
         }
@@ -145,7 +145,6 @@ impl Session {
         self.links.retain(|link| link.socket != socket);
         for subscription in self.conversations.values_mut() {
             subscription.cursors.retain(|cursor| socket_of(cursor) != socket);
-            subscription.accepted.remove(&socket);
         }
         self.unanswered.retain(|(from, _), _| *from != socket);
         if self.links.is_empty() {
@@ -196,11 +195,10 @@ impl Session {
         match &answered.result {
             Ok(submitted) => {
                 let seq = submitted.seq;
-                if !submitted.duplicate
-                    && let Some(subscription) = self.conversations.get_mut(&conversation)
-                    && let Some(sent) = subscription.cursor(socket).map(|cursor| cursor.sent)
-                {
-                    subscription.accepted.entry(socket).or_default().note(seq, sent);
+                let subscription = self.conversations.get_mut(&conversation);
+                let cursor = subscription.and_then(|it| it.cursor(socket));
+                if let Some(cursor) = cursor.filter(|_| !submitted.duplicate) {
+                    cursor.accepted.note(seq, cursor.sent);
                 }
                 self.frame(socket, Frame::Accepted(answered), ctx);
             }
@@ -211,47 +209,32 @@ impl Session {
         }
     }
 
-    fn deliver(&mut self, id: ConversationId, items: &Arc<[Item]>, ctx: &mut Context<'_>) {
-        let (Some(first), Some(last)) = (items.first(), items.last()) else { return };
-        let (first, last) = (first.entry.seq, last.entry.seq);
+    fn deliver(&mut self, id: ConversationId, entries: &Arc<[Entry]>, ctx: &mut Context<'_>) {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
+        let (first, last) = (first.seq, last.seq);
         let Some(subscription) = self.conversations.get_mut(&id) else { return };
         subscription.head = subscription.head.max(last);
         let (mut forward, mut behind) = (Vec::new(), Vec::new());
         for cursor in &mut subscription.cursors {
+            let accepted = cursor.accepted.clone();
             match cursor.on_delivery(first, last) {
-                Step::Forward { skip } => forward.push((socket_of(cursor), skip)),
+                Step::Forward { skip } => forward.push((socket_of(cursor), skip, accepted)),
                 Step::Behind => behind.push(socket_of(cursor)),
                 Step::Drop | Step::Hold => {}
             }
         }
-        for (socket, skip) in forward {
-            let accepted = self.accepted(socket, id);
-            let others = items[skip..].iter().filter(|item| item.origin != Some(socket));
-            for item in others.filter(|item| !accepted.contains(item.entry.seq)) {
-                self.frame(socket, Frame::Entry(item.entry.clone()), ctx);
-            }
-            self.keep_accepted(socket, id, accepted, last);
+        for (socket, skip, accepted) in forward {
+            self.show(socket, &entries[skip..], &accepted, ctx);
         }
         for socket in behind {
             self.fall_behind(socket, id, ctx);
         }
     }
 
-    fn accepted(&mut self, socket: u64, id: ConversationId) -> Accepted {
-        let subscription = self.conversations.get_mut(&id);
-        subscription.and_then(|it| it.accepted.remove(&socket)).unwrap_or_default()
-    }
-
-    fn keep_accepted(
-        &mut self,
-        socket: u64,
-        id: ConversationId,
-        mut accepted: Accepted,
-        sent: Sequence,
-    ) {
-        accepted.forget(sent);
-        if let Some(subscription) = self.conversations.get_mut(&id) {
-            subscription.accepted.insert(socket, accepted);
+    /// Shows entries to a socket, less those of which `accepted` told it.
+    fn show(&self, socket: u64, entries: &[Entry], accepted: &Accepted, ctx: &mut Context<'_>) {
+        for entry in entries.iter().filter(|entry| !accepted.contains(entry.seq)) {
+            self.frame(socket, Frame::Entry(entry.clone()), ctx);
         }
     }
 
@@ -318,21 +301,20 @@ impl Session {
         };
         let Some(last) = entries.last() else {
             if cursor.sent > head {
-                cursor.sent = head;
+                // The client forgets what it was told as well.
+                *cursor = Cursor { catching_up: true, ..Cursor::at(cursor.connection, head) };
                 ctx.observe(Observation::Resync);
                 self.frame(socket, Frame::Resync { conversation: id, head }, ctx);
             }
             return self.on_empty_page(socket, id, ctx);
         };
-        let sent = last.seq;
-        cursor.sent = sent;
-        let accepted = self.accepted(socket, id);
-        for entry in entries {
-            if ctx.mutant == Mutant::PagesRepeatAccepted || !accepted.contains(entry.seq) {
-                self.frame(socket, Frame::Entry(entry), ctx);
-            }
-        }
-        self.keep_accepted(socket, id, accepted, sent);
+        let accepted = if ctx.mutant == Mutant::PagesRepeatAccepted {
+            Accepted::default()
+        } else {
+            cursor.accepted.clone()
+        };
+        cursor.move_to(last.seq);
+        self.show(socket, &entries, &accepted, ctx);
         ctx.actions.push(Action::WhenDrained { socket, conversation: id });
     }
 

@@ -63,6 +63,8 @@ impl Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ticket {
     Guard,
+    /// The guard, without need.
+    Look,
     Slot,
     Claim,
     Commit,

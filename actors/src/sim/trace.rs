@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-const LINES_MAX: usize = 4000;
+const LINES_MAX: usize = 20_000;
 
 /// Two runs of one seed have the same hash, or the simulation is not deterministic.
 #[derive(Default)]

@@ -237,7 +237,7 @@ impl World {
         self.queue.push(300, Event::Nemesis);
     }
 
-    fn happen(&mut self, event: Event) {
+    pub(super) fn happen(&mut self, event: Event) {
         if let Some(node) = event.handled_by()
             && let NodeState::Paused { .. } = self.nodes[node].state
         {

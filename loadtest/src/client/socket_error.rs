@@ -1,6 +1,6 @@
 //! Why a socket cannot be used.
 
-use schema::wire::CloseCode;
+use schema::wire::{CloseCode, ErrorFrame};
 
 /// Everything that ends a client's socket.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,8 @@ pub enum SocketError {
     Protocol(String),
     #[error("the server sent what is no frame of the protocol: {0}")]
     Frame(String),
+    #[error("refused by the server: {0:?}")]
+    Refused(ErrorFrame),
     #[error("no {what} within {waited_ms} ms")]
     Timeout { what: &'static str, waited_ms: u64 },
 }
@@ -32,6 +34,7 @@ impl SocketError {
                     .any(|known| known.code() == *code && !known.client_should_reconnect());
                 !is_final && !(4500..5000).contains(code)
             }
+            Self::Refused(error) => error.temporary,
             Self::Protocol(_) | Self::Frame(_) => false,
             Self::Io(_) | Self::Handshake(_) | Self::Ended | Self::Timeout { .. } => true,
         }

@@ -235,7 +235,7 @@ async fn wait_for(
             match socket.receive().await? {
                 frame if is_it(&frame) => return Ok(()),
                 ServerFrame::Error(error) => {
-                    return Err(SocketError::Frame(format!("{error:?}")));
+                    return Err(SocketError::Refused(error));
                 }
                 _ => {}
             }

@@ -76,7 +76,7 @@ impl Reader {
     pub fn accept(&mut self, seq: Sequence, duplicate: bool) -> Result<(), DeliveryFault> {
         self.started = true;
         if seq > self.position {
-            if duplicate || seq > self.position.next() {
+            if duplicate {
                 self.tolerated.insert(seq);
             }
             self.ahead.insert(seq);

@@ -119,12 +119,11 @@ impl Pair {
         let sent_at = Instant::now();
         self.sender.facts.push(Fact::Send { message_id, number });
         self.sender.socket.send(self.template.fill(message_id, number)).await?;
-        let (accepted, delivered) = tokio::join!(
+        // A refusal of one side ends the wait of the other.
+        let (accepted_at, (seq, delivered_at)) = tokio::try_join!(
             self.sender.accepted(id, Template::reference_of(number)),
             self.receiver.delivered(id, message_id),
-        );
-        let ((), accepted_at) = accepted?;
-        let (seq, delivered_at) = delivered?;
+        )?;
         if number.is_multiple_of(self.ack_every) {
             let ack = ClientFrame::Ack(Ack { conversation_id: id, seq });
             let payload = codec::encode(Encoding::MessagePack, &ack);
@@ -142,11 +141,11 @@ impl End {
         &mut self,
         id: ConversationId,
         reference: u64,
-    ) -> Result<((), Instant), SocketError> {
+    ) -> Result<Instant, SocketError> {
         loop {
             match self.next(id).await? {
                 ServerFrame::Accepted(accepted) if accepted.reference == reference => {
-                    return Ok(((), Instant::now()));
+                    return Ok(Instant::now());
                 }
                 _ => {}
             }
@@ -186,7 +185,7 @@ impl End {
             ServerFrame::NewMessage(message) => LogFrame::NewMessage(message),
             ServerFrame::MembersChanged(change) => LogFrame::MembersChanged(change),
             ServerFrame::ConversationChanged(change) => LogFrame::ConversationChanged(change),
-            ServerFrame::Error(error) => return Err(SocketError::Frame(format!("{error:?}"))),
+            ServerFrame::Error(error) => return Err(SocketError::Refused(error)),
             other => return Ok(other),
         };
         if entry.conversation_id() == id {

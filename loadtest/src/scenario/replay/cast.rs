@@ -219,7 +219,7 @@ impl PageReader<'_> {
                 match socket.receive().await? {
                     ServerFrame::History(page) => return Ok(page),
                     ServerFrame::Error(error) => {
-                        return Err(SocketError::Frame(format!("{error:?}")));
+                        return Err(SocketError::Refused(error));
                     }
                     _ => {}
                 }

@@ -71,7 +71,7 @@ pub struct FileFigures {
 /// Resets come at most this long after the frame is written.
 const CUT_DELAY_US_MAX: u64 = 3_000;
 /// A kill comes at most this long after its line was handed over.
-const KILL_DELAY_US_MAX: u64 = 5_000;
+const KILL_DELAY_US_MAX: u64 = 2_000;
 
 /// Runs the scenario.
 ///
