@@ -371,6 +371,9 @@ impl Conversation {
         let tokens: Vec<u64> =
             self.pending.iter().filter(|(_, it)| is_its(it)).map(|(token, _)| *token).collect();
         let mut duplicate = self.accepted.contains(&entry.seq);
+        if let Some(first) = tokens.first() {
+            self.give_up_before(*first, ctx);
+        }
         for token in tokens {
             let submitted = Submitted { seq: entry.seq, sent_at: entry.sent_at, duplicate };
             self.answer(token, Ok(submitted), ctx);

@@ -240,11 +240,23 @@ impl Conversation {
             let duplicate = submitted.duplicate || submitted.seq <= self.head;
             Submitted { duplicate, ..submitted }
         });
-        if let Ok(Submitted { seq, duplicate: false, .. }) = result {
+        if let Ok(Submitted { seq, .. }) = result {
             self.accepted.insert(seq);
+            self.give_up_before(token, ctx);
         }
         self.answer(token, result, ctx);
         self.forward(ctx);
+    }
+
+    /// A draft was accepted: those of its sender that came before it and were not may not be asked
+    /// for again, or they would come after it unseen. Their client sends them again.
+    pub(super) fn give_up_before(&mut self, token: u64, ctx: &mut Context<'_>) {
+        let Some(sender) = self.pending.get(&token).map(|it| it.draft.sender_id) else { return };
+        let earlier = self.pending.range(..token).filter(|(_, it)| it.draft.sender_id == sender);
+        let earlier: Vec<u64> = earlier.map(|(token, _)| *token).collect();
+        for token in earlier {
+            self.answer(token, Err(Refusal::retry_later("a later one was stored")), ctx);
+        }
     }
 
     /// Who was asked does not own the shard: the next one is asked a little later.
