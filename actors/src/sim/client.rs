@@ -87,8 +87,9 @@ impl World {
         let mut positions = Vec::new();
         for &id in &self.schedule.conversations {
             let mut position = self.history.position(key, id);
-            if is_forgetful {
-                position = position.back(self.random.between(0, 5));
+            if is_forgetful && position > Sequence::START {
+                position = position.back(self.random.between(1, 5));
+                self.strikes.strike(FaultClass::OldPosition);
             }
             positions.push((id, position));
         }

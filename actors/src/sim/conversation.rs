@@ -1,7 +1,7 @@
 //! A simulated conversation on one node: submits, delivers, repairs gaps, as the real actor does.
 //! Where its shard's owner is another node, it forwards drafts there and lives on announcements.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use schema::record::{Draft, Entry};
@@ -53,8 +53,6 @@ pub struct Conversation {
     last_token: u64,
     reads: RangeReads,
     pub(super) forwarding: Forwarding,
-    /// Numbers above the head whose senders were told already.
-    pub(super) accepted: BTreeSet<Sequence>,
     /// The last number that the present sequencer said is stored.
     stored: Sequence,
     is_tick_armed: bool,
@@ -79,7 +77,6 @@ impl Conversation {
             last_token: 0,
             reads: RangeReads::default(),
             forwarding: Forwarding::default(),
-            accepted: BTreeSet::new(),
             stored: Sequence::START,
             is_tick_armed: false,
         }
@@ -111,7 +108,7 @@ impl Conversation {
             _ => false,
         };
         if self.opening.is_some() && !for_opening {
-            return self.held.push_back(message);
+            return self.hold(message);
         }
         self.take(message, ctx);
         while self.opening.is_none()
@@ -119,6 +116,15 @@ impl Conversation {
         {
             self.take(message, ctx);
         }
+    }
+
+    /// A draft that came before its sequencer may have been stored by another owner since, when its
+    /// client sent it again elsewhere: the sequencer must look.
+    fn hold(&mut self, mut message: Message) {
+        if let Message::Conversation(ToConversation::Submit { draft, .. }) = &mut message {
+            draft.retry = true;
+        }
+        self.held.push_back(message);
     }
 
     fn take(&mut self, message: Message, ctx: &mut Context<'_>) {
@@ -307,8 +313,6 @@ impl Conversation {
         self.stored = entries.last().map_or(self.stored, |last| last.seq);
         for &sequencer::Answer { token, known, duplicate } in answers {
             let (seq, sent_at) = (known.seq, known.sent_at);
-            // What was delivered before it was accepted is not delivered in place of it.
-            let duplicate = duplicate || seq <= self.head;
             self.answer(token, Ok(Submitted { seq, sent_at, duplicate }), ctx);
         }
         self.arrive(entries, ctx);
@@ -349,7 +353,6 @@ impl Conversation {
             self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
             self.answer_by_entry(entry, ctx);
         }
-        self.accepted = self.accepted.split_off(&self.head.next());
         let entries: Arc<[Entry]> = entries.into();
         let conversation = self.id;
         self.listeners.retain(|_, session| {
@@ -370,7 +373,7 @@ impl Conversation {
         };
         let tokens: Vec<u64> =
             self.pending.iter().filter(|(_, it)| is_its(it)).map(|(token, _)| *token).collect();
-        let mut duplicate = self.accepted.contains(&entry.seq);
+        let mut duplicate = false;
         if let Some(first) = tokens.first() {
             self.give_up_before(*first, ctx);
         }

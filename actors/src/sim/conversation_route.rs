@@ -235,13 +235,7 @@ impl Conversation {
         if !matches!(self.route, Route::Elsewhere(_)) || !self.pending.contains_key(&token) {
             return;
         }
-        let result = result.map(|submitted| {
-            // What was delivered before it was accepted is not delivered in place of it.
-            let duplicate = submitted.duplicate || submitted.seq <= self.head;
-            Submitted { duplicate, ..submitted }
-        });
-        if let Ok(Submitted { seq, .. }) = result {
-            self.accepted.insert(seq);
+        if result.is_ok() {
             self.give_up_before(token, ctx);
         }
         self.answer(token, result, ctx);

@@ -187,17 +187,18 @@ impl Session {
         self.arm_deadline(ctx);
     }
 
-    fn on_answered(&mut self, answered: Answered, ctx: &mut Context<'_>) {
+    fn on_answered(&mut self, mut answered: Answered, ctx: &mut Context<'_>) {
         let Answered { socket, reference, conversation, .. } = answered;
         if self.unanswered.remove(&(socket, reference)).is_none() {
             return;
         }
-        match &answered.result {
+        match &mut answered.result {
             Ok(submitted) => {
-                let seq = submitted.seq;
                 let subscription = self.conversations.get_mut(&conversation);
-                let cursor = subscription.and_then(|it| it.cursor(socket));
-                if let Some(cursor) = cursor.filter(|_| !submitted.duplicate) {
+                if let Some(cursor) = subscription.and_then(|it| it.cursor(socket)) {
+                    // What a socket was shown or told already, it is not told as something new.
+                    let seq = submitted.seq;
+                    submitted.duplicate |= seq <= cursor.sent || cursor.accepted.contains(seq);
                     cursor.accepted.note(seq, cursor.sent);
                 }
                 self.frame(socket, Frame::Accepted(answered), ctx);

@@ -131,3 +131,40 @@ fn a_seed_gives_the_same_run_every_time() {
         (0..50).map(|seed| run(seed, Mutant::None, false).trace_hash).collect();
     assert_eq!(hashes.len(), 50);
 }
+
+/// Runs a mutant until it is caught; returns after how many seeds, and by what.
+fn hunt(mutant: Mutant) -> Option<(u64, Vec<String>)> {
+    (0..MUTANT_SEEDS).find_map(|seed| {
+        let findings = match try_run(seed, mutant) {
+            Ok(report) => report.findings,
+            Err(panic) => vec![panic],
+        };
+        let names: Vec<String> = findings.iter().map(|it| it.name().to_owned()).collect();
+        (!names.is_empty()).then_some((seed + 1, names))
+    })
+}
+
+#[test]
+fn every_mutant_is_caught() {
+    for &mutant in Mutant::ALL {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut first = None;
+        let mut caught = 0;
+        for seed in 0..setting("SIM_MUTANT_SEEDS", 300) {
+            let findings = match try_run(seed, mutant) {
+                Ok(report) => report.findings,
+                Err(panic) => vec![panic],
+            };
+            if !findings.is_empty() {
+                first.get_or_insert(seed + 1);
+                caught += 1;
+            }
+            let names: std::collections::BTreeSet<&str> =
+                findings.iter().map(|it| it.name()).collect();
+            for name in names {
+                *counts.entry(name).or_default() += 1;
+            }
+        }
+        println!("{mutant:?}: first after {first:?}, caught in {caught}: {counts:?}");
+    }
+}

@@ -4,6 +4,8 @@
 //! dead actor's state is gone, and the next life starts from the store.
 
 mod actor;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use actor::Supervisor;
