@@ -16,7 +16,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(add_members).service(remove_members);
 }
 
-/// Adds members, or changes the roles of those who are in.
+/// Adds members.
 #[utoipa::path(
     tag = "conversations", params(("id" = ConversationId, Path)),
     request_body = AddMembersRequest,

@@ -12,7 +12,7 @@ pub struct LimitsConfig {
     pub sends_per_second: u32,
     /// Sends of one user that may come at once.
     pub sends_burst: u32,
-    /// Sign-ins and token refreshes from one address, per minute.
+    /// Sign-ins from one address, per minute.
     pub sign_ins_per_minute: u32,
     /// Sign-ins to one user name, per minute.
     pub sign_ins_per_user_per_minute: u32,

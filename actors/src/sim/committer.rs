@@ -50,6 +50,13 @@ impl Committer {
         }
     }
 
+    /// Room is taken though nothing is under way.
+    #[must_use]
+    pub fn leaks_room(&self) -> bool {
+        let is_taken = format!("{:?}", self.budget) != format!("{:?}", Budget::new());
+        self.driver.is_quiet() && is_taken
+    }
+
     pub fn started(&mut self, ctx: &mut Context<'_>) {
         let effects = self.driver.start();
         self.carry_out(effects, ctx);

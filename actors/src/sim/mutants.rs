@@ -39,7 +39,7 @@ pub enum Mutant {
     NumbersContinueAfterFence,
     /// Looked-up drafts are numbered in the order of the store's answers.
     LookUpsOvertake,
-    /// A conversation delivers what comes, whatever is missing before it.
+    /// Conversations and sockets take what comes, whatever is missing before it.
     DeliverOverGaps,
     /// Pages show a socket its own accepted messages again.
     PagesRepeatAccepted,

@@ -8,6 +8,7 @@ use schema::wire::ErrorCode;
 use schema::{ConversationId, MessageId, Sequence};
 
 use super::faults::Strikes;
+use super::node::Actor;
 use super::world::World;
 
 /// Something that must not be.
@@ -44,6 +45,8 @@ pub enum Finding {
     WronglyRefused {
         code: ErrorCode,
     },
+    /// A committer's budget for entries under way is not given back.
+    RoomLeaked,
     /// Not everyone had everything long after the last fault.
     NeverSettled {
         waits_for: String,
@@ -64,6 +67,7 @@ impl Finding {
             Self::ReuseAccepted { .. } => "reuse_accepted",
             Self::ReuseMisnumbered { .. } => "reuse_misnumbered",
             Self::WronglyRefused { .. } => "wrongly_refused",
+            Self::RoomLeaked => "room_leaked",
             Self::NeverSettled { .. } => "never_settled",
             Self::Panicked(_) => "panicked",
         }
@@ -135,6 +139,11 @@ impl World {
         if !has_settled {
             let waits_for = self.waits_for();
             self.findings.push(Finding::NeverSettled { waits_for });
+        }
+        let actors = self.nodes.iter().flat_map(|node| node.actors.values());
+        let leaks = |actor: &Actor| matches!(actor, Actor::Committer(it) if it.leaks_room());
+        if has_settled && actors.into_iter().any(|(_, actor)| leaks(actor)) {
+            self.findings.push(Finding::RoomLeaked);
         }
         for id in self.schedule.conversations.clone() {
             self.judge_tables(id, has_settled);

@@ -22,10 +22,35 @@ struct Running {
     budget: Arc<Budget>,
 }
 
-#[derive(Clone, Debug)]
+/// Room in the committer's budget: given back unless its entry goes to the committer, who then
+/// gives it back. Also when the sequencer dies.
+struct Room {
+    budget: Arc<Budget>,
+    bytes: usize,
+    is_handed_on: bool,
+}
+
+impl Room {
+    fn acquire(budget: &Arc<Budget>, draft: &Draft) -> Option<Self> {
+        let bytes = event_size(&draft.event);
+        let room = || Self { budget: budget.clone(), bytes, is_handed_on: false };
+        budget.acquire(bytes).then(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if !self.is_handed_on {
+            self.budget.release(self.bytes);
+        }
+    }
+}
+
 struct Append {
     draft: Arc<Draft>,
     token: u64,
+    /// From when it has its turn.
+    room: Option<Room>,
 }
 
 pub struct Sequencer {
@@ -43,6 +68,11 @@ pub struct Sequencer {
     parked: Vec<Append>,
     /// Drafts in order, some of which are looked up.
     turns: Turns<Append, Result<Found, StoreError>>,
+    /// Look-ups under way, by number.
+    look_ups: BTreeMap<u64, turns::Ticket>,
+    look_ups_begun: u64,
+    /// See `Mutant::LookUpsOvertake`.
+    overtaking: BTreeMap<u64, Append>,
     unanswered: BTreeMap<Sequence, Vec<sequencer::Answer>>,
     /// Read too early: see `Mutant::StoreBeforeMemory`.
     newest: Option<(Sequence, Vec<Entry>)>,
@@ -66,6 +96,9 @@ impl Sequencer {
             early_news: Vec::new(),
             parked: Vec::new(),
             turns: Turns::default(),
+            look_ups: BTreeMap::new(),
+            look_ups_begun: 0,
+            overtaking: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             newest: None,
             kept,
@@ -114,7 +147,7 @@ impl Sequencer {
                 self.open(ctx);
             }
             Message::Sequencer(ToSequencer::Append { draft, token }) => {
-                self.append(Append { draft, token }, ctx);
+                self.append(Append { draft, token, room: None }, ctx);
             }
             Message::Sequencer(ToSequencer::StopIdle) => {
                 let is_settled = self.running.as_ref().is_none_or(|it| it.core.is_settled());
@@ -220,54 +253,65 @@ impl Sequencer {
         }
     }
 
-    fn append(&mut self, append: Append, ctx: &mut Context<'_>) {
+    fn append(&mut self, mut append: Append, ctx: &mut Context<'_>) {
         let Some(running) = &mut self.running else { return self.parked.push(append) };
-        if !running.budget.acquire(event_size(&append.draft.event)) {
+        append.room = Room::acquire(&running.budget, &append.draft);
+        if append.room.is_none() {
             let refusal = Refusal::new(ErrorCode::Overloaded, "the store is behind");
             return self.refuse(append.token, refusal, ctx);
         }
         let draft = append.draft.clone();
         let needs_look_up = running.core.needs_look_up(&draft);
+        if needs_look_up && ctx.mutant == Mutant::LookUpsOvertake {
+            self.overtaking.insert(self.look_ups_begun + 1, append);
+            return self.look_up(&draft, ctx);
+        }
         let turn = self.turns.push(append, needs_look_up);
-        if needs_look_up {
-            self.look_up(turn, &draft, ctx);
+        if needs_look_up && ctx.mutant == Mutant::NoSentIndex {
+            self.turns.answer(turn, Ok(Found::Absent));
+        } else if needs_look_up {
+            self.look_ups.insert(self.look_ups_begun + 1, turn);
+            self.look_up(&draft, ctx);
         }
         self.take_turns(ctx);
     }
 
-    fn look_up(&mut self, turn: turns::Ticket, draft: &Draft, ctx: &mut Context<'_>) {
+    fn look_up(&mut self, draft: &Draft, ctx: &mut Context<'_>) {
         ctx.observe(Observation::LookUp);
-        if ctx.mutant == Mutant::NoSentIndex {
-            return self.turns.answer(turn, Ok(Found::Absent));
-        }
+        self.look_ups_begun += 1;
         let call = Call::Sent(self.id, draft.sender_id, draft.message_id);
-        ctx.call(Ticket::LookUp(turn), call);
+        ctx.call(Ticket::LookUp(self.look_ups_begun), call);
     }
 
     /// Decides on drafts in the order they came, as far as their look-ups are answered.
     fn take_turns(&mut self, ctx: &mut Context<'_>) {
         while let Some((append, found)) = self.turns.next() {
-            let Some(running) = &mut self.running else { return };
-            let decision = match found {
-                None => running.core.submit(&append.draft, ctx.calendar_ms),
-                Some(Ok(found)) => {
-                    running.core.after_lookup(&append.draft, &found, ctx.calendar_ms)
-                }
-                Some(Err(_)) => {
-                    self.give_room_back(&append);
-                    let refusal = Refusal::retry_later("the store did not answer");
-                    self.refuse(append.token, refusal, ctx);
-                    continue;
-                }
-            };
-            self.settle(append, decision, ctx);
+            self.decide(append, found, ctx);
         }
+    }
+
+    fn decide(
+        &mut self,
+        append: Append,
+        found: Option<Result<Found, StoreError>>,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(running) = &mut self.running else { return };
+        let decision = match found {
+            None => running.core.submit(&append.draft, ctx.calendar_ms),
+            Some(Ok(found)) => running.core.after_lookup(&append.draft, &found, ctx.calendar_ms),
+            Some(Err(_)) => {
+                let refusal = Refusal::retry_later("the store did not answer");
+                return self.refuse(append.token, refusal, ctx);
+            }
+        };
+        self.settle(append, decision, ctx);
     }
 
     fn settle(&mut self, append: Append, decision: Decision, ctx: &mut Context<'_>) {
         let token = append.token;
         match decision {
-            Decision::Append(entry) => return self.enqueue(entry, token, ctx),
+            Decision::Append(entry) => self.enqueue(entry, append, ctx),
             Decision::LookUp => self.refuse(token, Refusal::retry_later("once more"), ctx),
             Decision::Duplicate(known) => self.tell(News::Duplicate { token, known }, ctx),
             Decision::Pending(known) => self.wait_for(known, token, true),
@@ -276,18 +320,15 @@ impl Sequencer {
                 self.refuse(token, refusal.with_seq(known.seq), ctx);
             }
         }
-        self.give_room_back(&append);
     }
 
-    fn give_room_back(&self, append: &Append) {
-        if let Some(running) = &self.running {
-            running.budget.release(event_size(&append.draft.event));
-        }
-    }
-
-    fn enqueue(&mut self, entry: Entry, token: u64, ctx: &mut Context<'_>) {
+    fn enqueue(&mut self, entry: Entry, append: Append, ctx: &mut Context<'_>) {
+        let Append { token, room, .. } = append;
         let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest: 0 };
         if self.tell_committer(ToCommitter::Enqueue(entry), ctx) {
+            if let Some(mut room) = room {
+                room.is_handed_on = true;
+            }
             self.wait_for(known, token, false);
         } else {
             self.running = None;
@@ -301,13 +342,13 @@ impl Sequencer {
         self.unanswered.entry(known.seq).or_default().push(answer);
     }
 
-    fn found(
-        &mut self,
-        turn: turns::Ticket,
-        found: Result<Found, StoreError>,
-        ctx: &mut Context<'_>,
-    ) {
-        self.turns.answer(turn, found);
+    fn found(&mut self, look_up: u64, found: Result<Found, StoreError>, ctx: &mut Context<'_>) {
+        if let Some(append) = self.overtaking.remove(&look_up) {
+            return self.decide(append, Some(found), ctx);
+        }
+        if let Some(turn) = self.look_ups.remove(&look_up) {
+            self.turns.answer(turn, found);
+        }
         self.take_turns(ctx);
     }
 

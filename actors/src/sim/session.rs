@@ -220,6 +220,10 @@ impl Session {
             let accepted = cursor.accepted.clone();
             match cursor.on_delivery(first, last) {
                 Step::Forward { skip } => forward.push((socket_of(cursor), skip, accepted)),
+                Step::Behind if ctx.mutant == Mutant::DeliverOverGaps => {
+                    cursor.move_to(last);
+                    forward.push((socket_of(cursor), 0, accepted));
+                }
                 Step::Behind => behind.push(socket_of(cursor)),
                 Step::Drop | Step::Hold => {}
             }

@@ -10,7 +10,6 @@ use super::random::Random;
 use super::ring_model::RingModel;
 use super::table_model::{RowWrites, TableModel};
 use crate::ports::{Applied, Commit, Guard, RingError, Slot, StoreError};
-use crate::sequencer::turns;
 
 /// A statement or read.
 #[derive(Clone, Debug)]
@@ -72,9 +71,9 @@ pub enum Ticket {
     Materialise,
     NewestHead,
     Newest(Sequence),
-    /// A draft's turn among those that wait.
-    LookUp(turns::Ticket),
-    LookUpRow(turns::Ticket),
+    /// An id is looked up: the sequencer's number of it.
+    LookUp(u64),
+    LookUpRow(u64),
     Range(SequenceRange),
     Poll,
 }

@@ -24,6 +24,8 @@ const CALENDAR_START_MS: i64 = 1_800_000_000_000;
 /// Everything is to be settled this long after the last fault.
 const SETTLE_MS_MAX: u64 = 120_000;
 const LOOK_MS: u64 = 200;
+/// Settled for so many looks: what is still under way has come by then.
+const QUIET_LOOKS: u32 = 8;
 /// A run of more events goes in circles.
 const EVENTS_MAX: u64 = 200_000;
 
@@ -170,6 +172,7 @@ pub struct World {
     pub(super) trace: Trace,
     /// Faults strike and clients have something new to say.
     pub(super) is_active: bool,
+    quiet_looks: u32,
     is_settled: bool,
 }
 
@@ -199,6 +202,7 @@ impl World {
             findings: Vec::new(),
             trace: Trace::new(with_text),
             is_active: true,
+            quiet_looks: 0,
             is_settled: false,
             schedule,
         }
@@ -299,7 +303,9 @@ impl World {
         if self.is_active && self.queue.now_ms() >= self.schedule.active_ms {
             self.calm_down();
         }
-        self.is_settled = !self.is_active && self.has_settled();
+        let is_quiet = !self.is_active && self.has_settled();
+        self.quiet_looks = if is_quiet { self.quiet_looks + 1 } else { 0 };
+        self.is_settled = self.quiet_looks >= QUIET_LOOKS;
     }
 
     pub(super) fn call(&mut self, node: usize, address: Address, ticket: Ticket, call: Call) {
