@@ -17,7 +17,7 @@ pub enum Decision {
     /// The id has this number, with other content.
     Reused(Known),
     /// Memory cannot tell: look the id up in the durable index, then call
-    /// [`SequencerCore::after_lookup`].
+    /// [`SequencerCore::after_lookup`]. If that says so again, it is to be asked again later.
     LookUp,
 }
 
@@ -145,12 +145,13 @@ impl SequencerCore {
     }
 
     fn repeat(&self, known: Known, digest: u64) -> Decision {
-        if known.digest != digest {
-            Decision::Reused(known)
-        } else if known.seq <= self.stored {
-            Decision::Duplicate(known)
-        } else {
-            Decision::Pending(known)
+        let is_stored = known.seq <= self.stored;
+        match (known.digest == digest, is_stored) {
+            (true, true) => Decision::Duplicate(known),
+            (true, false) => Decision::Pending(known),
+            (false, true) => Decision::Reused(known),
+            // Its number may yet come to nothing: too early to say that the id has it.
+            (false, false) => Decision::LookUp,
         }
     }
 
@@ -221,7 +222,11 @@ mod tests {
     }
 
     fn append(core: &mut SequencerCore, draft: &Draft) -> Entry {
-        match core.submit(draft, NOW_MS) {
+        let decision = match core.submit(draft, NOW_MS) {
+            Decision::LookUp => core.after_lookup(draft, &Found::Absent, NOW_MS),
+            decided => decided,
+        };
+        match decision {
             Decision::Append(entry) => entry,
             other => panic!("{other:?}"),
         }
@@ -250,6 +255,8 @@ mod tests {
         append(&mut core, &first);
         let mut other = draft("two", NOW_MS);
         other.message_id = first.message_id;
+        assert_eq!(core.submit(&other, NOW_MS), Decision::LookUp);
+        core.on_stored(Sequence(1));
         assert!(matches!(core.submit(&other, NOW_MS), Decision::Reused(known) if known.seq.0 == 1));
     }
 
@@ -295,7 +302,7 @@ mod tests {
         assert!(core.known(first.sender_id, first.message_id).is_some());
         core.on_materialised(Sequence(9_001));
         for _ in 0..9_000 {
-            append(&mut core, &draft("more", NOW_MS));
+            append(&mut core, &draft("surely new", NOW_MS + 10 * 60_000));
         }
         assert!(core.known(first.sender_id, first.message_id).is_none());
         assert_eq!(core.submit(&first, NOW_MS), Decision::LookUp);

@@ -2,30 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use schema::checker::{ClientKey, Digest, History, Row};
+use schema::checker::{ClientKey, Digest, History};
 use schema::record::{Draft, Event as EntryEvent};
-use schema::wire::{ErrorCode, Refusal};
-use schema::{ConversationId, MessageId, Sequence};
+use schema::{MessageId, Sequence};
 
+use super::event::Event;
 use super::faults::FaultClass;
-use super::message::{Answered, Frame, text};
+use super::message::{Frame, text};
 use super::node::NodeState;
-use super::report::Finding;
 use super::schedule::ClientPlan;
-use super::world::{Event, World};
+use super::world::World;
 
 const HELLO_DEADLINE_MS: u64 = 2_000;
 
 /// A message that is not acknowledged yet.
 #[derive(Debug)]
-struct Outgoing {
-    draft: Draft,
-    transmissions: u32,
+pub(super) struct Outgoing {
+    pub(super) draft: Draft,
+    pub(super) transmissions: u32,
 }
 
 /// What an answer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+pub(super) enum Asked {
     Message(u64),
     /// A stored message's id with another content: this number must come back.
     Reused(Sequence),
@@ -35,14 +34,14 @@ enum Asked {
 
 #[derive(Debug)]
 pub struct Client {
-    key: ClientKey,
+    pub(super) key: ClientKey,
     pub socket: Option<u64>,
-    is_greeted: bool,
-    outgoing: BTreeMap<u64, Outgoing>,
+    pub(super) is_greeted: bool,
+    pub(super) outgoing: BTreeMap<u64, Outgoing>,
     messages: u64,
-    asked: BTreeMap<u64, Asked>,
+    pub(super) asked: BTreeMap<u64, Asked>,
     references: u64,
-    acked: Vec<(Draft, Sequence)>,
+    pub(super) acked: Vec<(Draft, Sequence)>,
 }
 
 impl Client {
@@ -103,7 +102,7 @@ impl World {
         let client = &mut self.clients[index];
         (client.socket, client.is_greeted) = (Some(socket), false);
         client.asked.clear();
-        self.to_node(socket, Frame::Hello { positions });
+        self.send_to_node(socket, Frame::Hello { positions });
         let deadline = Event::HelloDeadline { client: index, socket };
         self.queue.push(HELLO_DEADLINE_MS, deadline);
     }
@@ -186,7 +185,7 @@ impl World {
     }
 
     /// Sends a message for the first time or again.
-    fn transmit(&mut self, index: usize, number: u64) {
+    pub(super) fn transmit(&mut self, index: usize, number: u64) {
         let client = &mut self.clients[index];
         let Some(outgoing) = client.outgoing.get_mut(&number) else { return };
         outgoing.transmissions += 1;
@@ -223,7 +222,7 @@ impl World {
                 if *retry { " again" } else { "" }
             )
         });
-        self.to_node(socket, Frame::Send { reference, draft });
+        self.send_to_node(socket, Frame::Send { reference, draft });
     }
 
     /// Uses the id of a stored message for another content.
@@ -248,86 +247,5 @@ impl World {
             return self.client_leaves(index);
         }
         self.transmit(index, number);
-    }
-
-    /// A frame arrives at a client.
-    pub(super) fn client_hears(&mut self, index: usize, frame: Frame) {
-        let key = self.clients[index].key;
-        match frame {
-            Frame::Welcome { heads } => {
-                for (id, head) in heads {
-                    self.history.record_head(id, head);
-                }
-                self.clients[index].is_greeted = true;
-                let again: Vec<u64> = self.clients[index].outgoing.keys().copied().collect();
-                for number in again {
-                    self.transmit(index, number);
-                }
-            }
-            Frame::Entry(entry) => {
-                self.trace.fold(entry.seq.0);
-                self.trace.line(self.queue.now_ms(), || {
-                    format!("client {index} gets {} of {}", entry.seq, entry.conversation_id)
-                });
-                self.history.record_delivery(key, Row::from(&entry));
-            }
-            Frame::Accepted(answered) => self.on_accepted(index, answered),
-            Frame::Error { reference, refusal } => self.on_refused(index, reference, &refusal),
-            Frame::Resync { conversation, head } => {
-                self.history.record_start(key, conversation, head);
-            }
-            Frame::Hello { .. } | Frame::Send { .. } => {}
-        }
-    }
-
-    fn on_accepted(&mut self, index: usize, answered: Answered) {
-        let Answered { reference, conversation, message_id, result, .. } = answered;
-        let Ok(submitted) = result else { return };
-        self.trace.fold(submitted.seq.0);
-        self.trace.line(self.queue.now_ms(), || {
-            format!("client {index}: #{reference} accepted as {submitted:?}")
-        });
-        let client = &mut self.clients[index];
-        let asked = client.asked.remove(&reference);
-        if matches!(asked, Some(Asked::Reused(_))) {
-            return self.findings.push(Finding::ReuseAccepted { message_id });
-        }
-        let (seq, duplicate) = (submitted.seq, submitted.duplicate);
-        self.history.record_ack(client.key, conversation, message_id, seq, duplicate);
-        if let Some(Asked::Message(number)) = asked
-            && let Some(outgoing) = client.outgoing.remove(&number)
-        {
-            client.acked.push((outgoing.draft, seq));
-        }
-    }
-
-    fn on_refused(&mut self, index: usize, reference: u64, refusal: &Refusal) {
-        self.trace.line(self.queue.now_ms(), || {
-            format!("client {index}: #{reference} refused: {refusal}")
-        });
-        let asked = self.clients[index].asked.remove(&reference);
-        match asked {
-            Some(Asked::Reused(seq)) if refusal.code == ErrorCode::MessageIdReused => {
-                if refusal.seq != Some(seq) {
-                    self.findings.push(Finding::ReuseMisnumbered { seq, told: refusal.seq });
-                }
-            }
-            Some(Asked::Message(number)) if refusal.code.is_temporary() => {
-                let outgoing = self.clients[index].outgoing.get(&number);
-                if let Some(transmission) = outgoing.map(|it| it.transmissions) {
-                    let delay_ms = self.random.between(50, 600);
-                    let retries =
-                        Event::ClientRetries { client: index, message: number, transmission };
-                    self.queue.push(delay_ms, retries);
-                }
-            }
-            _ if refusal.code.is_temporary() => {}
-            _ => self.findings.push(Finding::WronglyRefused { code: refusal.code }),
-        }
-    }
-
-    /// Up to where the client has everything.
-    pub(super) fn has_everything(&self, index: usize, id: ConversationId) -> bool {
-        self.history.position(self.clients[index].key, id) >= self.store.ring.last(id)
     }
 }

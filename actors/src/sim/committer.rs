@@ -50,6 +50,11 @@ impl Committer {
         }
     }
 
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.driver.is_ready()
+    }
+
     /// Room is taken though nothing is under way.
     #[must_use]
     pub fn leaks_room(&self) -> bool {
@@ -60,7 +65,9 @@ impl Committer {
     pub fn started(&mut self, ctx: &mut Context<'_>) {
         let effects = self.driver.start();
         self.carry_out(effects, ctx);
-        self.look(ctx);
+        if !ctx.schedule.is_embedded {
+            self.look(ctx);
+        }
     }
 
     /// Looks now and then whether the shard is still its own.
@@ -225,7 +232,12 @@ impl Committer {
         }
     }
 
-    fn tell(&mut self, conversation: ConversationId, news: FromCommitter, ctx: &mut Context<'_>) {
+    pub(super) fn tell(
+        &mut self,
+        conversation: ConversationId,
+        news: FromCommitter,
+        ctx: &mut Context<'_>,
+    ) {
         let Some(&sequencer) = self.sequencers.get(&conversation) else { return };
         if !ctx.tell(sequencer, Message::Sequencer(ToSequencer::News(news))) {
             self.sequencers.remove(&conversation);

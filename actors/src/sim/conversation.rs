@@ -12,11 +12,9 @@ use super::actor::{Address, Child, Context, Observation};
 use super::conversation_route::{Forwarding, Opening, Route};
 use super::message::{Answered, Message, Reply, ToCommitter, ToConversation};
 use super::message::{ToSequencer, ToSession};
-use super::mutants::Mutant;
-use super::range_reads::{RangeReads, Then};
+use super::range_reads::RangeReads;
 use super::store_model::{Answer, Call, Ticket};
 use crate::conversation::LogEntry;
-use crate::conversation::gap::{Arrival, judge};
 use crate::conversation::recent::Recent;
 use crate::node::Submitted;
 use crate::sequencer::{self, FromSequencer, News, Opened};
@@ -46,12 +44,12 @@ pub struct Conversation {
     has_failed: bool,
     pub(super) life: u64,
     pub(super) head: Sequence,
-    materialised: Sequence,
-    recent: Recent,
-    listeners: BTreeMap<UserId, Address>,
+    pub(super) materialised: Sequence,
+    pub(super) recent: Recent,
+    pub(super) listeners: BTreeMap<UserId, Address>,
     pub(super) pending: BTreeMap<u64, Waiting>,
     last_token: u64,
-    reads: RangeReads,
+    pub(super) reads: RangeReads,
     pub(super) forwarding: Forwarding,
     /// The last number that the present sequencer said is stored.
     stored: Sequence,
@@ -84,7 +82,9 @@ impl Conversation {
 
     pub fn started(&mut self, ctx: &mut Context<'_>) {
         self.look_for_sequencer(ctx);
-        ctx.later(BEAT_MS, Message::Conversation(ToConversation::Beat));
+        if !ctx.schedule.is_embedded {
+            ctx.later(BEAT_MS, Message::Conversation(ToConversation::Beat));
+        }
     }
 
     /// Who waits for a page hears that none comes.
@@ -100,13 +100,11 @@ impl Conversation {
     }
 
     pub fn handle(&mut self, message: Message, ctx: &mut Context<'_>) {
-        let for_opening = match &message {
-            Message::Conversation(
-                ToConversation::Opened { .. } | ToConversation::OpenCheck { .. },
-            ) => true,
-            Message::Answer(Ticket::NewestHead | Ticket::Newest(_), _) => true,
-            _ => false,
-        };
+        let for_opening = matches!(
+            &message,
+            Message::Conversation(ToConversation::Opened { .. } | ToConversation::OpenCheck { .. })
+                | Message::Answer(Ticket::NewestHead | Ticket::Newest(_), _)
+        );
         if self.opening.is_some() && !for_opening {
             return self.hold(message);
         }
@@ -318,72 +316,6 @@ impl Conversation {
         self.arrive(entries, ctx);
     }
 
-    /// Entries came from the sequencer, another node or a repair: deliver them if they are next.
-    pub(super) fn arrive(&mut self, entries: &[Entry], ctx: &mut Context<'_>) {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
-        match judge(self.head, first.seq, last.seq) {
-            Arrival::Old => {}
-            Arrival::Next { skip } => {
-                let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-                self.deliver(&entries[skip..], ctx);
-            }
-            Arrival::Gap(_) if ctx.mutant == Mutant::DeliverOverGaps => {
-                self.recent = Recent::default();
-                self.deliver(entries, ctx);
-            }
-            Arrival::Gap(missing) => self.repair(SequenceRange::new(missing.first, last.seq), ctx),
-        }
-    }
-
-    /// Somebody says that the log reaches to `head`.
-    fn hear_of(&mut self, head: Sequence, ctx: &mut Context<'_>) {
-        if self.is_loaded && head > self.head {
-            self.repair(SequenceRange::new(self.head.next(), head), ctx);
-        }
-    }
-
-    fn repair(&mut self, range: SequenceRange, ctx: &mut Context<'_>) {
-        ctx.observe(Observation::GapRepair);
-        self.read_range(range, Then::Repair, ctx);
-    }
-
-    fn deliver(&mut self, entries: &[Entry], ctx: &mut Context<'_>) {
-        for entry in entries {
-            self.head = entry.seq;
-            self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
-            self.answer_by_entry(entry, ctx);
-        }
-        let entries: Arc<[Entry]> = entries.into();
-        let conversation = self.id;
-        self.listeners.retain(|_, session| {
-            let deliver = ToSession::Deliver { conversation, entries: entries.clone() };
-            ctx.tell(*session, Message::Session(deliver))
-        });
-    }
-
-    /// A forwarded draft's own entry overtook the owner's answer: it is the answer.
-    fn answer_by_entry(&mut self, entry: &Entry, ctx: &mut Context<'_>) {
-        if !matches!(self.route, Route::Elsewhere(_)) {
-            return;
-        }
-        let is_its = |waiting: &Waiting| {
-            (waiting.draft.sender_id, waiting.draft.message_id)
-                == (entry.sender_id, entry.message_id)
-                && waiting.draft.event == entry.event
-        };
-        let tokens: Vec<u64> =
-            self.pending.iter().filter(|(_, it)| is_its(it)).map(|(token, _)| *token).collect();
-        let mut duplicate = false;
-        if let Some(first) = tokens.first() {
-            self.give_up_before(*first, ctx);
-        }
-        for token in tokens {
-            let submitted = Submitted { seq: entry.seq, sent_at: entry.sent_at, duplicate };
-            self.answer(token, Ok(submitted), ctx);
-            duplicate = true;
-        }
-    }
-
     fn arm_tick(&mut self, ctx: &mut Context<'_>) {
         if !self.is_tick_armed && !self.pending.is_empty() {
             self.is_tick_armed = true;
@@ -417,7 +349,9 @@ impl Conversation {
     }
 
     fn unload(&self, ctx: &mut Context<'_>) {
-        if !self.pending.is_empty() {
+        // Who comes while it is unloaded learns from the tables how far the log goes.
+        let is_shown = self.head <= self.materialised || !matches!(self.route, Route::Here(_));
+        if !self.pending.is_empty() || !is_shown {
             return;
         }
         if let Route::Here(sequencer) = self.route {
@@ -431,39 +365,6 @@ impl Conversation {
             let committer = ctx.registry.get_or_start(Child::Committer(ctx.shard_of(self.id)));
             let ask = ToCommitter::WhenMaterialised { asker: ctx.me, up_to: self.stored };
             ctx.tell(committer, Message::Committer(ask));
-        }
-    }
-
-    fn read_page(&mut self, session: Address, socket: u64, after: Sequence, ctx: &mut Context<'_>) {
-        if !self.is_loaded {
-            ctx.tell(session, Message::no_page(socket, self.id));
-            return;
-        }
-        let range = SequenceRange::above(after, ctx.schedule.page, self.head);
-        let then = Then::Page { session, socket, head: self.head };
-        self.read_range(range, then, ctx);
-    }
-
-    /// Gives a stored range to `then`, from memory and, for what memory lacks, the store.
-    fn read_range(&mut self, range: SequenceRange, then: Then, ctx: &mut Context<'_>) {
-        let (older, held) =
-            if range.is_empty() { (range, Vec::new()) } else { self.recent.split(range) };
-        let held: Vec<Entry> = held.iter().map(|log| log.entry.clone()).collect();
-        if older.is_empty() {
-            return self.after_read(then, Some(held), ctx);
-        }
-        self.reads.wait(self.id, older, then, held, ctx);
-    }
-
-    fn after_read(&mut self, then: Then, entries: Option<Vec<Entry>>, ctx: &mut Context<'_>) {
-        match then {
-            Then::Repair => self.arrive(&entries.unwrap_or_default(), ctx),
-            Then::Page { session, socket, head } => {
-                let page = entries.map(|entries| (entries, head));
-                let conversation = self.id;
-                let page = ToSession::Page { socket, conversation, page };
-                ctx.tell(session, Message::Session(page));
-            }
         }
     }
 }

@@ -128,6 +128,14 @@ impl ToConversation {
     }
 }
 
+/// Where a device stands in a conversation, and up to where the readers' tables show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub conversation: ConversationId,
+    pub position: Sequence,
+    pub shown: Sequence,
+}
+
 /// Where a submit is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -137,7 +145,7 @@ pub enum Reply {
 
 #[derive(Clone, Debug)]
 pub enum ToSession {
-    Attach { socket: u64, positions: Vec<(ConversationId, Sequence)> },
+    Attach { socket: u64, places: Vec<Place> },
     Detach { socket: u64 },
     Send { socket: u64, reference: u64, draft: Draft },
     Deliver { conversation: ConversationId, entries: Arc<[Entry]> },

@@ -111,11 +111,13 @@ impl Driver {
     #[must_use]
     pub fn entries_of(&self, conversation: ConversationId) -> Vec<(Entry, bool)> {
         let mut entries = self.core.entries_of(conversation);
-        let more = self.added.values().flatten().chain(&self.held);
-        entries.extend(
-            more.filter(|entry| entry.conversation_id == conversation)
-                .map(|entry| (entry.clone(), false)),
-        );
+        let (head, done) = (self.core.head(), self.core.done());
+        let added = self.added.range(done + 1..);
+        let added = added.flat_map(|(n, entries)| entries.iter().map(move |it| (it, *n <= head)));
+        let more = added.chain(self.held.iter().map(|entry| (entry, false)));
+        let mine = more.filter(|(entry, _)| entry.conversation_id == conversation);
+        entries.extend(mine.map(|(entry, stored)| (entry.clone(), stored)));
+        entries.sort_by_key(|(entry, _)| entry.seq);
         entries
     }
 

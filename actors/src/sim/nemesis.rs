@@ -3,11 +3,12 @@
 use schema::ConversationId;
 
 use super::actor::{Address, Child};
+use super::event::Event;
 use super::faults::{FaultClass, Faults};
 use super::message::{Message, ToConversation};
 use super::node::NodeState;
 use super::schedule::Schedule;
-use super::world::{Event, World};
+use super::world::World;
 
 /// A node that is silent for this long loses its shards.
 const SILENT_MS: u64 = 3_000;

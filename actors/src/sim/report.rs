@@ -125,12 +125,21 @@ impl Tally {
 }
 
 /// One run.
+#[derive(Default)]
 pub struct Report {
     pub findings: Vec<Finding>,
     pub strikes: Strikes,
     pub tally: Tally,
     pub trace_hash: u64,
     pub trace: String,
+}
+
+impl Report {
+    /// Of a run that a core ended by a panic.
+    #[must_use]
+    pub fn of_panic(text: String) -> Self {
+        Self { findings: vec![Finding::Panicked(text)], ..Self::default() }
+    }
 }
 
 impl World {

@@ -28,11 +28,15 @@ pub struct ClientPlan {
 pub struct Schedule {
     pub seed: u64,
     pub nodes: usize,
+    /// One process with its own store: nobody else can own a shard, so nobody looks or polls.
+    pub is_embedded: bool,
     pub shards: u32,
     /// Slots of a shard's ring.
     pub slots: u32,
     pub conversations: Vec<ConversationId>,
     pub clients: Vec<ClientPlan>,
+    /// Frames that may be on their way to a client.
+    pub outbox: u32,
     /// Faults strike, and clients have something new to say, for this long.
     pub active_ms: u64,
     pub faults: Faults,
@@ -64,11 +68,13 @@ impl Schedule {
         Self {
             seed,
             nodes,
+            is_embedded: nodes == 1 && random.chance(600),
             shards: 2,
             slots: *random.pick(&[2, 4, 8]),
+            outbox: *random.pick(&[6, 20, 60]),
             conversations,
             clients: clients(&mut random, &faults, skew_ms_max),
-            active_ms: random.between(3_000, 12_000),
+            active_ms: random.between(3_000, 14_000),
             faults,
             batch: BatchLimits {
                 entries_max: *random.pick(&[2, 8, 256]),
@@ -102,7 +108,7 @@ fn skew(random: &mut Random, max_ms: i64) -> i64 {
 fn clients(random: &mut Random, faults: &Faults, skew_ms_max: i64) -> Vec<ClientPlan> {
     let mut users: Vec<UserId> = Vec::new();
     let mut clients = Vec::new();
-    for _ in 0..random.between(2, 4) {
+    for _ in 0..random.between(2, 5) {
         // Some users have a second device.
         if users.is_empty() || random.chance(750) {
             users.push(UserId::from_bytes(random.bytes()));
@@ -110,7 +116,7 @@ fn clients(random: &mut Random, faults: &Faults, skew_ms_max: i64) -> Vec<Client
         let user = users[users.len() - 1];
         clients.push(ClientPlan {
             user,
-            messages: u32::try_from(random.between(5, 18)).unwrap_or(0),
+            messages: u32::try_from(random.between(6, 24)).unwrap_or(0),
             window: *random.pick(&[1, 1, 3, 8]),
             patience_ms: *random.pick(&[600, 2_000, 5_000]),
             skew_ms: skew(random, skew_ms_max),

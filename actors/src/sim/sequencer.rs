@@ -3,77 +3,47 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schema::record::{Draft, Entry};
-use schema::wire::{ErrorCode, Refusal};
+use schema::record::Entry;
+use schema::wire::Refusal;
 use schema::{ConversationId, Sequence, SequenceRange};
 
-use super::actor::{Address, Child, Context, Observation};
+use super::actor::{Address, Child, Context};
 use super::message::{Message, ToCommitter, ToConversation, ToSequencer};
 use super::mutants::Mutant;
+use super::sequencer_turns::Append;
 use super::store_model::{Answer, Call, Ticket};
-use crate::committer::{Budget, FromCommitter, Registered, event_size};
+use crate::committer::{Budget, FromCommitter, Registered};
 use crate::ports::StoreError;
-use crate::sequencer::core::{Decision, Found, Recovered, SequencerCore};
+use crate::sequencer::core::{Found, Recovered, SequencerCore};
 use crate::sequencer::turns::{self, Turns};
-use crate::sequencer::{self, FromSequencer, Known, News, Opened};
+use crate::sequencer::{self, FromSequencer, News, Opened};
 
-struct Running {
-    core: SequencerCore,
-    budget: Arc<Budget>,
-}
-
-/// Room in the committer's budget: given back unless its entry goes to the committer, who then
-/// gives it back. Also when the sequencer dies.
-struct Room {
-    budget: Arc<Budget>,
-    bytes: usize,
-    is_handed_on: bool,
-}
-
-impl Room {
-    fn acquire(budget: &Arc<Budget>, draft: &Draft) -> Option<Self> {
-        let bytes = event_size(&draft.event);
-        let room = || Self { budget: budget.clone(), bytes, is_handed_on: false };
-        budget.acquire(bytes).then(room)
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        if !self.is_handed_on {
-            self.budget.release(self.bytes);
-        }
-    }
-}
-
-struct Append {
-    draft: Arc<Draft>,
-    token: u64,
-    /// From when it has its turn.
-    room: Option<Room>,
+pub(super) struct Running {
+    pub(super) core: SequencerCore,
+    pub(super) budget: Arc<Budget>,
 }
 
 pub struct Sequencer {
-    id: ConversationId,
+    pub(super) id: ConversationId,
     shard: u32,
     committer: Option<Address>,
     conversation: Option<Address>,
     life: u64,
-    running: Option<Running>,
+    pub(super) running: Option<Running>,
     opened: Option<Opened>,
     is_asked_to_open: bool,
     /// What the committer said, while the store is read.
     registered: Option<Registered>,
     early_news: Vec<FromCommitter>,
-    parked: Vec<Append>,
+    pub(super) parked: Vec<Append>,
     /// Drafts in order, some of which are looked up.
-    turns: Turns<Append, Result<Found, StoreError>>,
+    pub(super) turns: Turns<Append, Result<Found, StoreError>>,
     /// Look-ups under way, by number.
-    look_ups: BTreeMap<u64, turns::Ticket>,
-    look_ups_begun: u64,
+    pub(super) look_ups: BTreeMap<u64, turns::Ticket>,
+    pub(super) look_ups_begun: u64,
     /// See `Mutant::LookUpsOvertake`.
-    overtaking: BTreeMap<u64, Append>,
-    unanswered: BTreeMap<Sequence, Vec<sequencer::Answer>>,
+    pub(super) overtaking: BTreeMap<u64, Append>,
+    pub(super) unanswered: BTreeMap<Sequence, Vec<sequencer::Answer>>,
     /// Read too early: see `Mutant::StoreBeforeMemory`.
     newest: Option<(Sequence, Vec<Entry>)>,
     /// See `Mutant::NumbersContinueAfterFence`.
@@ -120,7 +90,7 @@ impl Sequencer {
         }
     }
 
-    fn tell_committer(&self, message: ToCommitter, ctx: &mut Context<'_>) -> bool {
+    pub(super) fn tell_committer(&self, message: ToCommitter, ctx: &mut Context<'_>) -> bool {
         self.committer.is_some_and(|it| ctx.tell(it, Message::Committer(message)))
     }
 
@@ -161,7 +131,7 @@ impl Sequencer {
         }
     }
 
-    fn tell(&self, news: News, ctx: &mut Context<'_>) {
+    pub(super) fn tell(&self, news: News, ctx: &mut Context<'_>) {
         let Some(conversation) = self.conversation else { return };
         let news = FromSequencer { life: self.life, news };
         if !ctx.tell(conversation, Message::Conversation(ToConversation::News(news))) {
@@ -169,11 +139,11 @@ impl Sequencer {
         }
     }
 
-    fn refuse(&self, token: u64, refusal: Refusal, ctx: &mut Context<'_>) {
+    pub(super) fn refuse(&self, token: u64, refusal: Refusal, ctx: &mut Context<'_>) {
         self.tell(News::Refused { token, refusal }, ctx);
     }
 
-    fn end(&self, ctx: &mut Context<'_>) {
+    pub(super) fn end(&self, ctx: &mut Context<'_>) {
         self.tell(News::Ended, ctx);
         ctx.stop();
     }
@@ -251,105 +221,6 @@ impl Sequencer {
             let opened = ToConversation::Opened { life: self.life, opened };
             ctx.tell(conversation, Message::Conversation(opened));
         }
-    }
-
-    fn append(&mut self, mut append: Append, ctx: &mut Context<'_>) {
-        let Some(running) = &mut self.running else { return self.parked.push(append) };
-        append.room = Room::acquire(&running.budget, &append.draft);
-        if append.room.is_none() {
-            let refusal = Refusal::new(ErrorCode::Overloaded, "the store is behind");
-            return self.refuse(append.token, refusal, ctx);
-        }
-        let draft = append.draft.clone();
-        let needs_look_up = running.core.needs_look_up(&draft);
-        if needs_look_up && ctx.mutant == Mutant::LookUpsOvertake {
-            self.overtaking.insert(self.look_ups_begun + 1, append);
-            return self.look_up(&draft, ctx);
-        }
-        let turn = self.turns.push(append, needs_look_up);
-        if needs_look_up && ctx.mutant == Mutant::NoSentIndex {
-            self.turns.answer(turn, Ok(Found::Absent));
-        } else if needs_look_up {
-            self.look_ups.insert(self.look_ups_begun + 1, turn);
-            self.look_up(&draft, ctx);
-        }
-        self.take_turns(ctx);
-    }
-
-    fn look_up(&mut self, draft: &Draft, ctx: &mut Context<'_>) {
-        ctx.observe(Observation::LookUp);
-        self.look_ups_begun += 1;
-        let call = Call::Sent(self.id, draft.sender_id, draft.message_id);
-        ctx.call(Ticket::LookUp(self.look_ups_begun), call);
-    }
-
-    /// Decides on drafts in the order they came, as far as their look-ups are answered.
-    fn take_turns(&mut self, ctx: &mut Context<'_>) {
-        while let Some((append, found)) = self.turns.next() {
-            self.decide(append, found, ctx);
-        }
-    }
-
-    fn decide(
-        &mut self,
-        append: Append,
-        found: Option<Result<Found, StoreError>>,
-        ctx: &mut Context<'_>,
-    ) {
-        let Some(running) = &mut self.running else { return };
-        let decision = match found {
-            None => running.core.submit(&append.draft, ctx.calendar_ms),
-            Some(Ok(found)) => running.core.after_lookup(&append.draft, &found, ctx.calendar_ms),
-            Some(Err(_)) => {
-                let refusal = Refusal::retry_later("the store did not answer");
-                return self.refuse(append.token, refusal, ctx);
-            }
-        };
-        self.settle(append, decision, ctx);
-    }
-
-    fn settle(&mut self, append: Append, decision: Decision, ctx: &mut Context<'_>) {
-        let token = append.token;
-        match decision {
-            Decision::Append(entry) => self.enqueue(entry, append, ctx),
-            Decision::LookUp => self.refuse(token, Refusal::retry_later("once more"), ctx),
-            Decision::Duplicate(known) => self.tell(News::Duplicate { token, known }, ctx),
-            Decision::Pending(known) => self.wait_for(known, token, true),
-            Decision::Reused(known) => {
-                let refusal = Refusal::new(ErrorCode::MessageIdReused, "other content");
-                self.refuse(token, refusal.with_seq(known.seq), ctx);
-            }
-        }
-    }
-
-    fn enqueue(&mut self, entry: Entry, append: Append, ctx: &mut Context<'_>) {
-        let Append { token, room, .. } = append;
-        let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest: 0 };
-        if self.tell_committer(ToCommitter::Enqueue(entry), ctx) {
-            if let Some(mut room) = room {
-                room.is_handed_on = true;
-            }
-            self.wait_for(known, token, false);
-        } else {
-            self.running = None;
-            self.refuse(token, Refusal::retry_later("the shard is moving"), ctx);
-            self.end(ctx);
-        }
-    }
-
-    fn wait_for(&mut self, known: Known, token: u64, duplicate: bool) {
-        let answer = sequencer::Answer { token, known, duplicate };
-        self.unanswered.entry(known.seq).or_default().push(answer);
-    }
-
-    fn found(&mut self, look_up: u64, found: Result<Found, StoreError>, ctx: &mut Context<'_>) {
-        if let Some(append) = self.overtaking.remove(&look_up) {
-            return self.decide(append, Some(found), ctx);
-        }
-        if let Some(turn) = self.look_ups.remove(&look_up) {
-            self.turns.answer(turn, found);
-        }
-        self.take_turns(ctx);
     }
 
     fn on_news(&mut self, news: FromCommitter, ctx: &mut Context<'_>) {

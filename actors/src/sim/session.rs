@@ -8,32 +8,29 @@ use schema::record::{Draft, Entry};
 use schema::wire::Refusal;
 use schema::{ConnectionId, ConversationId, Sequence, UserId};
 
-use super::actor::{Action, Child, Context, Observation};
-use super::message::{Answered, Frame, Message, Reply, ToConversation, ToSession};
+use super::actor::{Action, Child, Context};
+use super::message::{Answered, Frame, Message, Place, Reply, ToConversation, ToSession};
 use super::mutants::Mutant;
 use crate::session::cursor::{Accepted, Cursor, Step};
 
 /// A send unanswered for longer is answered `retry_later`.
 const SEND_DEADLINE_MS: u64 = 12_000;
-/// Conversations of one socket that catch up at the same time.
-const AT_ONCE: usize = 2;
-const RETRY_MS: u64 = 500;
 
-struct Link {
+pub(super) struct Link {
     socket: u64,
     /// Conversations that wait for their turn to catch up.
-    behind: VecDeque<ConversationId>,
-    catching_up: usize,
+    pub(super) behind: VecDeque<ConversationId>,
+    pub(super) catching_up: usize,
 }
 
 #[derive(Default)]
-struct Subscription {
-    head: Sequence,
+pub(super) struct Subscription {
+    pub(super) head: Sequence,
     cursors: Vec<Cursor>,
 }
 
 impl Subscription {
-    fn cursor(&mut self, socket: u64) -> Option<&mut Cursor> {
+    pub(super) fn cursor(&mut self, socket: u64) -> Option<&mut Cursor> {
         self.cursors.iter_mut().find(|cursor| cursor.connection == connection(socket))
     }
 }
@@ -49,7 +46,7 @@ const fn socket_of(cursor: &Cursor) -> u64 {
 pub struct Session {
     user: UserId,
     links: Vec<Link>,
-    conversations: BTreeMap<ConversationId, Subscription>,
+    pub(super) conversations: BTreeMap<ConversationId, Subscription>,
     unanswered: BTreeMap<(u64, u64), u64>,
     is_deadline_armed: bool,
 }
@@ -79,7 +76,7 @@ impl Session {
             _ => return,
         };
         match message {
-            ToSession::Attach { socket, positions } => self.attach(socket, &positions, ctx),
+            ToSession::Attach { socket, places } => self.attach(socket, &places, ctx),
             ToSession::Detach { socket } => self.detach(socket, ctx),
             ToSession::Send { socket, reference, draft } => {
                 self.send(socket, reference, draft, ctx);
@@ -102,42 +99,46 @@ impl Session {
         }
     }
 
-    fn link(&mut self, socket: u64) -> Option<&mut Link> {
+    pub(super) fn link(&mut self, socket: u64) -> Option<&mut Link> {
         self.links.iter_mut().find(|link| link.socket == socket)
     }
 
-    fn frame(&self, socket: u64, frame: Frame, ctx: &mut Context<'_>) {
+    pub(super) fn frame(&self, socket: u64, frame: Frame, ctx: &mut Context<'_>) {
         if self.links.iter().any(|link| link.socket == socket) {
             ctx.actions.push(Action::ToSocket { socket, frame });
         }
     }
 
-    fn tell(&self, id: ConversationId, message: ToConversation, ctx: &mut Context<'_>) {
+    pub(super) fn tell(&self, id: ConversationId, message: ToConversation, ctx: &mut Context<'_>) {
         let conversation = ctx.registry.get_or_start(Child::Conversation(id));
         ctx.tell(conversation, Message::Conversation(message));
     }
 
-    fn attach(
-        &mut self,
-        socket: u64,
-        positions: &[(ConversationId, Sequence)],
-        ctx: &mut Context<'_>,
-    ) {
+    fn attach(&mut self, socket: u64, places: &[Place], ctx: &mut Context<'_>) {
         self.links.push(Link { socket, behind: VecDeque::new(), catching_up: 0 });
         let mut heads = Vec::new();
-        for &(id, sent) in positions {
-            let subscription = self.conversations.entry(id).or_default();
-            let cursor = Cursor::at(connection(socket), sent);
-            subscription.cursors.push(cursor);
-            heads.push((id, subscription.head));
+        for place in places {
+            let subscription = self.conversations.entry(place.conversation).or_default();
+            subscription.head = subscription.head.max(place.shown);
+            subscription.cursors.push(Cursor::at(connection(socket), place.position));
+            heads.push((place.conversation, subscription.head));
         }
         self.frame(socket, Frame::Welcome { heads }, ctx);
-        for &(id, sent) in positions {
-            let join = ToConversation::Join { user: self.user, session: ctx.me };
-            self.tell(id, join, ctx);
-            if self.conversations.get(&id).is_some_and(|it| it.head != sent) {
-                self.fall_behind(socket, id, ctx);
+        for place in places {
+            self.join(place.conversation, ctx);
+            let subscription = self.conversations.get(&place.conversation);
+            if subscription.is_some_and(|it| it.head != place.position) {
+                self.fall_behind(socket, place.conversation, ctx);
             }
+        }
+    }
+
+    /// A conversation that runs here may be ahead of the store. On a node of many it must run, or
+    /// nobody hears what the others announce; alone, it starts when there is something to hear.
+    fn join(&self, id: ConversationId, ctx: &mut Context<'_>) {
+        let join = ToConversation::Join { user: self.user, session: ctx.me };
+        if !ctx.schedule.is_embedded || ctx.registry.get(Child::Conversation(id)).is_some() {
+            self.tell(id, join, ctx);
         }
     }
 
@@ -237,7 +238,13 @@ impl Session {
     }
 
     /// Shows entries to a socket, less those of which `accepted` told it.
-    fn show(&self, socket: u64, entries: &[Entry], accepted: &Accepted, ctx: &mut Context<'_>) {
+    pub(super) fn show(
+        &self,
+        socket: u64,
+        entries: &[Entry],
+        accepted: &Accepted,
+        ctx: &mut Context<'_>,
+    ) {
         for entry in entries.iter().filter(|entry| !accepted.contains(entry.seq)) {
             self.frame(socket, Frame::Entry(entry.clone()), ctx);
         }
@@ -252,120 +259,5 @@ impl Session {
         for socket in behind {
             self.fall_behind(socket, id, ctx);
         }
-    }
-
-    /// A socket lacks entries of a conversation: queue it for pages.
-    fn fall_behind(&mut self, socket: u64, id: ConversationId, ctx: &mut Context<'_>) {
-        let Some(subscription) = self.conversations.get_mut(&id) else { return };
-        let Some(cursor) = subscription.cursor(socket) else { return };
-        if cursor.catching_up {
-            return;
-        }
-        cursor.catching_up = true;
-        if let Some(link) = self.link(socket) {
-            link.behind.push_back(id);
-        }
-        self.catch_up(socket, ctx);
-    }
-
-    fn catch_up(&mut self, socket: u64, ctx: &mut Context<'_>) {
-        while let Some(link) = self.link(socket) {
-            if link.catching_up >= AT_ONCE {
-                return;
-            }
-            let Some(id) = link.behind.pop_front() else { return };
-            link.catching_up += 1;
-            self.read_page(socket, id, ctx);
-        }
-    }
-
-    fn read_page(&mut self, socket: u64, id: ConversationId, ctx: &mut Context<'_>) {
-        let cursor = self.conversations.get_mut(&id).and_then(|it| it.cursor(socket));
-        let Some(after) = cursor.map(|cursor| cursor.sent) else {
-            return self.caught_up(socket, id, ctx);
-        };
-        let read = ToConversation::Read { session: ctx.me, socket, after };
-        self.tell(id, read, ctx);
-    }
-
-    fn on_page(
-        &mut self,
-        socket: u64,
-        id: ConversationId,
-        page: Option<(Vec<Entry>, Sequence)>,
-        ctx: &mut Context<'_>,
-    ) {
-        let Some((entries, head)) = page else {
-            let again = ToSession::ReadPage { socket, conversation: id };
-            return ctx.later(RETRY_MS, Message::Session(again));
-        };
-        let Some(subscription) = self.conversations.get_mut(&id) else { return };
-        subscription.head = subscription.head.max(head);
-        let Some(cursor) = subscription.cursor(socket) else {
-            return self.caught_up(socket, id, ctx);
-        };
-        let Some(last) = entries.last() else {
-            if cursor.sent > head {
-                // The client forgets what it was told as well.
-                *cursor = Cursor { catching_up: true, ..Cursor::at(cursor.connection, head) };
-                ctx.observe(Observation::Resync);
-                self.frame(socket, Frame::Resync { conversation: id, head }, ctx);
-            }
-            return self.on_empty_page(socket, id, ctx);
-        };
-        let accepted = if ctx.mutant == Mutant::PagesRepeatAccepted {
-            Accepted::default()
-        } else {
-            cursor.accepted.clone()
-        };
-        cursor.move_to(last.seq);
-        self.show(socket, &entries, &accepted, ctx);
-        ctx.actions.push(Action::WhenDrained { socket, conversation: id });
-    }
-
-    /// The conversation may know less than this session: it lost its memory, or lives on
-    /// announcements.
-    fn on_empty_page(&mut self, socket: u64, id: ConversationId, ctx: &mut Context<'_>) {
-        let Some(subscription) = self.conversations.get_mut(&id) else { return };
-        let head = subscription.head;
-        if subscription.cursor(socket).is_none_or(|cursor| cursor.sent >= head) {
-            return self.caught_up(socket, id, ctx);
-        }
-        self.tell(id, ToConversation::Head(head), ctx);
-        let again = ToSession::ReadPage { socket, conversation: id };
-        ctx.later(RETRY_MS, Message::Session(again));
-    }
-
-    fn on_drained(&mut self, socket: u64, id: ConversationId, ctx: &mut Context<'_>) {
-        if self.link(socket).is_none() {
-            return;
-        }
-        let has_more = self.conversations.get_mut(&id).is_some_and(|subscription| {
-            let head = subscription.head;
-            subscription.cursor(socket).is_some_and(|cursor| cursor.sent < head)
-        });
-        if has_more {
-            self.read_page(socket, id, ctx);
-        } else {
-            self.caught_up(socket, id, ctx);
-        }
-    }
-
-    fn caught_up(&mut self, socket: u64, id: ConversationId, ctx: &mut Context<'_>) {
-        if let Some(link) = self.link(socket) {
-            link.catching_up = link.catching_up.saturating_sub(1);
-        }
-        let mut is_still_behind = false;
-        if let Some(subscription) = self.conversations.get_mut(&id) {
-            let head = subscription.head;
-            if let Some(cursor) = subscription.cursor(socket) {
-                cursor.catching_up = false;
-                is_still_behind = cursor.sent < head;
-            }
-        }
-        if is_still_behind {
-            self.fall_behind(socket, id, ctx);
-        }
-        self.catch_up(socket, ctx);
     }
 }

@@ -3,13 +3,14 @@
 use schema::{ConversationId, UserId};
 
 use super::actor::Child;
+use super::event::Event;
 use super::faults::FaultClass;
-use super::message::{Frame, Message, ToSession};
-use super::node::NodeState;
-use super::world::{Event, World};
+use super::message::{Frame, Message, Place, ToSession};
+use super::node::{Actor, NodeState};
+use super::world::World;
 
-/// Frames that may be on their way to a client.
-const OUTBOX_FRAMES_MAX: u32 = 30;
+/// A device that comes too early is looked at again after this time.
+const ATTACH_PAUSE_MS: u64 = 20;
 
 /// One live socket.
 pub struct Socket {
@@ -32,7 +33,7 @@ impl World {
         self.sockets_opened
     }
 
-    pub(super) fn to_node(&mut self, id: u64, frame: Frame) {
+    pub(super) fn send_to_node(&mut self, id: u64, frame: Frame) {
         let now_ms = self.queue.now_ms();
         let way_ms = self.random.between(1, 5);
         let Some(socket) = self.sockets.get_mut(&id) else { return };
@@ -41,7 +42,7 @@ impl World {
         self.queue.push(delay_ms, Event::ToNode { socket: id, node: socket.node, frame });
     }
 
-    pub(super) fn to_client(&mut self, id: u64, frame: Frame) {
+    pub(super) fn send_to_client(&mut self, id: u64, frame: Frame) {
         let now_ms = self.queue.now_ms();
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         let is_slow = self.is_active && self.schedule.clients[socket.client].is_slow;
@@ -53,7 +54,7 @@ impl World {
         };
         socket.to_client_at_ms = arrival_ms;
         socket.outbox += 1;
-        if socket.outbox > OUTBOX_FRAMES_MAX {
+        if is_slow && socket.outbox > self.schedule.outbox {
             self.strikes.strike(FaultClass::OutboxFull);
             let (node, user) = (socket.node, socket.user);
             self.close_by_node(id);
@@ -110,6 +111,14 @@ impl World {
         }
     }
 
+    /// A device that comes learns from the tables how far each log goes. While a shard is not
+    /// replayed they may not show all of it, and with nobody else to tell, it would not hear more.
+    fn shows_all(&self, node: usize) -> bool {
+        let ready = |it: &Actor| matches!(it, Actor::Committer(committer) if committer.is_ready());
+        let ready = self.nodes[node].actors.values().filter(|(_, actor)| ready(actor)).count();
+        !self.schedule.is_embedded || ready == self.schedule.shards as usize
+    }
+
     /// A frame of a client arrives at its node.
     pub(super) fn on_client_frame(&mut self, id: u64, node: usize, frame: Frame) {
         let Some(socket) = self.sockets.get(&id) else { return };
@@ -117,10 +126,19 @@ impl World {
             return;
         }
         let user = socket.user;
+        if matches!(frame, Frame::Hello { .. }) && !self.shows_all(node) {
+            let again = Event::ToNode { socket: id, node, frame };
+            return self.queue.push(ATTACH_PAUSE_MS, again);
+        }
         match frame {
             Frame::Hello { positions } => {
                 let session = self.get_or_start(node, Child::Session(user));
-                let attach = ToSession::Attach { socket: id, positions };
+                let place = |(conversation, position)| {
+                    let shown = self.store.tables.head(conversation);
+                    Place { conversation, position, shown }
+                };
+                let places = positions.into_iter().map(place).collect();
+                let attach = ToSession::Attach { socket: id, places };
                 self.tell(node, session, Message::Session(attach));
             }
             Frame::Send { reference, draft } => {

@@ -32,11 +32,10 @@
 //!   on one socket are numbered in the order sent, unless either was transmitted more than once: a
 //!   retry, after an error or on a later socket, may overtake or be overtaken.
 //! - **Delivery**, per socket lifetime: from the position given, every number in order, no hole and
-//!   no repeat. One's own accepted message stands for its delivery and may come early. It may also
-//!   be delivered, once and in order, in two cases, both counted as echoes: when the
-//!   acknowledgement says `duplicate`, because an earlier socket sent it; and when it overtook
-//!   lower numbers, because the socket is still given everything above its position, one's own
-//!   included. A client may not claim a start that it never reached.
+//!   no repeat. One's own accepted message stands for its delivery and may come early. Only where
+//!   the acknowledgement says `duplicate`, because an earlier socket sent it, may it be delivered
+//!   as well, once and in order; that is counted as an echo. A client may not claim a start that
+//!   it never reached.
 //! - **Agreement**: every delivery and every page of history shows the row of the log; readers
 //!   expected to be caught up end at the head; delivered and read positions never go back.
 //!
