@@ -163,6 +163,7 @@ impl Committer {
         for register in std::mem::take(&mut self.early) {
             self.register(register);
         }
+        self.materialised();
     }
 
     fn register(&mut self, register: Register) {
@@ -338,7 +339,8 @@ impl Handler<WhenMaterialised> for Committer {
     type Result = ();
 
     fn handle(&mut self, message: WhenMaterialised, ctx: &mut Self::Context) {
-        if self.core.ring_depth() == 0 {
+        // While the shard is claimed its depth is not known yet: answered once it is replayed.
+        if self.core.is_ready() && self.core.ring_depth() == 0 {
             let _ = message.done.send(());
             return;
         }

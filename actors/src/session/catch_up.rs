@@ -42,7 +42,7 @@ impl Session {
             return;
         }
         if cursor.sent.distance_to(head) > BEHIND_MAX {
-            cursor.move_to(head);
+            cursor.restart_at(head);
             return self.frame(connection, resync("too_far_behind"));
         }
         cursor.catching_up = true;
@@ -137,7 +137,7 @@ impl Session {
         let Some(last) = entries.last().map(|log| log.entry.seq) else {
             // The device claims more than there is: its positions are of another log.
             if cursor.sent > page.head {
-                cursor.move_to(page.head);
+                cursor.restart_at(page.head);
                 self.frame(connection, resync("position_beyond_head"));
             }
             return self.caught_up(connection, conversation, ctx);

@@ -41,6 +41,12 @@ impl Cursor {
         self.accepted.forget(sent);
     }
 
+    /// The client was told to forget what it has: what it was told by `accepted`, too.
+    pub fn restart_at(&mut self, sent: Sequence) {
+        self.sent = sent;
+        self.accepted = Accepted::default();
+    }
+
     /// Decides on consecutive entries `first..=last` and moves on when they are forwarded.
     pub fn on_delivery(&mut self, first: Sequence, last: Sequence) -> Step {
         if last <= self.sent {
