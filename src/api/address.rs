@@ -1,21 +1,28 @@
 //! The address behind a request, through proxies that are trusted and no others.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
 
 use crate::config::AddressRange;
 
 /// The client's address of a request.
 #[must_use]
 pub fn client_address(request: &HttpRequest, trusted_proxies: &[AddressRange]) -> IpAddr {
-    let peer =
-        request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-    let forwarded: Vec<&str> = request
-        .headers()
-        .get_all("x-forwarded-for")
-        .filter_map(|value| value.to_str().ok())
-        .collect();
+    address_behind(request.peer_addr(), request.headers(), trusted_proxies)
+}
+
+/// The same from a request's parts, for upgrades, which never become an [`HttpRequest`].
+#[must_use]
+pub fn address_behind(
+    peer: Option<SocketAddr>,
+    headers: &HeaderMap,
+    trusted_proxies: &[AddressRange],
+) -> IpAddr {
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    let forwarded: Vec<&str> =
+        headers.get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
     forwarded_address(peer, &forwarded, trusted_proxies)
 }
 

@@ -1,6 +1,5 @@
 //! HTTP on one worker thread. An upgraded socket leaves HTTP and its buffers behind.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +23,7 @@ use super::listener::Routes;
 use super::transport::{FrameReader, Transport};
 use super::watchdog::Watchdog;
 use crate::api::Readiness;
-use crate::api::address::{forwarded_address, limited_as};
+use crate::api::address::{address_behind, limited_as};
 use crate::config::AddressRange;
 
 /// A request's head must come within this time; an idle kept-alive connection ends after it.
@@ -99,7 +98,8 @@ async fn upgrade(
         if gateway.readiness.is_draining() {
             return Err(Refused::Draining);
         }
-        let address = client_address(&request, &gateway.trusted_proxies);
+        let trusted = &gateway.trusted_proxies;
+        let address = limited_as(address_behind(request.peer_addr(), request.headers(), trusted));
         let permit = gateway.admission.admit(address).map_err(|turned| match turned {
             Turned::NodeFull => Refused::NodeFull,
             Turned::AddressFull | Turned::TooManySilent => Refused::AddressFull,
@@ -126,14 +126,4 @@ async fn refuse(mut socket: TcpStream, refused: Refused) {
         socket.shutdown().await
     };
     let _ = actix_rt::time::timeout(REFUSAL_TIMEOUT, write).await;
-}
-
-fn client_address(request: &Request, trusted: &[AddressRange]) -> IpAddr {
-    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let forwarded: Vec<&str> = request
-        .headers()
-        .get_all("x-forwarded-for")
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    limited_as(forwarded_address(peer, &forwarded, trusted))
 }

@@ -200,20 +200,16 @@ impl Connection {
     }
 
     fn on_attached(&mut self, attached: Result<(), TokenRefused>) {
-        match attached {
-            // The session's welcome says the rest, and may be here already.
-            Ok(()) => {}
-            Err(refused) => {
-                let code = refused.code();
-                metrics::counter!(metric::SIGN_IN_FAILURES, "code" => code.as_str()).increment(1);
-                self.error(ErrorFrame::new(None, code, refused.to_string()));
-                self.close(match refused {
-                    TokenRefused::Bad | TokenRefused::Expired => CloseCode::BadToken,
-                    TokenRefused::Revoked => CloseCode::TokenRevoked,
-                    TokenRefused::Unavailable => CloseCode::Overloaded,
-                });
-            }
-        }
+        // On success the session's welcome says the rest, and may be here already.
+        let Err(refused) = attached else { return };
+        let code = refused.code();
+        metrics::counter!(metric::SIGN_IN_FAILURES, "code" => code.as_str()).increment(1);
+        self.error(ErrorFrame::new(None, code, refused.to_string()));
+        self.close(match refused {
+            TokenRefused::Bad | TokenRefused::Expired => CloseCode::BadToken,
+            TokenRefused::Revoked => CloseCode::TokenRevoked,
+            TokenRefused::Unavailable => CloseCode::Overloaded,
+        });
     }
 
     /// Hands a frame to the session; what a busy session refuses waits in order.
