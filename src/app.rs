@@ -24,6 +24,7 @@ use crate::api::{ApiState, Readiness, public_routes};
 use crate::auth::Auth;
 use crate::bridge::LocalBridge;
 use crate::config::Config;
+use crate::coordination::LocalDirectory;
 use crate::drain::{self, Draining};
 use crate::gateway::{
     self, Admission, AdmissionLimits, Bound, GatewayContext, HEARTBEAT_S, Routes,
@@ -62,6 +63,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         messages: store_ports.clone(),
         roster: store_ports.clone(),
         bridge: Arc::new(LocalBridge),
+        directory: Arc::new(LocalDirectory::default()),
         authenticator: Arc::new(auth.verifier().clone()) as Arc<dyn Authenticator>,
         clock: clock.clone(),
     };
@@ -120,6 +122,7 @@ fn tree_config(config: &Config) -> TreeConfig {
         },
         send_limit,
         batch: BatchLimits::default(),
+        clustered: false,
     }
 }
 

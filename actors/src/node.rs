@@ -1,5 +1,6 @@
 //! The door for callers without a socket: REST handlers and command-line tools.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
 use actix::{Actor, Handler, Message};
+use schema::cluster::envelope::NodeFrame;
 use schema::record::{
     Conversation as ConversationRecord, ConversationOverview, Draft, Entry, Event, Membership,
     PositionAdvance,
@@ -59,6 +61,8 @@ pub struct Node {
 
 /// A call unanswered for longer fails with `retry_later`.
 const DEADLINE: Duration = Duration::from_secs(12);
+/// Members named in one frame to other nodes.
+const MEMBERS_PER_FRAME: usize = 1_000;
 /// Lives of a conversation tried for one call.
 const TRIES: usize = 3;
 
@@ -82,10 +86,13 @@ impl Node {
         let conversation = draft.conversation_id;
         let shows_in_tables = !matches!(draft.event, Event::Message(_));
         let sender = draft.sender_id;
+        let is_asked_again = Cell::new(false);
         let submitted = self
-            .ask(conversation, |reply| Submit {
-                draft: draft.clone(),
-                reply: SubmitReply::Call(reply),
+            .ask(conversation, |reply| {
+                // A life that died may have stored it.
+                let retry = draft.retry || is_asked_again.replace(true);
+                let draft = Draft { retry, ..draft.clone() };
+                Submit { draft, reply: SubmitReply::Call(reply) }
             })
             .await??;
         if shows_in_tables {
@@ -219,10 +226,18 @@ impl Node {
                 let _ = session.try_send(ToMember::Created { conversation, generation });
             }
         }
+        for members in members.chunks(MEMBERS_PER_FRAME) {
+            let (conversation_id, members) = (conversation, members.to_vec());
+            let created = NodeFrame::Created { conversation_id, generation, members };
+            self.tree.peers.tell_all(&created);
+        }
     }
 
-    /// Closes a device's socket, if it has one.
+    /// Closes a device's socket, if it has one, on whichever node.
     pub fn disconnect_device(&self, user: UserId, device: DeviceId, code: CloseCode) {
+        let (device_id, code_number) = (Some(device), code.code());
+        let close = NodeFrame::CloseDevice { user_id: user, device_id, code: code_number };
+        self.tree.peers.tell_all(&close);
         if let Some(session) = self.tree.sessions.online().get(user) {
             let _ = session.try_send(CloseDevice { device: Some(device), code });
         }

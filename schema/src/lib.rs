@@ -4,6 +4,7 @@
 //! the simulator alike.
 
 pub mod checker;
+pub mod cluster;
 pub mod id;
 pub mod metric;
 pub mod record;

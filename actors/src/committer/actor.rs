@@ -1,8 +1,7 @@
 //! Carries out what [`super::core`] decides.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use actix::ActorFutureExt as _;
@@ -11,7 +10,7 @@ use actix::{
 };
 use rand::RngExt as _;
 use schema::record::{Entry, Event};
-use schema::{ConversationId, OwnerToken, metric};
+use schema::{ConversationId, OwnerToken, Sequence, metric};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -21,18 +20,22 @@ use super::messages::{
     Budget, Enqueue, FromCommitter, Register, Registered, Retire, StoredEntries, Unregister,
     WhenMaterialised,
 };
+use super::ownership::Ownership;
 use crate::monitor::DeathNotice;
-use crate::ports::{Announcement, Bridge, CommitRing, MessageStore};
+use crate::peers::Peers;
+use crate::ports::{CommitRing, MessageStore};
+
+/// An idle owner looks whether it still is one this often.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// What a committer works with.
 #[derive(Clone)]
 pub struct CommitterContext {
     pub ring: Arc<dyn CommitRing>,
     pub messages: Arc<dyn MessageStore>,
-    pub bridge: Arc<dyn Bridge>,
+    pub peers: Arc<Peers>,
     pub limits: BatchLimits,
-    /// How many shards of this node are claimed and replayed.
-    pub ready_shards: Arc<AtomicU32>,
+    pub ownership: Arc<Ownership>,
 }
 
 /// One activation of one shard.
@@ -46,9 +49,11 @@ pub struct Committer {
     early: Vec<Register>,
     /// Who waits, and for which commit.
     materialise_waiters: Vec<(u64, oneshot::Sender<()>)>,
+    /// Where the logs end that the replay went through, until it is done.
+    replayed: BTreeMap<ConversationId, Sequence>,
+    is_serving: bool,
     retiring: Option<oneshot::Sender<()>>,
     started_at: Instant,
-    counted_ready: bool,
     _notice: DeathNotice,
 }
 
@@ -65,9 +70,10 @@ impl Committer {
             sequencers: HashMap::new(),
             early: Vec::new(),
             materialise_waiters: Vec::new(),
+            replayed: BTreeMap::new(),
+            is_serving: false,
             retiring: None,
             started_at: Instant::now(),
-            counted_ready: false,
             _notice: notice,
         }
     }
@@ -135,7 +141,7 @@ impl Committer {
                 });
             }
             Effect::Ready(epoch) => self.ready(epoch),
-            Effect::Stored { entries, .. } => self.stored(&entries, ctx),
+            Effect::Stored { entries, .. } => self.stored(&entries),
             Effect::Materialised { .. } => self.materialised(),
             Effect::Ended(reason) => self.ended(reason, ctx),
         }
@@ -158,12 +164,14 @@ impl Committer {
     fn ready(&mut self, epoch: schema::Epoch) {
         tracing::info!(shard = self.shard, epoch = epoch.0, "shard claimed and replayed");
         metrics::counter!(metric::SHARD_TAKE_OVERS).increment(1);
-        self.context.ready_shards.fetch_add(1, Ordering::Relaxed);
-        self.counted_ready = true;
+        self.context.ownership.ready(self.shard, self.core.owner());
         for register in std::mem::take(&mut self.early) {
             self.register(register);
         }
+        self.is_serving = true;
         self.materialised();
+        let heads: Vec<_> = std::mem::take(&mut self.replayed).into_iter().collect();
+        self.context.peers.replayed(self.shard, &heads);
     }
 
     fn register(&mut self, register: Register) {
@@ -176,36 +184,31 @@ impl Committer {
     }
 
     /// Stored first; only now the sequencers hear of it, each of its own entries.
-    fn stored(&mut self, entries: &Arc<[Entry]>, ctx: &mut Context<Self>) {
+    fn stored(&mut self, entries: &Arc<[Entry]>) {
         metrics::counter!(metric::COMMITS).increment(1);
         #[expect(clippy::cast_precision_loss, reason = "a commit holds few entries")]
         metrics::histogram!(metric::COMMIT_ENTRIES).record(entries.len() as f64);
-        let mut announcements = Vec::new();
-        for (conversation, group) in by_conversation(entries) {
+        let groups = by_conversation(entries);
+        // Before the senders hear of it: on other nodes the entry then comes ahead of the answer.
+        self.context.peers.announce(self.shard, self.core.epoch(), &groups);
+        for (conversation, group) in groups {
             for entry in group.iter() {
                 self.budget.release(event_size(&entry.event));
             }
-            announcements.push(Announcement {
-                shard: self.shard,
-                epoch: self.core.epoch(),
-                conversation,
-                entries: group.clone(),
-            });
             self.tell(conversation, FromCommitter::Stored(StoredEntries { entries: group }));
         }
-        let announced = self.context.bridge.announce(announcements);
-        ctx.spawn(announced.into_actor(self).map(|result, _, _| {
-            if let Err(error) = result {
-                tracing::debug!(%error, "announcement lost; receivers repair by number");
-            }
-        }));
         self.gauge_depth();
     }
 
     fn materialised(&mut self) {
         self.gauge_depth();
-        for (conversation, seq) in self.core.take_materialised_heads() {
-            self.tell(conversation, FromCommitter::Materialised(seq));
+        let heads = self.core.take_materialised_heads();
+        if self.is_serving {
+            for (conversation, seq) in heads {
+                self.tell(conversation, FromCommitter::Materialised(seq));
+            }
+        } else {
+            self.replayed.extend(heads);
         }
         let done = self.core.done();
         for (_, waiter) in self.materialise_waiters.extract_if(.., |(n, _)| *n <= done) {
@@ -230,7 +233,10 @@ impl Committer {
 
     fn ended(&mut self, reason: EndReason, ctx: &mut Context<Self>) {
         match reason {
-            EndReason::Fenced => metrics::counter!(metric::SHARDS_FENCED).increment(1),
+            EndReason::Fenced => {
+                metrics::counter!(metric::SHARDS_FENCED).increment(1);
+                self.context.ownership.fenced(self.shard);
+            }
             EndReason::Broken => metrics::counter!(metric::SHARDS_BROKEN).increment(1),
             EndReason::GaveUp | EndReason::NotClaimed => {}
         }
@@ -240,6 +246,17 @@ impl Committer {
             let _ = sequencer.try_send(FromCommitter::Ended);
         }
         ctx.stop();
+    }
+
+    /// Without traffic nothing else tells an owner that it was replaced.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        if self.core.is_quiet() {
+            let guard = self.context.ring.guard(self.shard);
+            self.await_then(guard, ctx, |core, guard, _| match guard {
+                Ok(guard) => core.on_look(guard),
+                Err(_) => Vec::new(),
+            });
+        }
     }
 
     fn finish_if_quiet(&mut self, ctx: &mut Context<Self>) {
@@ -260,9 +277,8 @@ impl Committer {
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        if self.counted_ready {
-            self.context.ready_shards.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.context.ownership.ended(self.shard, self.core.owner());
+        self.context.peers.released(self.shard);
     }
 }
 
@@ -299,6 +315,9 @@ impl Actor for Committer {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(Budget::ENTRIES_MAX * 2);
+        if self.context.peers.is_clustered() {
+            ctx.run_interval(LOOK, Self::look);
+        }
         let effects = self.core.start();
         self.carry_out(effects, ctx);
     }
@@ -308,6 +327,11 @@ impl Handler<Enqueue> for Committer {
     type Result = ();
 
     fn handle(&mut self, message: Enqueue, ctx: &mut Self::Context) {
+        if self.retiring.is_some() {
+            // Nothing new is taken: what is left out here and what follows it is asked of the next
+            // owner, once this sequencer ends.
+            return self.budget.release(event_size(&message.entry.event));
+        }
         let effects = self.core.enqueue(message.entry);
         self.carry_out(effects, ctx);
     }
@@ -355,6 +379,10 @@ impl Handler<Retire> for Committer {
 
     fn handle(&mut self, message: Retire, ctx: &mut Self::Context) {
         self.retiring = Some(message.done);
+        if !self.core.is_ready() {
+            // Not claimed yet: there is nothing to finish.
+            return ctx.stop();
+        }
         let effects = self.core.on_materialise_due();
         self.carry_out(effects, ctx);
     }

@@ -8,7 +8,7 @@ use schema::record::Entry;
 use super::payload;
 
 /// How much one commit may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BatchLimits {
     pub entries_max: usize,
     /// An entry larger than this travels alone.
@@ -24,7 +24,7 @@ impl Default for BatchLimits {
 }
 
 /// A numbered entry with its bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PackedEntry {
     pub entry: Entry,
     pub bytes: Vec<u8>,

@@ -74,13 +74,13 @@ pub enum EndReason {
 }
 
 /// A commit that is written down and not settled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct InDoubt {
     commit: Commit,
     entries: Arc<[Entry]>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum State {
     Claiming {
         tries: u32,
@@ -101,6 +101,7 @@ enum State {
 }
 
 /// One activation of one shard.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CommitterCore {
     shard: u32,
     owner: OwnerToken,

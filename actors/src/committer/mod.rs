@@ -8,6 +8,7 @@ mod actor;
 mod batch;
 pub mod core;
 mod messages;
+mod ownership;
 pub mod payload;
 mod registry;
 #[cfg(test)]
@@ -20,4 +21,5 @@ pub use messages::{
     Budget, Enqueue, FromCommitter, Register, Registered, Retire, StoredEntries, Unregister,
     WhenMaterialised,
 };
+pub use ownership::Ownership;
 pub use registry::Committers;

@@ -1,13 +1,18 @@
 //! The committers of the shards that this node owns.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::{Actor as _, Addr, Recipient};
+use schema::OwnerToken;
 use tokio::sync::oneshot;
 
 use super::actor::{Committer, CommitterContext};
 use super::messages::Retire;
+use super::ownership::Ownership;
 use crate::monitor::{Child, DeathNotice, Down, Incarnation, Quarantined, Registry, Workers};
+use crate::peers::Peers;
+use crate::ports::CommitRing;
 
 /// A node that goes away tells clients to come back elsewhere after this time.
 const RETIRED_RETRY_MS: u64 = 1_000;
@@ -38,16 +43,59 @@ impl Committers {
         self.context.ring.shape().shards
     }
 
-    /// Every shard is claimed and replayed: numbers can be given.
+    #[must_use]
+    pub fn peers(&self) -> &Arc<Peers> {
+        &self.context.peers
+    }
+
+    #[must_use]
+    pub fn ring(&self) -> &dyn CommitRing {
+        self.context.ring.as_ref()
+    }
+
+    /// Every shard of this node is claimed and replayed: numbers can be given.
     #[must_use]
     pub fn all_ready(&self) -> bool {
-        self.context.ready_shards.load(Ordering::Relaxed) >= self.shards()
+        self.ownership().all_ready()
+    }
+
+    /// The shard is this node's to claim.
+    #[must_use]
+    pub fn is_assigned(&self, shard: u32) -> bool {
+        self.ownership().is_assigned(shard)
+    }
+
+    /// The running activation of a shard, once it is claimed and replayed.
+    #[must_use]
+    pub fn activation(&self, shard: u32) -> Option<OwnerToken> {
+        self.ownership().activation(shard)
+    }
+
+    #[must_use]
+    pub fn ownership(&self) -> &Ownership {
+        &self.context.ownership
+    }
+
+    /// Makes the shard this node's, and claims it.
+    pub fn assign(&self, shard: u32) {
+        self.ownership().assign(shard);
+        let _ = self.get_or_start(shard);
+    }
+
+    /// The shard is to be another node's: what is in flight is finished, then it is released.
+    /// Answered once that is done.
+    pub fn hand_over(&self, shard: u32) -> Option<oneshot::Receiver<()>> {
+        self.ownership().unassign(shard);
+        let (done, released) = oneshot::channel();
+        let committer = self.registry.get(&shard)?;
+        committer.try_send(Retire { done }).ok().map(|()| released)
     }
 
     /// # Errors
-    /// [`Quarantined`] after too many panics, and once the node goes away.
+    /// [`Quarantined`] after too many panics, once the node goes away, and for shards that are not
+    /// this node's.
     pub fn get_or_start(&self, shard: u32) -> Result<Addr<Committer>, Quarantined> {
-        if self.is_retired() {
+        if self.is_retired() || !self.is_assigned(shard) {
             return Err(Quarantined { retry_after_ms: RETIRED_RETRY_MS });
         }
         self.registry.get_or_start(shard, |incarnation| {

@@ -4,43 +4,71 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use schema::{ConversationId, Epoch, UserId};
+use bytes::Bytes;
+use schema::NodeId;
 
-use super::sample::texts;
-use crate::ports::{Announcement, Bridge};
+use crate::ports::{Bridge, Inbox};
 
-/// One node of a bridge that serves every conversation, and what has reached it so far.
-#[derive(Clone)]
-pub struct BridgeNode {
-    pub bridge: Arc<dyn Bridge>,
-    pub received: Arc<Mutex<Vec<Announcement>>>,
+/// Keeps what reaches a node.
+#[derive(Default)]
+pub struct Recorder {
+    frames: Mutex<Vec<Bytes>>,
 }
 
-/// How long an announcement may take on a healthy bridge, milliseconds.
+impl Inbox for Recorder {
+    fn receive(&self, frame: Bytes) {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
+    }
+
+    fn unsure(&self) {}
+}
+
+/// One node of a bridge, opened with its recorder.
+#[derive(Clone)]
+pub struct BridgeNode {
+    pub node: NodeId,
+    pub bridge: Arc<dyn Bridge>,
+    pub received: Arc<Recorder>,
+}
+
+/// How long a frame may take on a healthy bridge, milliseconds.
 const ARRIVAL_MS_MAX: u64 = 5_000;
 /// How long the suite waits for what must not come, milliseconds.
 const SILENCE_MS: u64 = 50;
 
-/// Runs every check, each on fresh nodes of one healthy bridge: one node for a bridge inside one
-/// process, more for any other.
+/// Runs every check, each on fresh nodes of one healthy bridge that see each other: one node for a
+/// bridge inside one process, more for any other.
 pub async fn run(make: impl AsyncFn() -> Vec<BridgeNode>) {
-    nothing_to_announce_is_fine(make().await).await;
-    never_echoes_to_the_announcing_node(make().await).await;
-    the_others_receive_each_once(make().await).await;
-    announcements_arrive_as_they_were(make().await).await;
-    nodes_announce_at_the_same_time(make().await).await;
+    a_healthy_bridge_is_connected(&make().await);
+    never_echoes_to_the_sending_node(make().await).await;
+    the_others_receive_each_once_in_order(make().await).await;
+    a_frame_for_one_reaches_only_that_one(make().await).await;
+    frames_arrive_as_they_were(make().await).await;
+    nodes_send_at_the_same_time(make().await).await;
+    a_frame_for_nobody_is_lost_in_silence(make().await).await;
 }
 
 impl BridgeNode {
-    fn received(&self) -> Vec<Announcement> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    #[must_use]
+    pub fn open(node: NodeId, bridge: Arc<dyn Bridge>) -> Self {
+        let received = Arc::new(Recorder::default());
+        bridge.open(received.clone());
+        Self { node, bridge, received }
     }
 
-    async fn announce(&self, announcements: Vec<Announcement>) {
-        self.bridge.announce(announcements).await.expect("a healthy bridge announces");
+    fn received(&self) -> Vec<Bytes> {
+        self.received.frames.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn wait_for(&self, count: usize) -> Vec<Announcement> {
+    fn send_all(&self, frame: Bytes) {
+        self.bridge.send_all(frame).expect("a healthy bridge sends");
+    }
+
+    fn send(&self, to: NodeId, frame: Bytes) {
+        self.bridge.send(to, frame).expect("a healthy bridge sends");
+    }
+
+    async fn wait_for(&self, count: usize) -> Vec<Bytes> {
         let mut waited_ms = 0;
         while self.received().len() < count && waited_ms < ARRIVAL_MS_MAX {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -49,7 +77,7 @@ impl BridgeNode {
         let received = self.received();
         assert!(
             received.len() >= count,
-            "{} of {count} announcements arrived on a healthy bridge",
+            "{} of {count} frames arrived on a healthy bridge",
             received.len()
         );
         received
@@ -60,69 +88,80 @@ async fn silence() {
     tokio::time::sleep(Duration::from_millis(SILENCE_MS)).await;
 }
 
-fn announcement(first: u64) -> Announcement {
-    let conversation = ConversationId::generate();
-    Announcement {
-        shard: 3,
-        epoch: Epoch(7),
-        conversation,
-        entries: texts(conversation, UserId::generate(), first..=first + 2).into(),
-    }
+fn frame(number: u32) -> Bytes {
+    Bytes::from(number.to_be_bytes().to_vec())
 }
 
-pub async fn nothing_to_announce_is_fine(nodes: Vec<BridgeNode>) {
-    nodes[0].announce(Vec::new()).await;
-    silence().await;
-    assert!(nodes.iter().all(|node| node.received().is_empty()), "nothing was announced");
+pub fn a_healthy_bridge_is_connected(nodes: &[BridgeNode]) {
+    assert!(nodes.iter().all(|node| node.bridge.is_connected()), "a healthy bridge is connected");
 }
 
-pub async fn never_echoes_to_the_announcing_node(nodes: Vec<BridgeNode>) {
-    for first in 1..=10 {
-        nodes[0].announce(vec![announcement(first)]).await;
+pub async fn never_echoes_to_the_sending_node(nodes: Vec<BridgeNode>) {
+    for number in 0..10 {
+        nodes[0].send_all(frame(number));
+        nodes[0].send(nodes[0].node, frame(number));
     }
     for other in &nodes[1..] {
         other.wait_for(10).await;
     }
     silence().await;
-    assert!(nodes[0].received().is_empty(), "a node must not receive what it announced");
+    assert!(nodes[0].received().is_empty(), "a node must not receive what it sent");
 }
 
-pub async fn the_others_receive_each_once(nodes: Vec<BridgeNode>) {
-    let announcements: Vec<_> = (1..=20).map(announcement).collect();
-    for pair in announcements.chunks(2) {
-        nodes[0].announce(pair.to_vec()).await;
+pub async fn the_others_receive_each_once_in_order(nodes: Vec<BridgeNode>) {
+    let sent: Vec<Bytes> = (0..500).map(frame).collect();
+    for frame in &sent {
+        nodes[0].send_all(frame.clone());
     }
-    let expected: BTreeSet<_> = announcements.iter().map(|a| a.conversation).collect();
     for other in &nodes[1..] {
-        other.wait_for(announcements.len()).await;
+        other.wait_for(sent.len()).await;
         silence().await;
-        let received = other.received();
-        assert_eq!(received.len(), announcements.len(), "each announcement at most once");
-        let conversations: BTreeSet<_> = received.iter().map(|a| a.conversation).collect();
-        assert_eq!(conversations, expected, "what arrives is what was announced");
+        assert_eq!(other.received(), sent, "each frame once, in the order of sending");
     }
 }
 
-pub async fn announcements_arrive_as_they_were(nodes: Vec<BridgeNode>) {
-    let sent = announcement(41);
-    nodes[0].announce(vec![sent.clone()]).await;
-    for other in &nodes[1..] {
-        let received = other.wait_for(1).await.remove(0);
-        let facts = (received.shard, received.epoch, received.conversation);
-        assert_eq!(facts, (sent.shard, sent.epoch, sent.conversation));
-        assert_eq!(received.entries, sent.entries, "entries must arrive unchanged, in order");
+pub async fn a_frame_for_one_reaches_only_that_one(nodes: Vec<BridgeNode>) {
+    let Some(to) = nodes.get(1) else { return };
+    let sent: Vec<Bytes> = (0..100).map(frame).collect();
+    for frame in &sent {
+        nodes[0].send(to.node, frame.clone());
     }
-}
-
-pub async fn nodes_announce_at_the_same_time(nodes: Vec<BridgeNode>) {
+    to.wait_for(sent.len()).await;
+    silence().await;
     for node in &nodes {
-        node.announce(vec![announcement(1)]).await;
+        let expected = if node.node == to.node { sent.len() } else { 0 };
+        assert_eq!(node.received().len(), expected, "only the node that was named");
+    }
+}
+
+pub async fn frames_arrive_as_they_were(nodes: Vec<BridgeNode>) {
+    let all_bytes: Vec<u8> = (0..=255).collect();
+    for sent in [Bytes::new(), Bytes::from(all_bytes), Bytes::from(vec![0xc1; 300 * 1024])] {
+        let before = nodes.last().map_or(0, |it| it.received().len());
+        nodes[0].send_all(sent.clone());
+        for other in &nodes[1..] {
+            let received = other.wait_for(before + 1).await;
+            assert_eq!(received.last(), Some(&sent), "bytes must arrive unchanged");
+        }
+    }
+}
+
+pub async fn nodes_send_at_the_same_time(nodes: Vec<BridgeNode>) {
+    for (number, node) in (0..).zip(&nodes) {
+        node.send_all(frame(number));
     }
     for node in &nodes {
         node.wait_for(nodes.len() - 1).await;
     }
     silence().await;
     for node in &nodes {
-        assert_eq!(node.received().len(), nodes.len() - 1, "one from each other node");
+        let senders: BTreeSet<Bytes> = node.received().into_iter().collect();
+        assert_eq!(senders.len(), nodes.len() - 1, "one from each other node");
     }
+}
+
+pub async fn a_frame_for_nobody_is_lost_in_silence(nodes: Vec<BridgeNode>) {
+    nodes[0].send(NodeId::generate(), frame(1));
+    silence().await;
+    assert!(nodes.iter().all(|node| node.received().is_empty()), "it was for none of them");
 }

@@ -4,29 +4,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
-    Recipient, WrapFuture as _,
+    Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Recipient,
+    WrapFuture as _,
 };
-use schema::record::Entry;
+use schema::record::{Draft, Entry};
 use schema::wire::{ErrorCode, Refusal};
-use schema::{ConnectionId, ConversationId, Sequence, SequenceRange, UserId, metric};
+use schema::{ConnectionId, ConversationId, Sequence, UserId, metric};
 use tokio::time::Instant;
 
 use super::gap::{Arrival, judge};
 use super::load::{self, Loaded};
 use super::messages::{
-    Answered, CheckSequencer, Describe, Join, Leave, Peek, Read, Settle, Submit, SubmitReply,
-    ToMember,
+    Answered, CheckSequencer, Describe, Heard, Join, Leave, Peek, Read, Settle, Submit,
+    SubmitReply, ToMember,
 };
 use super::page::Submitted;
 use super::pending::Waiting;
-use super::reading::{AfterRead as _, Repair, Repaired};
+use super::reading::Repaired;
 use super::registry::Audience;
 use super::serving::Serving;
 use crate::committer::WhenMaterialised;
 use crate::monitor::DeathNotice;
 use crate::ports::{MessageStore, RosterStore};
-use crate::sequencer::{Answer, Append, FromSequencer, News, Opened, Sequencer, Sequencers, Stop};
+use crate::sequencer::{
+    Answer, Append, FromSequencer, News, Opened, SequencerHandle, Sequencers, Stop,
+};
 
 const MAILBOX: usize = 4096;
 /// How often waiting drafts and lagging sessions are looked at, while there are any.
@@ -72,6 +74,9 @@ impl Conversation {
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(refusal) => {
+                if refusal.code.is_temporary() {
+                    self.missed(Sequence::START);
+                }
                 self.serving = Err(refusal);
                 ctx.run_later(LINGER, |_, ctx| ctx.stop());
                 return;
@@ -91,15 +96,16 @@ impl Conversation {
 
     fn check_idle(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(IDLE / 5, |actor, ctx| {
-            let busy = actor
-                .serving
-                .as_ref()
-                .is_ok_and(|it| !it.pending.is_empty() || it.listeners.has_readers());
+            let busy = actor.serving.as_ref().is_ok_and(|it| {
+                // The log's end must be in the store before it may leave memory.
+                let is_ahead = it.materialised < it.head.max(it.known_head);
+                is_ahead || !it.pending.is_empty() || it.listeners.has_readers()
+            });
             if busy || actor.active_at.elapsed() < IDLE {
                 return actor.check_idle(ctx);
             }
             if let Ok(serving) = &actor.serving {
-                let _ = serving.sequencer.try_send(Stop::Idle);
+                serving.sequencer.stop(Stop::Idle);
             }
             ctx.stop();
         });
@@ -114,15 +120,30 @@ impl Conversation {
             Ok((sequencer, life, opened)) => actor.on_reopened(sequencer, life, &opened, ctx),
             Err(refusal) => {
                 tracing::warn!(conversation = %actor.id, %refusal, "no sequencer");
-                // What waits is answered `retry_later` at its deadline or by the next life.
+                actor.give_up(&refusal);
                 ctx.stop();
             }
         }));
     }
 
+    /// Whoever waits says it again; whoever listens is told by the next life.
+    fn give_up(&mut self, refusal: &Refusal) {
+        let Ok(serving) = &mut self.serving else { return };
+        let delivered = serving.head;
+        for waiting in serving.pending.take_all() {
+            waiting.reply.answer(self.id, waiting.draft.message_id, Err(refusal.clone()));
+        }
+        self.missed(delivered);
+    }
+
+    /// This life ends and its listeners have entries up to `delivered` only.
+    fn missed(&self, delivered: Sequence) {
+        self.context.sequencers.committers().peers().missed(self.id, delivered);
+    }
+
     fn on_reopened(
         &mut self,
-        sequencer: Addr<Sequencer>,
+        sequencer: SequencerHandle,
         life: u64,
         opened: &Opened,
         ctx: &mut Context<Self>,
@@ -133,12 +154,30 @@ impl Conversation {
         let news: Arc<[Entry]> =
             opened.recent.iter().filter(|it| it.seq > serving.head).cloned().collect();
         self.arrive(&news, &[], ctx);
-        let Ok(serving) = &self.serving else { return };
-        for (token, draft) in serving.pending.all() {
-            let mut again = (*draft).clone();
-            again.retry = true;
-            let _ = serving.sequencer.try_send(Append { draft: Arc::new(again), token });
+        self.on_head(opened.head, ctx);
+        self.ask_again();
+    }
+
+    /// What waits may have been stored before: asked for as repeats. A draft that a later one of its
+    /// sender was stored before is not: it would come after that one unseen.
+    fn ask_again(&mut self) {
+        let Ok(serving) = &mut self.serving else { return };
+        for waiting in serving.pending.take_overtaken() {
+            let refusal = Refusal::retry_later("a later one was stored; repeat under the same id");
+            waiting.reply.answer(self.id, waiting.draft.message_id, Err(refusal));
         }
+        for (token, draft) in serving.pending.all() {
+            let again = Draft { retry: true, ..(*draft).clone() };
+            let _ = serving.sequencer.append(Append { draft: Arc::new(again), token });
+        }
+    }
+
+    /// The log reaches to `head`: what is missing before it is read.
+    pub(super) fn on_head(&mut self, head: Sequence, ctx: &mut Context<Self>) {
+        let Ok(serving) = &mut self.serving else { return };
+        serving.known_head = serving.known_head.max(head);
+        self.repair(ctx);
+        self.arm_tick(ctx);
     }
 
     fn submit(&mut self, submit: Submit, ctx: &mut Context<Self>) {
@@ -158,7 +197,7 @@ impl Conversation {
         };
         let draft = Arc::new(draft);
         let token = serving.pending.add(draft.clone(), reply);
-        match serving.sequencer.try_send(Append { draft, token }) {
+        match serving.sequencer.append(Append { draft, token }) {
             Ok(()) => self.arm_tick(ctx),
             Err(actix::prelude::SendError::Full(_)) => {
                 let text = "too many messages wait in this conversation";
@@ -173,6 +212,7 @@ impl Conversation {
         let Ok(serving) = &mut self.serving else { return };
         if let Some(Waiting { draft, reply, since, .. }) = serving.pending.take(token) {
             if result.is_ok() {
+                serving.pending.note_stored(draft.sender_id, token);
                 metrics::histogram!(metric::ACCEPT_SECONDS).record(since.elapsed());
             }
             reply.answer(self.id, draft.message_id, result);
@@ -215,10 +255,9 @@ impl Conversation {
                 let audience = self.context.audience.as_ref();
                 serving.deliver(self.id, &entries[skip..], origins, audience);
             }
-            Arrival::Gap(missing) => {
-                metrics::counter!(metric::GAP_REPAIRS).increment(1);
-                let all = SequenceRange::new(missing.first, last.seq);
-                self.read_range(all, ctx, Repair);
+            Arrival::Gap(_) => {
+                serving.known_head = serving.known_head.max(last.seq);
+                self.repair(ctx);
             }
         }
         self.arm_tick(ctx);
@@ -228,7 +267,7 @@ impl Conversation {
         let needed = self
             .serving
             .as_ref()
-            .is_ok_and(|it| !it.pending.is_empty() || it.listeners.any_lagging());
+            .is_ok_and(|it| !it.pending.is_empty() || it.listeners.any_lagging() || it.is_behind());
         if self.tick_armed || !needed {
             return;
         }
@@ -236,6 +275,7 @@ impl Conversation {
         ctx.run_later(TICK, |actor, ctx| {
             actor.tick_armed = false;
             actor.tick();
+            actor.repair(ctx);
             actor.arm_tick(ctx);
         });
     }
@@ -259,8 +299,18 @@ impl Conversation {
         }
     }
 
-    fn settle(&mut self, settle: Settle) {
+    fn settle(&mut self, settle: Settle, ctx: &mut Context<Self>) {
         let sequencers = &self.context.sequencers;
+        if let Ok(serving) = &self.serving
+            && !serving.sequencer.is_here()
+        {
+            let head = serving.head.max(serving.known_head);
+            let shown = super::read::shown(self.context.messages.clone(), self.id, head);
+            ctx.spawn(shown.into_actor(self).map(|(), _, _| {
+                let _ = settle.reply.send(());
+            }));
+            return;
+        }
         let shard = sequencers.shard_of(self.id);
         if let Ok(committer) = sequencers.committers().get_or_start(shard) {
             let _ = committer.try_send(WhenMaterialised { done: settle.reply });
@@ -331,6 +381,12 @@ impl Handler<FromSequencer> for Conversation {
                     Submitted { seq: known.seq, sent_at: known.sent_at, duplicate: true };
                 self.answer(token, Ok(submitted));
             }
+            News::Answered(Answer { token, known, duplicate }) => {
+                count_accepted(duplicate);
+                let submitted = Submitted { seq: known.seq, sent_at: known.sent_at, duplicate };
+                self.answer(token, Ok(submitted));
+            }
+            News::Head(head) => self.on_head(head, ctx),
             News::Stored { entries, answers } => self.stored(&entries, &answers, ctx),
             News::Materialised(seq) => serving.materialised = serving.materialised.max(seq),
             News::Ended => self.reopen(ctx),
@@ -342,7 +398,7 @@ impl Handler<Repaired> for Conversation {
     type Result = ();
 
     fn handle(&mut self, message: Repaired, ctx: &mut Self::Context) {
-        Repair.go(self, Ok(message.0), ctx);
+        self.on_repaired(message.0, ctx);
     }
 }
 
@@ -398,8 +454,19 @@ impl Handler<Peek> for Conversation {
 impl Handler<Settle> for Conversation {
     type Result = ();
 
-    fn handle(&mut self, message: Settle, _: &mut Self::Context) {
-        self.settle(message);
+    fn handle(&mut self, message: Settle, ctx: &mut Self::Context) {
+        self.settle(message, ctx);
+    }
+}
+
+impl Handler<Heard> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, message: Heard, ctx: &mut Self::Context) {
+        // Who numbers the entries here knows best.
+        if self.serving.as_ref().is_ok_and(|it| !it.sequencer.is_here()) {
+            self.on_head(message.head, ctx);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Addr, Recipient};
+use actix::Recipient;
 use schema::ConversationId;
 use schema::wire::{ErrorCode, Refusal};
 use tokio::sync::oneshot;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::actor::ConversationContext;
 use super::roster::Roster;
 use crate::ports::StoreError;
-use crate::sequencer::{FromSequencer, Open, Opened, Sequencer};
+use crate::sequencer::{FromSequencer, Open, Opened, SequencerHandle};
 
 /// Looking for a sequencer ends after this time.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// A conversation ready to serve.
 pub struct Loaded {
     pub roster: Roster,
-    pub sequencer: Addr<Sequencer>,
+    pub sequencer: SequencerHandle,
     pub life: u64,
     pub opened: Opened,
 }
@@ -50,7 +50,7 @@ pub async fn open(
     context: Arc<ConversationContext>,
     news: Recipient<FromSequencer>,
     mut life: u64,
-) -> Result<(Addr<Sequencer>, u64, Opened), Refusal> {
+) -> Result<(SequencerHandle, u64, Opened), Refusal> {
     let deadline = Instant::now() + DEADLINE;
     let mut pause = Duration::from_millis(5);
     while Instant::now() < deadline {
@@ -61,7 +61,7 @@ pub async fn open(
         })?;
         let (reply, opened) = oneshot::channel();
         let open = Open { conversation: news.clone(), life, opened: reply };
-        if sequencer.try_send(open).is_ok()
+        if sequencer.open(open).is_ok()
             && let Ok(Ok(opened)) = timeout_at(deadline, opened).await
         {
             return Ok((sequencer, life, opened));

@@ -191,6 +191,13 @@ pub struct Settle {
     pub reply: oneshot::Sender<()>,
 }
 
+/// Someone heard that the log reaches to here.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Heard {
+    pub head: Sequence,
+}
+
 /// The sequencer may have died without a word: look, and find the next one.
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]

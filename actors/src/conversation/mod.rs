@@ -19,8 +19,8 @@ mod serving;
 
 pub use actor::{Conversation, ConversationContext};
 pub use messages::{
-    Answered, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Join, Joined, Leave,
-    LogEntry, PageRead, Peek, Read, Settle, Submit, SubmitReply, ToMember,
+    Answered, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Heard, Join, Joined,
+    Leave, LogEntry, PageRead, Peek, Read, Settle, Submit, SubmitReply, ToMember,
 };
 pub use page::{HISTORY_PAGE_MAX, Page, Submitted};
 pub use registry::{Audience, Conversations};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schema::UserId;
 use schema::record::Draft;
 use tokio::time::Instant;
 
@@ -27,6 +28,8 @@ pub struct Waiting {
 pub struct Pending {
     waiting: BTreeMap<u64, Waiting>,
     last_token: u64,
+    /// The last draft of each sender that was stored, while others wait.
+    stored: BTreeMap<UserId, u64>,
 }
 
 impl Pending {
@@ -50,7 +53,36 @@ impl Pending {
     }
 
     pub fn take(&mut self, token: u64) -> Option<Waiting> {
-        self.waiting.remove(&token)
+        let taken = self.waiting.remove(&token);
+        if self.waiting.is_empty() {
+            self.stored.clear();
+        }
+        taken
+    }
+
+    /// The sender's draft of this token is stored.
+    pub fn note_stored(&mut self, sender: UserId, token: u64) {
+        if !self.waiting.is_empty() {
+            let last = self.stored.entry(sender).or_default();
+            *last = token.max(*last);
+        }
+    }
+
+    /// Removes those that a later one of the same sender was stored before.
+    pub fn take_overtaken(&mut self) -> Vec<Waiting> {
+        let stored = std::mem::take(&mut self.stored);
+        self.waiting
+            .extract_if(.., |token, waiting| {
+                stored.get(&waiting.draft.sender_id).is_some_and(|last| token < last)
+            })
+            .map(|(_, it)| it)
+            .collect()
+    }
+
+    /// Removes all.
+    pub fn take_all(&mut self) -> Vec<Waiting> {
+        self.stored.clear();
+        std::mem::take(&mut self.waiting).into_values().collect()
     }
 
     #[must_use]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schema::{ConversationId, SequenceRange};
+use schema::{ConversationId, Sequence, SequenceRange};
 use tokio::time::Instant;
 
 use super::messages::LogEntry;
@@ -70,5 +70,16 @@ pub async fn range(
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Waits until the readers' tables show the log up to `head`, for a while.
+pub async fn shown(messages: Arc<dyn MessageStore>, conversation: ConversationId, head: Sequence) {
+    let deadline = Instant::now() + DEADLINE;
+    while Instant::now() < deadline {
+        if messages.head(conversation).await.is_ok_and(|shown| shown >= head) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

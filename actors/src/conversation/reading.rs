@@ -1,31 +1,90 @@
 //! Pages and missing ranges: what memory holds at once, the rest from the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{ActorFutureExt as _, Addr, AsyncContext as _, Context, WrapFuture as _};
 use schema::record::Entry;
 use schema::wire::Refusal;
-use schema::{Sequence, SequenceRange, UserId};
+use schema::{Sequence, SequenceRange, UserId, metric};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::actor::Conversation;
 use super::load;
-use super::messages::{LogEntry, PageRead, Read};
+use super::messages::{PageRead, Read};
 use super::page::{HISTORY_PAGE_MAX, Page};
 use super::read::{self, RangeRead};
 use super::roster::Visible;
 use crate::ports::StoreError;
 
+/// Entries read at once to close a gap.
+const REPAIR_MAX: u64 = 300;
+/// What a device claims to have is waited for this long.
+const CLAIM_MAX: Duration = Duration::from_secs(10);
+
 impl Conversation {
     pub(super) fn read(&mut self, read: Read, ctx: &mut Context<Self>) {
         self.active_at = Instant::now();
+        if let Err(refusal) = self.check_claim(read.page, ctx) {
+            return drop(read.reply.send(Err(refusal)));
+        }
         let range = match self.readable(read.reader, read.page, read.limit) {
             Ok(range) => range,
             Err(refusal) => return drop(read.reply.send(Err(refusal))),
         };
         let (range, head) = range;
         self.read_range(range, ctx, PageAnswer { reply: read.reply, head });
+    }
+
+    /// A device may have come from a node that was ahead of this one: what it claims to have is
+    /// waited for, for a while, before it is told that there is no such thing.
+    fn check_claim(&mut self, page: Page, ctx: &mut Context<Self>) -> Result<(), Refusal> {
+        let (Page::After(position), Ok(serving)) = (page, &mut self.serving) else {
+            return Ok(());
+        };
+        if serving.sequencer.is_here() || position <= serving.head {
+            serving.claimed_since = None;
+            return Ok(());
+        }
+        let since = *serving.claimed_since.get_or_insert_with(Instant::now);
+        if since.elapsed() > CLAIM_MAX {
+            return Ok(());
+        }
+        let head = self.context.messages.head(self.id);
+        ctx.spawn(head.into_actor(self).map(|head, actor, ctx| {
+            if let Ok(head) = head {
+                actor.on_head(head, ctx);
+            }
+        }));
+        Err(Refusal::retry_later("this node is behind").retry_after_ms(200))
+    }
+
+    /// Reads what is missing before the known end of the log, a piece at a time.
+    pub(super) fn repair(&mut self, ctx: &mut Context<Self>) {
+        let Ok(serving) = &mut self.serving else { return };
+        let is_repairing = serving.repairing_since.is_some_and(|it| it.elapsed() < CLAIM_MAX);
+        if is_repairing || !serving.is_behind() {
+            return;
+        }
+        metrics::counter!(metric::GAP_REPAIRS).increment(1);
+        serving.repairing_since = Some(Instant::now());
+        let range = SequenceRange::above(serving.head, REPAIR_MAX, serving.known_head);
+        self.read_range(range, ctx, Repair);
+    }
+
+    pub(super) fn on_repaired(&mut self, read: RangeRead, ctx: &mut Context<Self>) {
+        let Ok(serving) = &mut self.serving else { return };
+        serving.repairing_since = None;
+        match read {
+            Ok(entries) => {
+                let entries: Arc<[Entry]> = entries.iter().map(|log| log.entry.clone()).collect();
+                self.arrive(&entries, &[], ctx);
+                self.repair(ctx);
+            }
+            // Tried again by the tick.
+            Err(error) => tracing::debug!(%error, conversation = %self.id, "gap not read"),
+        }
     }
 
     /// The numbers that a page holds, and the last one that the reader may see.
@@ -123,20 +182,16 @@ pub(super) struct Repair;
 
 impl AfterRead for Repair {
     fn go(self, actor: &mut Conversation, read: RangeRead, ctx: &mut Context<Conversation>) {
-        if let Ok(entries) = read {
-            let entries: Arc<[Entry]> = entries.iter().map(|log| log.entry.clone()).collect();
-            actor.arrive(&entries, &[], ctx);
-        }
+        actor.on_repaired(read, ctx);
     }
 
     fn later(self, actor: &Addr<Conversation>, read: RangeRead) {
-        if let Ok(entries) = read {
-            let _ = actor.try_send(Repaired(entries));
-        }
+        // A mailbox too full for it drains; the tick tries again.
+        let _ = actor.try_send(Repaired(read));
     }
 }
 
-/// A missing range was read.
+/// A missing range was read, or was not.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub(super) struct Repaired(pub Vec<Arc<LogEntry>>);
+pub(super) struct Repaired(pub RangeRead);

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use actix::{Actor as _, Addr, Recipient};
-use schema::{ConversationId, UserId};
+use schema::{ConversationId, Sequence, UserId};
 
 use super::actor::{Conversation, ConversationContext};
 use super::messages::ToMember;
 use crate::monitor::{Child, DeathNotice, Down, Incarnation, Quarantined, Registry, Workers};
+use crate::peers::Follow;
 
 /// Who is online on this node: implemented by the room of sessions.
 pub trait Audience: Send + Sync + 'static {
@@ -36,6 +37,14 @@ impl Conversations {
     #[must_use]
     pub fn context(&self) -> &Arc<ConversationContext> {
         &self.context
+    }
+
+    /// Keeps this node interested in a conversation that is known up to `head`.
+    #[must_use]
+    pub fn follow(&self, conversation: ConversationId, head: Sequence) -> Option<Follow> {
+        let sequencers = &self.context.sequencers;
+        let shard = sequencers.shard_of(conversation);
+        sequencers.committers().peers().follow(conversation, shard, head)
     }
 
     #[must_use]

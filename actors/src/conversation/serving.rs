@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
 use schema::record::{ConversationKind, Entry, Event};
 use schema::wire::Refusal;
 use schema::{ConnectionId, ConversationId, Sequence, UserId};
+use tokio::time::Instant;
 
 use super::fan_out::Listeners;
 use super::load::Loaded;
@@ -15,14 +15,19 @@ use super::read::Reads;
 use super::recent::Recent;
 use super::registry::Audience;
 use super::roster::Roster;
-use crate::sequencer::{Opened, Sequencer};
+use crate::sequencer::{Opened, SequencerHandle};
 
 /// A conversation that serves.
 pub(super) struct Serving {
     pub roster: Roster,
-    pub sequencer: Addr<Sequencer>,
+    pub sequencer: SequencerHandle,
     pub life: u64,
     pub head: Sequence,
+    /// The log reaches to here, at least: what lies between is being read.
+    pub known_head: Sequence,
+    pub repairing_since: Option<Instant>,
+    /// Since when a reader claims to have more than is known here.
+    pub claimed_since: Option<Instant>,
     pub materialised: Sequence,
     pub recent: Recent,
     pub listeners: Listeners,
@@ -37,6 +42,9 @@ impl Serving {
             sequencer: loaded.sequencer,
             life: loaded.life,
             head: Sequence::START,
+            known_head: Sequence::START,
+            repairing_since: None,
+            claimed_since: None,
             materialised: loaded.opened.materialised,
             recent: Recent::default(),
             listeners: Listeners::default(),
@@ -54,6 +62,12 @@ impl Serving {
             self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
         }
         self.head = opened.head;
+    }
+
+    /// Entries are known to be stored that have not come.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.head < self.known_head
     }
 
     pub fn deliver(

@@ -1,42 +1,35 @@
 //! A bridge between simulated nodes: healthy, immediate, in order. Faults are put around it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use schema::NodeId;
 
-use super::store::answer;
-use crate::ports::{Announcement, Bridge, BridgeError, PortFuture};
+use crate::ports::{Bridge, BridgeError, Inbox};
 
-/// What a node does with an announcement. Must not announce in turn.
-type Deliver = Arc<dyn Fn(Announcement) + Send + Sync>;
+type Inboxes = BTreeMap<NodeId, Arc<dyn Inbox>>;
 
 /// Where the nodes meet.
 #[derive(Clone, Default)]
 pub struct MemoryBridgeHub {
-    nodes: Arc<Mutex<BTreeMap<NodeId, Deliver>>>,
+    nodes: Arc<Mutex<Inboxes>>,
 }
 
 impl MemoryBridgeHub {
-    /// Adds a node; `deliver` is called with what the others announce, in order, one at a time
-    /// for each announcing call. A node that joins again replaces its former self.
-    pub fn join(
-        &self,
-        node: NodeId,
-        deliver: impl Fn(Announcement) + Send + Sync + 'static,
-    ) -> MemoryBridge {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).insert(node, Arc::new(deliver));
+    /// A node's end; frames reach it once it is opened.
+    #[must_use]
+    pub fn node(&self, node: NodeId) -> MemoryBridge {
         MemoryBridge { hub: self.clone(), node }
     }
 
     /// Removes a node: nothing reaches it any more.
     pub fn leave(&self, node: NodeId) {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).remove(&node);
+        self.inboxes().remove(&node);
     }
 
-    fn others(&self, announcing: NodeId) -> Vec<Deliver> {
-        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.iter().filter(|(node, _)| **node != announcing).map(|(_, d)| d.clone()).collect()
+    fn inboxes(&self) -> MutexGuard<'_, Inboxes> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,12 +41,35 @@ pub struct MemoryBridge {
 }
 
 impl Bridge for MemoryBridge {
-    fn announce(&self, announcements: Vec<Announcement>) -> PortFuture<(), BridgeError> {
-        for deliver in self.hub.others(self.node) {
-            for announcement in &announcements {
-                deliver(announcement.clone());
+    fn open(&self, inbox: Arc<dyn Inbox>) {
+        self.hub.inboxes().insert(self.node, inbox);
+    }
+
+    fn send(&self, to: NodeId, frame: Bytes) -> Result<(), BridgeError> {
+        if to != self.node {
+            let inbox = self.hub.inboxes().get(&to).cloned();
+            if let Some(inbox) = inbox {
+                inbox.receive(frame);
             }
         }
-        answer(Ok(()))
+        Ok(())
+    }
+
+    fn send_all(&self, frame: Bytes) -> Result<(), BridgeError> {
+        let others: Vec<_> = self
+            .hub
+            .inboxes()
+            .iter()
+            .filter(|(node, _)| **node != self.node)
+            .map(|(_, inbox)| inbox.clone())
+            .collect();
+        for inbox in others {
+            inbox.receive(frame.clone());
+        }
+        Ok(())
+    }
+
+    fn is_connected(&self) -> bool {
+        self.hub.inboxes().contains_key(&self.node)
     }
 }

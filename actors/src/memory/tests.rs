@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use schema::{DeviceId, NodeId, UserId};
 
@@ -7,7 +7,8 @@ use crate::contract;
 use crate::contract::bridge::BridgeNode;
 use crate::contract::message_store::Stores;
 use crate::ports::{
-    Authenticator, CommitRing, Directory, Identity, Owner, TokenRefused, UserStore, WallClock,
+    Authenticator, Bridge as _, CommitRing, Directory, Identity, Owner, TokenRefused, UserStore,
+    WallClock,
 };
 
 fn stores() -> Stores {
@@ -39,14 +40,11 @@ async fn keeps_the_contract_of_the_user_store() {
 
 fn bridge_nodes(count: usize) -> Vec<BridgeNode> {
     let hub = MemoryBridgeHub::default();
-    (0..count)
-        .map(|_| {
-            let received = Arc::new(Mutex::new(Vec::new()));
-            let inbox = received.clone();
-            let deliver = move |announcement| inbox.lock().unwrap().push(announcement);
-            BridgeNode { bridge: Arc::new(hub.join(NodeId::generate(), deliver)), received }
-        })
-        .collect()
+    let node = |_| {
+        let node = NodeId::generate();
+        BridgeNode::open(node, Arc::new(hub.node(node)))
+    };
+    (0..count).map(node).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,15 +54,15 @@ async fn keeps_the_contract_of_the_bridge() {
 }
 
 #[tokio::test(start_paused = true)]
-#[should_panic(expected = "must not receive what it announced")]
+#[should_panic(expected = "must not receive what it sent")]
 async fn an_echoing_bridge_is_caught() {
-    let node = bridge_nodes(1).remove(0);
+    let mut node = bridge_nodes(1).remove(0);
     let echo = MemoryBridgeHub::default();
-    let inbox = node.received.clone();
-    echo.join(NodeId::generate(), move |announcement| inbox.lock().unwrap().push(announcement));
-    let bridge = Arc::new(echo.join(NodeId::generate(), |_| {}));
-    let echoing = BridgeNode { bridge, received: node.received };
-    contract::bridge::never_echoes_to_the_announcing_node(vec![echoing]).await;
+    let itself = NodeId::generate();
+    echo.node(itself).open(node.received.clone());
+    node.bridge = Arc::new(echo.node(NodeId::generate()));
+    node.node = itself;
+    contract::bridge::never_echoes_to_the_sending_node(vec![node]).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ pub enum Child {
     Session(UserId),
     Conversation(ConversationId),
     Sequencer(ConversationId),
+    RemoteSequencer(ConversationId),
     Committer(u32),
 }
 
@@ -22,6 +23,7 @@ impl Child {
             Self::Session(_) => "session",
             Self::Conversation(_) => "conversation",
             Self::Sequencer(_) => "sequencer",
+            Self::RemoteSequencer(_) => "remote_sequencer",
             Self::Committer(_) => "committer",
         }
     }

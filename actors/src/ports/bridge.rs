@@ -1,31 +1,53 @@
-//! Announcements between nodes.
+//! Frames between nodes.
 
 use std::sync::Arc;
 
-use schema::record::Entry;
-use schema::{ConversationId, Epoch};
+use bytes::Bytes;
+use schema::NodeId;
 
-use super::PortFuture;
-
-/// Entries of one conversation that are stored, from one commit.
-#[derive(Clone, Debug)]
-pub struct Announcement {
-    pub shard: u32,
-    pub epoch: Epoch,
-    pub conversation: ConversationId,
-    /// Consecutive numbers.
-    pub entries: Arc<[Entry]>,
+/// The frame did not go out. Nothing is to be repeated: receivers repair what they miss by number,
+/// and who waits for an answer asks again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BridgeError {
+    #[error("the bridge is not connected")]
+    Disconnected,
+    /// More waits to go out than is allowed.
+    #[error("the bridge is behind")]
+    Full,
 }
 
-/// The announcement did not go out. Receivers find the gap by number; nothing is to be repeated.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the bridge is unavailable: {0}")]
-pub struct BridgeError(pub String);
+/// What a node does with what the others send. Called from the bridge's own threads: must answer
+/// at once and never wait.
+pub trait Inbox: Send + Sync + 'static {
+    /// A frame for this node, as it was sent.
+    fn receive(&self, frame: Bytes);
 
-/// Carries announcements to the *other* nodes that serve a conversation.
+    /// Frames may have been lost just now, without a trace: after a new connection, after a lag.
+    fn unsure(&self);
+}
+
+/// Carries frames from node to node.
 ///
-/// Guarantees: at most once each, never to the announcing node itself. Lost or reordered
-/// announcements are normal: receivers repair them by sequence.
+/// Guarantees: at most once each, unchanged, never to the sending node itself. Frames may be lost,
+/// and nothing tells the sender; those of one sender to one receiver that do arrive keep their order.
+/// Where the bridge itself notices that it may have lost some, it calls [`Inbox::unsure`].
+/// `send` and `send_all` answer at once: they only queue, up to a bound.
 pub trait Bridge: Send + Sync + 'static {
-    fn announce(&self, announcements: Vec<Announcement>) -> PortFuture<(), BridgeError>;
+    /// Begins to receive. Called once, before anything is sent.
+    fn open(&self, inbox: Arc<dyn Inbox>);
+
+    /// To one node.
+    ///
+    /// # Errors
+    /// [`BridgeError`] when it is certain that the frame does not go out.
+    fn send(&self, to: NodeId, frame: Bytes) -> Result<(), BridgeError>;
+
+    /// To every other node.
+    ///
+    /// # Errors
+    /// [`BridgeError`] when it is certain that the frame does not go out.
+    fn send_all(&self, frame: Bytes) -> Result<(), BridgeError>;
+
+    /// False while nothing can be sent or received. A process of its own is always connected.
+    fn is_connected(&self) -> bool;
 }

@@ -6,7 +6,7 @@ use schema::{Epoch, OwnerToken};
 use super::PortFuture;
 
 /// Sizes that belong to the data, fixed when the store is created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RingShape {
     /// Conversations hash to one of this many shards.
     pub shards: u32,
@@ -15,7 +15,7 @@ pub struct RingShape {
 }
 
 /// The guard cells of a shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Guard {
     pub owner: OwnerToken,
     pub epoch: Epoch,
@@ -26,7 +26,7 @@ pub struct Guard {
 }
 
 /// What one slot holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// Commit number.
     pub n: u64,
@@ -36,7 +36,7 @@ pub struct Slot {
 }
 
 /// One commit, complete: resending it means resending exactly this.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Commit {
     pub shard: u32,
     pub owner: OwnerToken,
@@ -47,7 +47,7 @@ pub struct Commit {
 }
 
 /// Whether a conditional statement took effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Applied {
     Yes,
     No,

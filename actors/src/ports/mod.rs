@@ -12,7 +12,7 @@ pub mod user_store;
 pub mod wall_clock;
 
 pub use authenticator::{Authenticator, Identity, TokenRefused};
-pub use bridge::{Announcement, Bridge, BridgeError};
+pub use bridge::{Bridge, BridgeError, Inbox};
 pub use commit_ring::{Applied, Commit, CommitRing, Guard, RingError, RingShape, Slot};
 pub use directory::{Directory, Owner};
 pub use message_store::{MaterialisedCommit, MessageStore};

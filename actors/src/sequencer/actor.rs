@@ -21,7 +21,7 @@ use crate::committer::{
     event_size,
 };
 use crate::monitor::DeathNotice;
-use crate::ports::{MessageStore, StoreError, WallClock};
+use crate::ports::{MessageStore, Owner, StoreError, WallClock};
 
 /// Entries read at the start: for the memory of ids, and for the conversation's recent cache.
 const RECENT: u64 = 128;
@@ -34,6 +34,18 @@ pub struct SequencerContext {
     pub committers: Arc<Committers>,
     pub messages: Arc<dyn MessageStore>,
     pub clock: Arc<dyn WallClock>,
+}
+
+impl SequencerContext {
+    /// Who numbers a shard's drafts, as this node can tell. Here means that it may: the shard is
+    /// assigned to this node and was not lost.
+    #[must_use]
+    pub fn owner(&self, shard: u32) -> Owner {
+        match self.committers.peers().directory().owner(shard) {
+            Owner::Here if !self.committers.is_assigned(shard) => Owner::Unknown,
+            owner => owner,
+        }
+    }
 }
 
 /// What it takes to number: there once recovered.
@@ -289,7 +301,7 @@ impl Sequencer {
     }
 }
 
-async fn read_newest(
+pub(super) async fn read_newest(
     messages: Arc<dyn MessageStore>,
     conversation: ConversationId,
 ) -> Result<(Sequence, Vec<Entry>), StoreError> {

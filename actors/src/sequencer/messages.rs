@@ -55,6 +55,10 @@ pub enum News {
     Duplicate { token: u64, known: Known },
     /// Stored for good: consecutive entries, and whose drafts they answer.
     Stored { entries: Arc<[Entry]>, answers: Vec<Answer> },
+    /// A draft handed to another node was stored; its entry comes by itself.
+    Answered(Answer),
+    /// The log reaches to here, at least.
+    Head(Sequence),
     /// The readers' tables show everything up to here.
     Materialised(Sequence),
     /// This sequencer has ended: look for the next one.

@@ -6,13 +6,17 @@ use actix::{Actor as _, Addr, Recipient};
 use schema::ConversationId;
 
 use super::actor::{Sequencer, SequencerContext};
+use super::handle::SequencerHandle;
 use super::messages::Stop;
+use super::remote::{FromOwner, RemoteSequencer};
 use crate::committer::Committers;
 use crate::monitor::{Child, DeathNotice, Down, Incarnation, Quarantined, Registry, Workers};
+use crate::ports::Owner;
 
-/// Finds a conversation's sequencer, or starts it beside its shard's committer.
+/// Finds whoever numbers a conversation's drafts, or starts it beside its shard's committer.
 pub struct Sequencers {
-    registry: Registry<ConversationId, Sequencer>,
+    here: Registry<ConversationId, Sequencer>,
+    elsewhere: Registry<ConversationId, RemoteSequencer>,
     context: SequencerContext,
     workers: Workers,
     watcher: Recipient<Down>,
@@ -21,7 +25,8 @@ pub struct Sequencers {
 impl Sequencers {
     #[must_use]
     pub fn new(context: SequencerContext, workers: Workers, watcher: Recipient<Down>) -> Self {
-        Self { registry: Registry::default(), context, workers, watcher }
+        let (here, elsewhere) = (Registry::default(), Registry::default());
+        Self { here, elsewhere, context, workers, watcher }
     }
 
     #[must_use]
@@ -34,14 +39,29 @@ impl Sequencers {
         shard_of(conversation, self.context.committers.shards())
     }
 
+    /// Who numbers the conversation's drafts, as this node can tell.
+    #[must_use]
+    pub fn owner(&self, conversation: ConversationId) -> Owner {
+        self.context.owner(self.shard_of(conversation))
+    }
+
     /// # Errors
     /// [`Quarantined`] after too many panics.
     pub fn get_or_start(
         &self,
         conversation: ConversationId,
-    ) -> Result<Addr<Sequencer>, Quarantined> {
+    ) -> Result<SequencerHandle, Quarantined> {
+        match self.owner(conversation) {
+            Owner::Here => self.here(conversation).map(SequencerHandle::Here),
+            Owner::Elsewhere(_) | Owner::Unknown => {
+                self.elsewhere(conversation).map(SequencerHandle::Elsewhere)
+            }
+        }
+    }
+
+    fn here(&self, conversation: ConversationId) -> Result<Addr<Sequencer>, Quarantined> {
         let shard = self.shard_of(conversation);
-        self.registry.get_or_start(conversation, |incarnation| {
+        self.here.get_or_start(conversation, |incarnation| {
             let (context, watcher) = (self.context.clone(), self.watcher.clone());
             Sequencer::start_in_arbiter(self.workers.of_shard(shard), move |_| {
                 let notice = DeathNotice::new(Child::Sequencer(conversation), incarnation, watcher);
@@ -50,22 +70,66 @@ impl Sequencers {
         })
     }
 
+    /// The stand-in for a sequencer on another node.
+    ///
+    /// # Errors
+    /// [`Quarantined`] after too many panics.
+    pub fn elsewhere(
+        &self,
+        conversation: ConversationId,
+    ) -> Result<Addr<RemoteSequencer>, Quarantined> {
+        let shard = self.shard_of(conversation);
+        self.elsewhere.get_or_start(conversation, |incarnation| {
+            let (context, watcher) = (self.context.clone(), self.watcher.clone());
+            RemoteSequencer::start_in_arbiter(self.workers.of_shard(shard), move |_| {
+                let child = Child::RemoteSequencer(conversation);
+                let notice = DeathNotice::new(child, incarnation, watcher);
+                RemoteSequencer::new(conversation, shard, context, notice)
+            })
+        })
+    }
+
+    /// The stand-in, if it runs.
+    #[must_use]
+    pub fn running_elsewhere(&self, conversation: ConversationId) -> Option<Addr<RemoteSequencer>> {
+        self.elsewhere.get(&conversation)
+    }
+
     /// Ends all sequencers of a shard whose committer is gone.
     pub fn abandon(&self, shard: u32) {
-        for (conversation, sequencer) in self.registry.all() {
+        for (conversation, sequencer) in self.here.all() {
             if self.shard_of(conversation) == shard {
                 let _ = sequencer.try_send(Stop::Abandoned);
             }
         }
     }
 
+    /// Tells all stand-ins of a shard that its owner may be another one.
+    pub fn owner_changed(&self, shard: u32) {
+        for (conversation, sequencer) in self.elsewhere.all() {
+            if self.shard_of(conversation) == shard {
+                // One too busy to hear it looks for itself before it asks the next time.
+                let _ = sequencer.try_send(FromOwner::OwnerChanged);
+            }
+        }
+    }
+
     pub fn forget(&self, conversation: ConversationId, incarnation: Incarnation) {
-        self.registry.forget(&conversation, incarnation);
+        self.here.forget(&conversation, incarnation);
+    }
+
+    pub fn forget_elsewhere(&self, conversation: ConversationId, incarnation: Incarnation) {
+        self.elsewhere.forget(&conversation, incarnation);
     }
 
     /// Notes a panic; returns how long the sequencer stays down.
     pub fn panicked(&self, conversation: ConversationId) -> std::time::Duration {
-        self.registry.panicked(conversation, tokio::time::Instant::now())
+        self.here.panicked(conversation, tokio::time::Instant::now())
+    }
+
+    /// Notes a panic of a stand-in; returns how long it stays down.
+    pub fn panicked_elsewhere(&self, conversation: ConversationId) -> std::time::Duration {
+        self.elsewhere.panicked(conversation, tokio::time::Instant::now())
     }
 }
 

@@ -1,6 +1,6 @@
 //! One user on this node: routes frames to conversations and deliveries to sockets.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use actix::{
 use rand::RngExt as _;
 use schema::wire::server_frame::Draining;
 use schema::wire::{CloseCode, Limits, Resync, ServerFrame};
-use schema::{ConnectionId, ConversationId, DeviceId, NodeId, UserId};
+use schema::{ConnectionId, ConversationId, DeviceId, NodeId, Sequence, UserId};
 use tokio::time::Instant;
 
 use super::cursor::Step;
@@ -21,7 +21,9 @@ use super::limits::{SendLimit, SendLimiter};
 use super::messages::{CloseDevice, ReadUpTo, ToSocket};
 use super::positions::Positions;
 use super::subscription::{Part, Subscription};
-use crate::conversation::{Conversation, Conversations, Delivery, Joined, Leave, ToMember};
+use crate::conversation::{
+    Conversation, Conversations, Delivery, DeliveryItem, Joined, Leave, ToMember,
+};
 use crate::monitor::{Child, DeathNotice, Down};
 use crate::ports::{RosterStore, WallClock};
 
@@ -190,14 +192,16 @@ impl Session {
         subscription.head = subscription.head.max(last);
         let (mut forward, mut behind) = (Vec::new(), Vec::new());
         for cursor in &mut subscription.cursors {
+            // After a repair the socket's own messages come without their origin.
+            let known = cursor.accepted_of(first, last);
             match cursor.on_delivery(first, last) {
-                Step::Forward { skip } => forward.push((cursor.connection, skip)),
+                Step::Forward { skip } => forward.push((cursor.connection, skip, known)),
                 Step::Behind => behind.push(cursor.connection),
                 Step::Drop | Step::Hold => {}
             }
         }
-        for (connection, skip) in forward {
-            let items = delivery.items.clone();
+        for (connection, skip, known) in forward {
+            let items = without(&delivery.items, connection, &known);
             self.hand(connection, ToSocket::Deliver { items, skip });
         }
         for connection in behind {
@@ -208,8 +212,10 @@ impl Session {
     fn on_joined(&mut self, joined: &Joined, ctx: &mut Context<Self>) {
         let id = joined.conversation;
         let links: Vec<ConnectionId> = self.links.iter().map(|link| link.connection).collect();
+        let conversations = &self.context.conversations;
         let subscription = self.conversations.entry(id).or_insert_with(|| {
             let mut fresh = Subscription::joined(joined, Part::Member);
+            fresh.follow = conversations.follow(id, joined.head);
             for connection in &links {
                 fresh.follow(*connection, joined.visible_after);
             }
@@ -241,6 +247,23 @@ impl Session {
             self.frame(connection, frame.clone());
         }
     }
+}
+
+/// The items, with those that the socket was told of by `accepted` marked as its own.
+fn without(
+    items: &Arc<[DeliveryItem]>,
+    connection: ConnectionId,
+    known: &BTreeSet<Sequence>,
+) -> Arc<[DeliveryItem]> {
+    if known.is_empty() {
+        return items.clone();
+    }
+    let mark = |item: &DeliveryItem| {
+        let is_known = known.contains(&item.log.entry.seq);
+        let origin = if is_known { Some(connection) } else { item.origin };
+        DeliveryItem { log: item.log.clone(), origin }
+    };
+    items.iter().map(mark).collect()
 }
 
 impl Actor for Session {

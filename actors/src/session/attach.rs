@@ -111,8 +111,11 @@ impl Session {
         for overview in overviews {
             let id = overview.conversation.conversation_id;
             let acknowledged = overview.delivered;
-            let subscription =
-                self.conversations.entry(id).or_insert_with(|| Subscription::member(overview));
+            let conversations = &self.context.conversations;
+            let subscription = self.conversations.entry(id).or_insert_with(|| {
+                let follow = conversations.follow(id, overview.head);
+                Subscription { follow, ..Subscription::member(overview) }
+            });
             subscription.head = subscription.head.max(overview.head);
             subscription.read = subscription.read.max(overview.read);
             let position = said.get(&id).copied().unwrap_or(acknowledged);

@@ -14,7 +14,7 @@ use super::actor::Session;
 use super::messages::{Drained, ToSocket};
 use super::subscription::Subscription;
 use crate::conversation::Page;
-use crate::conversation::{LogEntry, PageRead, Read};
+use crate::conversation::{Heard, LogEntry, PageRead, Read};
 
 /// Conversations of one socket that catch up at the same time.
 const AT_ONCE: usize = 4;
@@ -25,6 +25,8 @@ const PAGE_BYTES_MAX: usize = 128 * 1024;
 /// A device further behind than this fetches what it wants to see itself.
 const BEHIND_MAX: u64 = 5_000;
 const RETRY: Duration = Duration::from_millis(500);
+/// A page without the news that were heard of is asked for again after this time.
+const NO_NEWS: Duration = Duration::from_millis(100);
 
 impl Session {
     /// A socket lacks entries of a conversation: queue it for pages.
@@ -129,6 +131,7 @@ impl Session {
             return self.caught_up(connection, conversation, ctx);
         };
         subscription.head = subscription.head.max(page.head);
+        let head = subscription.head;
         let resync = resync(conversation, subscription);
         let Some(cursor) = subscription.cursor(connection) else {
             return self.caught_up(connection, conversation, ctx);
@@ -139,6 +142,9 @@ impl Session {
             if cursor.sent > page.head {
                 cursor.restart_at(page.head);
                 self.frame(connection, resync("position_beyond_head"));
+            } else if cursor.sent < head {
+                // The conversation is behind what was heard of it: it is told, and asked again.
+                return self.ask_again(connection, conversation, head, ctx);
             }
             return self.caught_up(connection, conversation, ctx);
         };
@@ -147,6 +153,21 @@ impl Session {
         cursor.move_to(last);
         metrics::counter!(metric::CATCH_UP_PAGES).increment(1);
         self.hand(connection, ToSocket::Page { conversation, entries });
+    }
+
+    fn ask_again(
+        &mut self,
+        connection: ConnectionId,
+        conversation: ConversationId,
+        head: Sequence,
+        ctx: &mut Context<Self>,
+    ) {
+        if let Some(address) = self.conversation(conversation) {
+            let _ = address.try_send(Heard { head });
+        }
+        ctx.run_later(NO_NEWS, move |session, ctx| {
+            session.read_page(connection, conversation, ctx);
+        });
     }
 
     /// Nothing more to read: live deliveries go on from here.

@@ -35,6 +35,12 @@ impl Cursor {
         Self { connection, sent, catching_up: false, accepted: Accepted::default() }
     }
 
+    /// The socket was handed the entry, or told of it.
+    #[must_use]
+    pub fn has(&self, seq: Sequence) -> bool {
+        seq <= self.sent || self.accepted.contains(seq)
+    }
+
     /// Everything up to `sent` was handed to the socket.
     pub fn move_to(&mut self, sent: Sequence) {
         self.sent = sent;
@@ -45,6 +51,13 @@ impl Cursor {
     pub fn restart_at(&mut self, sent: Sequence) {
         self.sent = sent;
         self.accepted = Accepted::default();
+    }
+
+    /// Of `first..=last`, what the socket was told of by `accepted` before its turn. Call before
+    /// [`on_delivery`](Self::on_delivery) moves past them.
+    #[must_use]
+    pub fn accepted_of(&self, first: Sequence, last: Sequence) -> BTreeSet<Sequence> {
+        self.accepted.above.range(first..=last).copied().collect()
     }
 
     /// Decides on consecutive entries `first..=last` and moves on when they are forwarded.

@@ -27,6 +27,11 @@ impl Online {
         self.registry.get(&user)
     }
 
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.registry.is_empty()
+    }
+
     /// Every session of this node.
     #[must_use]
     pub fn all(&self) -> Vec<(UserId, Addr<Session>)> {

@@ -133,9 +133,11 @@ impl Session {
             return;
         }
         match result {
-            Ok(submitted) => {
+            Ok(mut submitted) => {
                 let cursor = self.conversations.get_mut(&conversation);
                 if let Some(cursor) = cursor.and_then(|it| it.cursor(connection)) {
+                    // The entry overtook its answer, or was answered before: the socket has it.
+                    submitted.duplicate |= cursor.has(submitted.seq);
                     cursor.accepted.note(submitted.seq, cursor.sent);
                 }
                 let accepted = Accepted {
@@ -214,6 +216,9 @@ impl Session {
             .conversations
             .entry(id)
             .or_insert_with(|| Subscription::joined(joined, Part::Reader));
+        if subscription.follow.is_none() {
+            subscription.follow = self.context.conversations.follow(id, joined.head);
+        }
         subscription.head = subscription.head.max(joined.head);
         let head = subscription.head;
         let followed = subscription.cursor(connection).map(|cursor| cursor.sent);

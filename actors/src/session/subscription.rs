@@ -6,6 +6,7 @@ use schema::{ConnectionId, Sequence};
 
 use super::cursor::Cursor;
 use crate::conversation::{Conversation, Joined};
+use crate::peers::Follow;
 
 /// Why the session hears of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Subscription {
     pub visible_after: Sequence,
     pub conversation: Option<Addr<Conversation>>,
     pub cursors: Vec<Cursor>,
+    /// Keeps the node interested in the conversation.
+    pub follow: Option<Follow>,
 }
 
 impl Subscription {
@@ -40,6 +43,7 @@ impl Subscription {
             visible_after: overview.membership.joined_after,
             conversation: None,
             cursors: Vec::new(),
+            follow: None,
         }
     }
 
@@ -53,6 +57,7 @@ impl Subscription {
             visible_after: joined.visible_after,
             conversation: None,
             cursors: Vec::new(),
+            follow: None,
         }
     }
 

@@ -290,6 +290,8 @@ impl Conversation {
             return;
         }
         match news.news {
+            // Only stand-ins for other nodes say these; forwarding is simulated by itself.
+            News::Answered(_) | News::Head(_) => {}
             News::Refused { token, refusal } => self.answer(token, Err(refusal), ctx),
             News::Duplicate { token, known } => {
                 let (seq, sent_at) = (known.seq, known.sent_at);

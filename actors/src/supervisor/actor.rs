@@ -60,11 +60,28 @@ impl Supervisor {
         }
     }
 
+    /// The next stand-in starts when its conversation asks for it.
+    fn on_remote_sequencer_down(tree: &Tree, down: Down, id: ConversationId) {
+        tree.sequencers.forget_elsewhere(id, down.incarnation);
+        if down.reason == DownReason::Panicked {
+            tree.sequencers.panicked_elsewhere(id);
+            if let Some(conversation) = tree.conversations.get(id) {
+                let _ = conversation.try_send(CheckSequencer);
+            }
+        }
+    }
+
     /// Without its committer a shard stands still: its sequencers end, and it is claimed anew.
     fn on_committer_down(tree: &Tree, down: Down, shard: u32, ctx: &mut Context<Self>) {
         tree.committers.forget(shard, down.incarnation);
         tree.sequencers.abandon(shard);
-        if tree.committers.is_retired() {
+        let ownership = tree.committers.ownership();
+        if ownership.was_fenced(shard) && !tree.ports.bridge.is_connected() {
+            // Cut off, this node cannot tell who is meant to own it: it does not fight.
+            ownership.unassign(shard);
+            tree.sequencers.owner_changed(shard);
+        }
+        if tree.committers.is_retired() || !ownership.is_assigned(shard) {
             return;
         }
         let delay = match down.reason {
@@ -104,6 +121,7 @@ impl Handler<Down> for Supervisor {
             Child::Session(user) => Self::on_session_down(&tree, down, user),
             Child::Conversation(id) => Self::on_conversation_down(&tree, down, id, ctx),
             Child::Sequencer(id) => Self::on_sequencer_down(&tree, down, id),
+            Child::RemoteSequencer(id) => Self::on_remote_sequencer_down(&tree, down, id),
             Child::Committer(shard) => Self::on_committer_down(&tree, down, shard, ctx),
         }
     }

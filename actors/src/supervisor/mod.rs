@@ -5,6 +5,9 @@
 
 mod actor;
 #[cfg(test)]
+mod cluster_tests;
+mod ownership;
+#[cfg(test)]
 mod tests;
 mod tree;
 

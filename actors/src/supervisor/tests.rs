@@ -14,14 +14,15 @@ use tokio::time::timeout;
 use super::{Ports, Tree, TreeConfig, start};
 use crate::committer::{BatchLimits, Committer};
 use crate::conversation::{Conversation, Page};
-use crate::memory::{ManualClock, MemoryAuthenticator, MemoryBridgeHub, MemoryStore};
+use crate::memory::{ManualClock, MemoryAuthenticator, MemoryBridgeHub, MemoryStore, ShardOwners};
 use crate::monitor::Workers;
 use crate::node::Node;
-use crate::ports::{NewConversation, RosterStore as _};
+use crate::ports::{Bridge, CommitRing as _, NewConversation, RosterStore};
 use crate::sequencer::Sequencer;
+use crate::sequencer::SequencerHandle;
 use crate::session::{Attach, SendLimit, Session, ToSocket};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Makes an actor panic.
 #[derive(Clone, Copy, Message)]
@@ -43,7 +44,7 @@ macro_rules! explodes {
 explodes!(Committer, Sequencer, Conversation, Session);
 
 /// A socket that writes down the numbers it is handed.
-struct Recorder {
+pub(super) struct Recorder {
     seen: mpsc::UnboundedSender<Sequence>,
     session: Option<actix::Addr<Session>>,
     connection: ConnectionId,
@@ -51,6 +52,26 @@ struct Recorder {
 }
 
 impl Recorder {
+    /// A user's socket at a node, and the numbers it is handed.
+    pub(super) async fn attach(tree: &Tree, user: UserId) -> mpsc::UnboundedReceiver<Sequence> {
+        let (seen, numbers) = mpsc::unbounded_channel();
+        let connection = ConnectionId::generate();
+        let recorder = Self { seen, session: None, connection, notice: None }.start();
+        let session = tree.sessions.get_or_start(user, &Arbiter::current()).unwrap();
+        let (taken, was_taken) = oneshot::channel();
+        let attach = Attach {
+            connection,
+            device: DeviceId::generate(),
+            socket: recorder.recipient(),
+            abandoned: Arc::default(),
+            positions: Vec::new(),
+            taken,
+        };
+        session.try_send(attach).unwrap();
+        was_taken.await.unwrap();
+        numbers
+    }
+
     fn saw(&self, seq: Sequence) {
         self.seen.send(seq).unwrap();
     }
@@ -83,15 +104,34 @@ impl Handler<ToSocket> for Recorder {
     }
 }
 
+fn explode(sequencer: &SequencerHandle) {
+    let SequencerHandle::Here(sequencer) = sequencer else { panic!("{sequencer:?}") };
+    sequencer.try_send(Explode).unwrap();
+}
+
 fn tree() -> (Arc<Tree>, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::default());
-    let hub = MemoryBridgeHub::default();
-    let node = NodeId::generate();
+    let (node, owners) = (NodeId::generate(), ShardOwners::default());
+    for shard in 0..store.shape().shards {
+        owners.set(shard, Some(node));
+    }
+    let bridge = Arc::new(MemoryBridgeHub::default().node(node));
+    (node_of(node, &store, bridge, &owners, false), store)
+}
+
+pub(super) fn node_of(
+    node: NodeId,
+    store: &Arc<MemoryStore>,
+    bridge: Arc<dyn Bridge>,
+    owners: &ShardOwners,
+    clustered: bool,
+) -> Arc<Tree> {
     let ports = Ports {
         ring: store.clone(),
         messages: store.clone(),
         roster: store.clone(),
-        bridge: Arc::new(hub.join(node, |_| {})),
+        bridge,
+        directory: Arc::new(owners.seen_by(node)),
         authenticator: Arc::new(MemoryAuthenticator::default()),
         clock: Arc::new(ManualClock::at(1_800_000_000_000)),
     };
@@ -108,12 +148,13 @@ fn tree() -> (Arc<Tree>, Arc<MemoryStore>) {
         },
         send_limit: SendLimit { per_second: many, burst: many },
         batch: BatchLimits::default(),
+        clustered,
     };
     let workers = Workers::new(vec![Arbiter::new().handle(), Arbiter::new().handle()]);
-    (start(ports, config, &workers), store)
+    start(ports, config, &workers)
 }
 
-async fn conversation(store: &MemoryStore, members: &[UserId]) -> ConversationId {
+pub(super) async fn conversation(store: &MemoryStore, members: &[UserId]) -> ConversationId {
     let conversation_id = ConversationId::generate();
     let member = |user_id: &UserId| Member { user_id: *user_id, role: Role::Member };
     let made = NewConversation {
@@ -124,11 +165,11 @@ async fn conversation(store: &MemoryStore, members: &[UserId]) -> ConversationId
         created_at: 0,
         members: members.iter().map(member).collect(),
     };
-    store.create(made).await.unwrap();
+    RosterStore::create(store, made).await.unwrap();
     conversation_id
 }
 
-fn draft(conversation_id: ConversationId, sender_id: UserId, text: &str) -> Draft {
+pub(super) fn draft(conversation_id: ConversationId, sender_id: UserId, text: &str) -> Draft {
     Draft {
         conversation_id,
         message_id: MessageId::generate(),
@@ -144,7 +185,7 @@ fn draft(conversation_id: ConversationId, sender_id: UserId, text: &str) -> Draf
 }
 
 /// As a client does: again under the same id until it has its number.
-async fn send(node: Node, mut draft: Draft) -> Sequence {
+pub(super) async fn send(node: Node, mut draft: Draft) -> Sequence {
     let send = async {
         loop {
             match node.submit(draft.clone()).await {
@@ -158,7 +199,12 @@ async fn send(node: Node, mut draft: Draft) -> Sequence {
     timeout(PATIENCE, send).await.expect("a number in time")
 }
 
-async fn all_stored_once(node: &Node, reader: UserId, id: ConversationId, expected: u64) {
+pub(super) async fn all_stored_once(
+    node: &Node,
+    reader: UserId,
+    id: ConversationId,
+    expected: u64,
+) {
     let mut seqs = Vec::new();
     loop {
         let after = Page::After(Sequence(seqs.len() as u64));
@@ -190,7 +236,7 @@ async fn whoever_panics_nothing_acknowledged_is_lost_and_work_goes_on() {
         tokio::time::sleep(Duration::from_millis(2)).await;
         match round % 3 {
             0 => tree.conversations.get_or_start(id).unwrap().try_send(Explode).unwrap(),
-            1 => tree.sequencers.get_or_start(id).unwrap().try_send(Explode).unwrap(),
+            1 => explode(&tree.sequencers.get_or_start(id).unwrap()),
             _ => tree.committers.get_or_start(shard).unwrap().try_send(Explode).unwrap(),
         }
         for send in sends {
@@ -207,21 +253,7 @@ async fn after_a_panic_of_its_conversation_a_socket_still_sees_every_number_once
     let node = Node::new(tree.clone());
     let (sender, reader) = (UserId::generate(), UserId::generate());
     let id = conversation(&store, &[sender, reader]).await;
-    let (seen, mut numbers) = mpsc::unbounded_channel();
-    let connection = ConnectionId::generate();
-    let recorder = Recorder { seen, session: None, connection, notice: None }.start();
-    let session = tree.sessions.get_or_start(reader, &Arbiter::current()).unwrap();
-    let (taken, was_taken) = oneshot::channel();
-    let attach = Attach {
-        connection,
-        device: DeviceId::generate(),
-        socket: recorder.recipient(),
-        abandoned: Arc::default(),
-        positions: Vec::new(),
-        taken,
-    };
-    session.try_send(attach).unwrap();
-    was_taken.await.unwrap();
+    let mut numbers = Recorder::attach(&tree, reader).await;
     for round in 0..4_u64 {
         for number in 0..20 {
             send(node.clone(), draft(id, sender, &format!("{round} {number}"))).await;

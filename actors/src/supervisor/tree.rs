@@ -7,11 +7,16 @@ use schema::NodeId;
 use schema::wire::Limits;
 
 use super::actor::Supervisor;
-use crate::committer::{BatchLimits, CommitterContext, Committers};
+use super::ownership::OwnershipKeeper;
+use crate::committer::{BatchLimits, CommitterContext, Committers, Ownership};
 use crate::connection::ConnectionContext;
 use crate::conversation::{ConversationContext, Conversations};
+use crate::inbox::{self, NodeInbox};
 use crate::monitor::{Down, Workers};
-use crate::ports::{Authenticator, Bridge, CommitRing, MessageStore, RosterStore, WallClock};
+use crate::peers::Peers;
+use crate::ports::{
+    Authenticator, Bridge, CommitRing, Directory, MessageStore, RosterStore, WallClock,
+};
 use crate::sequencer::{SequencerContext, Sequencers};
 use crate::session::{Online, SendLimit, SessionContext, Sessions};
 
@@ -22,6 +27,7 @@ pub struct Ports {
     pub messages: Arc<dyn MessageStore>,
     pub roster: Arc<dyn RosterStore>,
     pub bridge: Arc<dyn Bridge>,
+    pub directory: Arc<dyn Directory>,
     pub authenticator: Arc<dyn Authenticator>,
     pub clock: Arc<dyn WallClock>,
 }
@@ -34,11 +40,14 @@ pub struct TreeConfig {
     pub limits: Limits,
     pub send_limit: SendLimit,
     pub batch: BatchLimits,
+    /// There may be other nodes.
+    pub clustered: bool,
 }
 
 /// The registries of a node.
 pub struct Tree {
     pub ports: Ports,
+    pub peers: Arc<Peers>,
     pub committers: Arc<Committers>,
     pub sequencers: Arc<Sequencers>,
     pub conversations: Arc<Conversations>,
@@ -55,19 +64,42 @@ pub fn start(ports: Ports, config: TreeConfig, workers: &Workers) -> Arc<Tree> {
         Supervisor::start_in_arbiter(workers.of_shard(0), |_| supervisor).recipient();
     let tree = Arc::new(build(ports, config, workers, &watcher));
     let _ = home.set(Arc::downgrade(&tree));
-    for shard in 0..tree.committers.shards() {
-        let _ = tree.committers.get_or_start(shard);
-    }
+    listen(&tree, workers);
+    let mut keeper = OwnershipKeeper::new(&tree);
+    keeper.settle();
+    workers.of_shard(0).spawn(keeper.run());
     tree
 }
 
+/// Hears the other nodes.
+fn listen(tree: &Arc<Tree>, workers: &Workers) {
+    let inbox = Arc::new(NodeInbox::new(
+        tree.peers.clone(),
+        tree.sequencers.clone(),
+        tree.conversations.clone(),
+        tree.sessions.clone(),
+        workers.clone(),
+    ));
+    tree.peers.on_wake(inbox.clone());
+    tree.ports.bridge.open(inbox.clone());
+    if tree.peers.is_clustered() {
+        workers.of_shard(0).spawn(inbox::keep_up(inbox, tree.ports.messages.clone()));
+    }
+}
+
 fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipient<Down>) -> Tree {
+    let peers = Arc::new(Peers::new(
+        config.node,
+        ports.bridge.clone(),
+        ports.directory.clone(),
+        config.clustered,
+    ));
     let committer = CommitterContext {
         ring: ports.ring.clone(),
         messages: ports.messages.clone(),
-        bridge: ports.bridge.clone(),
+        peers: peers.clone(),
         limits: config.batch,
-        ready_shards: Arc::default(),
+        ownership: Arc::new(Ownership::new(ports.ring.shape().shards)),
     };
     let committers = Arc::new(Committers::new(committer, workers.clone(), watcher.clone()));
     let sequencer = SequencerContext {
@@ -99,5 +131,5 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         sessions: sessions.clone(),
         authenticator: ports.authenticator.clone(),
     });
-    Tree { ports, committers, sequencers, conversations, sessions, connections }
+    Tree { ports, peers, committers, sequencers, conversations, sessions, connections }
 }

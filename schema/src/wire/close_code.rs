@@ -33,6 +33,12 @@ impl CloseCode {
         Self::TooLarge,
     ];
 
+    /// The close code of this number, if it is one of ours.
+    #[must_use]
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.code() == code)
+    }
+
     #[must_use]
     pub const fn code(self) -> u16 {
         self as u16

@@ -1,0 +1,199 @@
+//! One frame in, messages to actors out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schema::cluster::envelope::{
+    self, Announce, Follow, Followed, Head, NodeFrame, Submit, Submitted,
+};
+use schema::wire::CloseCode;
+use schema::{ConversationId, NodeId, Sequence, UserId, metric};
+
+use super::answer;
+use crate::conversation::{Conversations, ToMember};
+use crate::monitor::Workers;
+use crate::peers::{Arrived, Peers, Wake};
+use crate::ports::{Inbox, Owner};
+use crate::sequencer::{FromOwner, Sequencers};
+use crate::session::{CloseDevice, Sessions};
+
+/// Where frames of the other nodes arrive.
+pub struct NodeInbox {
+    pub(super) peers: Arc<Peers>,
+    pub(super) sequencers: Arc<Sequencers>,
+    pub(super) conversations: Arc<Conversations>,
+    sessions: Arc<Sessions>,
+    workers: Workers,
+}
+
+impl NodeInbox {
+    #[must_use]
+    pub const fn new(
+        peers: Arc<Peers>,
+        sequencers: Arc<Sequencers>,
+        conversations: Arc<Conversations>,
+        sessions: Arc<Sessions>,
+        workers: Workers,
+    ) -> Self {
+        Self { peers, sequencers, conversations, sessions, workers }
+    }
+
+    fn on_frame(&self, from: NodeId, frame: NodeFrame) {
+        match frame {
+            NodeFrame::Announce(announce) => self.on_announce(announce),
+            NodeFrame::Heads { heads } => self.on_heads(&heads),
+            NodeFrame::Follow(follow) => self.on_follow(from, &follow),
+            NodeFrame::Unfollow { conversations } => self.peers.on_unfollow(from, &conversations),
+            NodeFrame::Followed(Followed { request, heads }) => {
+                self.peers.followed(request);
+                self.on_heads(&heads);
+            }
+            NodeFrame::Submit(submit) => self.on_submit(from, submit),
+            NodeFrame::Submitted(submitted) => {
+                let asker = self.sequencers.running_elsewhere(submitted.conversation_id);
+                if let Some(asker) = asker {
+                    // One too busy to hear it asks again.
+                    let _ = asker.try_send(FromOwner::Submitted(submitted));
+                }
+            }
+            NodeFrame::Created { conversation_id, generation, members } => {
+                self.on_created(conversation_id, generation, &members);
+            }
+            NodeFrame::Added { conversation_id, users } => {
+                if users.iter().any(|user| self.is_online(*user)) {
+                    let _ = self.conversations.get_or_start(conversation_id);
+                }
+            }
+            NodeFrame::CloseDevice { user_id, device_id, code } => {
+                let session = self.sessions.online().get(user_id);
+                if let (Some(session), Some(code)) = (session, CloseCode::from_code(code)) {
+                    let _ = session.try_send(CloseDevice { device: device_id, code });
+                }
+            }
+        }
+    }
+
+    fn is_online(&self, user: UserId) -> bool {
+        self.sessions.online().get(user).is_some()
+    }
+
+    fn on_announce(&self, announce: Announce) {
+        for news in announce.news {
+            let Some(last) = news.entries.last().map(|it| it.seq) else { continue };
+            let id = news.conversation_id;
+            if !self.peers.is_followed(id) || self.sequencers.owner(id) == Owner::Here {
+                continue;
+            }
+            self.peers.heard([(id, last)]);
+            if let Ok(stand_in) = self.sequencers.elsewhere(id) {
+                // One too busy to hear it learns where the log ends by its heads.
+                let _ = stand_in.try_send(FromOwner::Announced(news.entries.into()));
+            }
+            if self.conversations.get(id).is_none() {
+                let _ = self.conversations.get_or_start(id);
+            }
+        }
+        self.on_heads(&announce.heads);
+    }
+
+    fn on_heads(&self, heads: &[Head]) {
+        let heads = heads.iter().map(|head| (head.conversation_id, head.seq));
+        for (conversation, head) in self.peers.heard(heads) {
+            metrics::counter!(metric::NEWS_MISSED).increment(1);
+            self.wake(conversation, head);
+        }
+    }
+
+    fn on_follow(&self, from: NodeId, follow: &Follow) {
+        let Follow { request, shard, conversations } = follow;
+        // Who does not own the shard does not answer: whoever does is asked next.
+        if self.sequencers.committers().activation(*shard).is_some() {
+            let heads = self.peers.on_follow(from, conversations);
+            let followed = Followed { request: *request, heads };
+            self.peers.tell(from, &NodeFrame::Followed(followed));
+        }
+    }
+
+    fn on_created(&self, conversation: ConversationId, generation: u32, members: &[UserId]) {
+        for user in members {
+            if let Some(session) = self.sessions.online().get(*user) {
+                let _ = session.try_send(ToMember::Created { conversation, generation });
+            }
+        }
+    }
+
+    /// Drafts for a shard of this node; the work goes on where the shard lives.
+    fn on_submit(&self, from: NodeId, mut submit: Submit) {
+        let id = submit.conversation_id;
+        let shard = self.sequencers.shard_of(id);
+        let activation = self.sequencers.committers().activation(shard);
+        let is_here = self.sequencers.owner(id) == Owner::Here;
+        let results = match (is_here, self.peers.batch_arrived(from, &submit, activation)) {
+            // Not here, or not any more: no results.
+            (false, _) => Vec::new(),
+            (true, Arrived::Known) => return,
+            (true, Arrived::Done(results)) => results,
+            (true, Arrived::New) => {
+                // Another activation may have stored these before.
+                if submit.activation.is_none() || submit.activation != activation {
+                    submit.drafts.iter_mut().for_each(|draft| draft.retry = true);
+                }
+                let (peers, conversations) = (self.peers.clone(), self.conversations.clone());
+                self.workers.of_shard(shard).spawn(async move {
+                    let results = answer::work_on(&conversations, &submit.drafts).await;
+                    peers.batch_done(from, &submit, &results);
+                    let frame = answered(&submit, activation, results);
+                    peers.tell(from, &frame);
+                });
+                return;
+            }
+        };
+        self.peers.tell(from, &answered(&submit, activation, results));
+    }
+}
+
+fn answered(
+    submit: &Submit,
+    activation: Option<schema::OwnerToken>,
+    results: Vec<envelope::DraftResult>,
+) -> NodeFrame {
+    NodeFrame::Submitted(Submitted {
+        conversation_id: submit.conversation_id,
+        asker: submit.asker,
+        batch: submit.batch,
+        activation,
+        results,
+    })
+}
+
+impl Inbox for NodeInbox {
+    fn receive(&self, frame: Bytes) {
+        match envelope::decode(&frame) {
+            Ok((from, frame)) => self.on_frame(from, frame),
+            Err(error) => {
+                metrics::counter!(metric::FRAMES_MALFORMED).increment(1);
+                tracing::warn!(%error, "a frame of another node could not be read");
+            }
+        }
+    }
+
+    fn unsure(&self) {
+        self.peers.doubt_all();
+    }
+}
+
+impl Wake for NodeInbox {
+    fn wake(&self, conversation: ConversationId, head: Sequence) {
+        if self.sessions.online().is_empty() {
+            return;
+        }
+        if self.sequencers.owner(conversation) != Owner::Here
+            && let Some(stand_in) = self.sequencers.running_elsewhere(conversation)
+        {
+            let _ = stand_in.try_send(FromOwner::Head(head));
+        }
+        if self.conversations.get(conversation).is_none() {
+            let _ = self.conversations.get_or_start(conversation);
+        }
+    }
+}

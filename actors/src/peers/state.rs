@@ -1,0 +1,353 @@
+//! The tables of the room behind one lock, and the frames that come of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use schema::cluster::envelope::{self, DraftResult, Head, NodeFrame, Submit};
+use schema::record::{Entry, Event};
+use schema::{ConversationId, Epoch, NodeId, OwnerToken, Sequence, UserId, metric};
+use tokio::time::Instant;
+
+use super::batches::{Arrived, Batches};
+use super::followers::Followers;
+use super::following::Following;
+use super::outgoing;
+use super::recent_heads::RecentHeads;
+use crate::ports::{Bridge, Directory, Owner};
+
+/// Heads with traffic lately are said this often.
+const HEADS_MS: u64 = 5_000;
+/// While the bridge is down, heads are read from the store this often.
+const CUT_OFF_MS: u64 = 5_000;
+const EXPIRE_MS: u64 = 10_000;
+/// Heads of one frame.
+const HEADS_MAX: usize = 1_000;
+
+/// Wakes conversations that have news: implemented above, where conversations are known.
+pub trait Wake: Send + Sync + 'static {
+    /// The conversation's log reaches to `head`.
+    fn wake(&self, conversation: ConversationId, head: Sequence);
+}
+
+#[derive(Default)]
+struct State {
+    followers: Followers,
+    following: Following,
+    recent: RecentHeads,
+    batches: Batches,
+    heads_at_ms: u64,
+    expire_at_ms: u64,
+    cut_off_at_ms: u64,
+}
+
+/// The other nodes, as this one sees them. Callable from any thread.
+pub struct Peers {
+    node: NodeId,
+    bridge: Arc<dyn Bridge>,
+    directory: Arc<dyn Directory>,
+    /// False for a process of its own: nobody follows, and nothing is to be followed.
+    clustered: bool,
+    began: Instant,
+    state: Mutex<State>,
+    wake: OnceLock<Arc<dyn Wake>>,
+}
+
+/// Keeps this node interested in a conversation until dropped.
+pub struct Follow {
+    peers: Arc<Peers>,
+    conversation: ConversationId,
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        self.peers.state().following.unfollow(self.conversation);
+    }
+}
+
+impl Peers {
+    #[must_use]
+    pub fn new(
+        node: NodeId,
+        bridge: Arc<dyn Bridge>,
+        directory: Arc<dyn Directory>,
+        clustered: bool,
+    ) -> Self {
+        Self {
+            node,
+            bridge,
+            directory,
+            clustered,
+            began: Instant::now(),
+            state: Mutex::default(),
+            wake: OnceLock::new(),
+        }
+    }
+
+    /// Says who wakes conversations. Once.
+    pub fn on_wake(&self, wake: Arc<dyn Wake>) {
+        let _ = self.wake.set(wake);
+    }
+
+    #[must_use]
+    pub const fn is_clustered(&self) -> bool {
+        self.clustered
+    }
+
+    /// This node and the others can hear each other.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.bridge.is_connected()
+    }
+
+    #[must_use]
+    pub fn directory(&self) -> &dyn Directory {
+        self.directory.as_ref()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub fn tell(&self, to: NodeId, frame: &NodeFrame) {
+        if self.bridge.send(to, envelope::encode(self.node, frame)).is_err() {
+            metrics::counter!(metric::BRIDGE_FRAMES_REFUSED).increment(1);
+        }
+    }
+
+    pub fn tell_all(&self, frame: &NodeFrame) {
+        if self.clustered && self.bridge.send_all(envelope::encode(self.node, frame)).is_err() {
+            metrics::counter!(metric::BRIDGE_FRAMES_REFUSED).increment(1);
+        }
+    }
+
+    // --- owner's side ---
+
+    /// Tells followers of stored entries of a shard owned here.
+    pub fn announce(&self, shard: u32, epoch: Epoch, groups: &[(ConversationId, Arc<[Entry]>)]) {
+        if !self.clustered {
+            return;
+        }
+        let now_ms = self.now_ms();
+        let mut by_node: BTreeMap<NodeId, Vec<&(ConversationId, Arc<[Entry]>)>> = BTreeMap::new();
+        {
+            let mut state = self.state();
+            for group in groups {
+                if let Some(last) = group.1.last() {
+                    state.recent.stored(shard, group.0, last.seq, now_ms);
+                }
+                for node in state.followers.of(group.0) {
+                    by_node.entry(node).or_default().push(group);
+                }
+            }
+        }
+        for (node, groups) in by_node {
+            for frame in outgoing::announce(shard, epoch, groups.into_iter()) {
+                self.tell(node, &frame);
+            }
+        }
+        for (conversation_id, entries) in groups {
+            self.tell_added(*conversation_id, entries);
+        }
+    }
+
+    /// New members may be online on nodes that do not follow the conversation yet.
+    fn tell_added(&self, conversation_id: ConversationId, entries: &[Entry]) {
+        let added = |entry: &Entry| match &entry.event {
+            Event::MembersChanged { added, .. } => added.iter().map(|it| it.user_id).collect(),
+            Event::Message(_) | Event::ConversationChanged { .. } => Vec::new(),
+        };
+        let users: Vec<UserId> = entries.iter().flat_map(added).collect();
+        if !users.is_empty() {
+            self.tell_all(&NodeFrame::Added { conversation_id, users });
+        }
+    }
+
+    /// A shard was claimed: its last commits may be news to all who listen, here and elsewhere.
+    pub fn replayed(&self, shard: u32, heads: &[(ConversationId, Sequence)]) {
+        let now_ms = self.now_ms();
+        if self.clustered {
+            let mut state = self.state();
+            for (conversation, head) in heads {
+                state.recent.stored(shard, *conversation, *head, now_ms);
+            }
+        }
+        if let Some(wake) = self.wake.get() {
+            heads.iter().for_each(|(conversation, head)| wake.wake(*conversation, *head));
+        }
+    }
+
+    /// The shard is not owned here any more.
+    pub fn released(&self, shard: u32) {
+        self.state().recent.forget_shard(shard);
+    }
+
+    /// A node wants news: the heads of those that had traffic lately.
+    pub fn on_follow(&self, from: NodeId, conversations: &[ConversationId]) -> Vec<Head> {
+        let now_ms = self.now_ms();
+        let mut state = self.state();
+        let mut heads = Vec::new();
+        for conversation_id in conversations {
+            state.followers.follow(from, *conversation_id, now_ms);
+            let head = state.recent.of(*conversation_id);
+            heads.extend(head.map(|seq| Head { conversation_id: *conversation_id, seq }));
+        }
+        heads
+    }
+
+    pub fn on_unfollow(&self, from: NodeId, conversations: &[ConversationId]) {
+        let mut state = self.state();
+        conversations.iter().for_each(|it| state.followers.unfollow(from, *it));
+    }
+
+    /// Notes a batch of drafts from another node.
+    pub fn batch_arrived(
+        &self,
+        from: NodeId,
+        submit: &Submit,
+        activation: Option<OwnerToken>,
+    ) -> Arrived {
+        let now_ms = self.now_ms();
+        self.state().batches.arrived(from, submit, activation, now_ms)
+    }
+
+    pub fn batch_done(&self, from: NodeId, submit: &Submit, results: &[DraftResult]) {
+        self.state().batches.done(from, submit, results);
+    }
+
+    // --- follower's side ---
+
+    /// Keeps this node interested in a conversation; `None` where there is no other node.
+    #[must_use]
+    pub fn follow(
+        self: &Arc<Self>,
+        conversation: ConversationId,
+        shard: u32,
+        head: Sequence,
+    ) -> Option<Follow> {
+        if !self.clustered {
+            return None;
+        }
+        self.state().following.follow(conversation, shard, head);
+        Some(Follow { peers: self.clone(), conversation })
+    }
+
+    #[must_use]
+    pub fn is_followed(&self, conversation: ConversationId) -> bool {
+        self.state().following.contains(conversation)
+    }
+
+    /// The last number heard of a followed conversation.
+    #[must_use]
+    pub fn head(&self, conversation: ConversationId) -> Option<Sequence> {
+        self.state().following.head(conversation)
+    }
+
+    /// Notes heads; returns those that are news.
+    pub fn heard(
+        &self,
+        heads: impl IntoIterator<Item = (ConversationId, Sequence)>,
+    ) -> Vec<(ConversationId, Sequence)> {
+        let mut state = self.state();
+        heads.into_iter().filter(|(id, head)| state.following.heard(*id, *head)).collect()
+    }
+
+    /// A conversation's life ended and what listens here has entries up to `head` only.
+    pub fn missed(&self, conversation: ConversationId, head: Sequence) {
+        self.state().following.missed(conversation, head);
+    }
+
+    pub fn followed(&self, request: u64) {
+        self.state().following.answered(request);
+    }
+
+    pub fn owner_changed(&self, shard: u32) {
+        self.state().following.owner_changed(shard);
+    }
+
+    /// Frames may have been lost.
+    pub fn doubt_all(&self) {
+        metrics::counter!(metric::BRIDGE_UNSURE).increment(1);
+        self.state().following.doubt_all();
+    }
+
+    /// Conversations whose head is to be read from the store now.
+    #[must_use]
+    pub fn take_unsure(&self, count: usize) -> Vec<ConversationId> {
+        self.state().following.take_unsure(count)
+    }
+
+    pub fn still_unsure(&self, conversation: ConversationId) {
+        self.state().following.still_unsure(conversation);
+    }
+
+    /// Says what is due: what is followed, what is not any more, where logs end.
+    pub fn tick(&self) {
+        if !self.clustered {
+            return;
+        }
+        let now_ms = self.now_ms();
+        let owner = |shard| match self.directory.owner(shard) {
+            Owner::Elsewhere(node) => Some(node),
+            Owner::Here | Owner::Unknown => None,
+        };
+        let (requests, unfollowed, heads) = {
+            let mut state = self.state();
+            #[expect(clippy::cast_precision_loss, reason = "for display")]
+            metrics::gauge!(metric::CONVERSATIONS_FOLLOWED).set(state.following.len() as f64);
+            if !self.bridge.is_connected() && now_ms >= state.cut_off_at_ms {
+                state.cut_off_at_ms = now_ms + CUT_OFF_MS;
+                state.following.doubt_all();
+            }
+            let requests = state.following.requests(now_ms, owner);
+            let unfollowed = state.following.take_unfollowed();
+            let heads = state.heads_due(now_ms);
+            state.expire_due(now_ms);
+            (requests, unfollowed, heads)
+        };
+        for request in requests {
+            let (request, shard, to, conversations) =
+                (request.request, request.shard, request.to, request.conversations);
+            let follow = envelope::Follow { request, shard, conversations };
+            self.tell(to, &NodeFrame::Follow(follow));
+        }
+        for (shard, conversations) in unfollowed {
+            if let Some(to) = owner(shard) {
+                self.tell(to, &NodeFrame::Unfollow { conversations });
+            }
+        }
+        for (node, heads) in heads {
+            for heads in heads.chunks(HEADS_MAX) {
+                self.tell(node, &NodeFrame::Heads { heads: heads.to_vec() });
+            }
+        }
+    }
+}
+
+impl State {
+    fn heads_due(&mut self, now_ms: u64) -> BTreeMap<NodeId, Vec<Head>> {
+        let mut by_node: BTreeMap<NodeId, Vec<Head>> = BTreeMap::new();
+        if now_ms < self.heads_at_ms {
+            return by_node;
+        }
+        self.heads_at_ms = now_ms + HEADS_MS;
+        for (conversation_id, seq) in self.recent.iter() {
+            for node in self.followers.of(conversation_id) {
+                by_node.entry(node).or_default().push(Head { conversation_id, seq });
+            }
+        }
+        by_node
+    }
+
+    fn expire_due(&mut self, now_ms: u64) {
+        if now_ms >= self.expire_at_ms {
+            self.expire_at_ms = now_ms + EXPIRE_MS;
+            self.followers.expire(now_ms);
+            self.recent.expire(now_ms);
+            self.batches.expire(now_ms);
+        }
+    }
+}

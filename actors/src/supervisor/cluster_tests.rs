@@ -1,0 +1,217 @@
+//! Real actors of several nodes over in-memory ports: a bridge that loses frames, shards that move.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use schema::{ConversationId, NodeId, Sequence, UserId};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::Tree;
+use super::tests::{PATIENCE, Recorder, all_stored_once, conversation, draft, node_of, send};
+use crate::memory::{MemoryBridge, MemoryBridgeHub, MemoryStore, ShardOwners};
+use crate::node::Node;
+use crate::ports::{Bridge, BridgeError, CommitRing as _, Inbox};
+
+/// Loses one frame in every `lose_one_in` (none at zero), and all while it is cut.
+struct LossyBridge {
+    inner: MemoryBridge,
+    lose_one_in: u64,
+    frames: AtomicU64,
+    is_cut: AtomicBool,
+}
+
+impl LossyBridge {
+    fn loses(&self) -> bool {
+        let number = self.frames.fetch_add(1, Ordering::Relaxed);
+        let is_lost = self.lose_one_in > 0 && number % self.lose_one_in == self.lose_one_in - 1;
+        is_lost || self.is_cut.load(Ordering::Relaxed)
+    }
+}
+
+impl Bridge for LossyBridge {
+    fn open(&self, inbox: Arc<dyn Inbox>) {
+        self.inner.open(inbox);
+    }
+
+    fn send(&self, to: NodeId, frame: Bytes) -> Result<(), BridgeError> {
+        if self.loses() { Ok(()) } else { self.inner.send(to, frame) }
+    }
+
+    fn send_all(&self, frame: Bytes) -> Result<(), BridgeError> {
+        if self.loses() { Ok(()) } else { self.inner.send_all(frame) }
+    }
+
+    fn is_connected(&self) -> bool {
+        !self.is_cut.load(Ordering::Relaxed)
+    }
+}
+
+struct Cluster {
+    store: Arc<MemoryStore>,
+    owners: ShardOwners,
+    ids: Vec<NodeId>,
+    bridges: Vec<Arc<LossyBridge>>,
+    trees: Vec<Arc<Tree>>,
+}
+
+impl Cluster {
+    fn start(nodes: usize, lose_one_in: u64) -> Self {
+        let (store, hub) = (Arc::new(MemoryStore::default()), MemoryBridgeHub::default());
+        let (owners, mut ids) = (ShardOwners::default(), Vec::new());
+        ids.resize_with(nodes, NodeId::generate);
+        for shard in 0..store.shape().shards {
+            owners.set(shard, Some(ids[shard as usize % nodes]));
+        }
+        let bridge = |node: &NodeId| {
+            let inner = hub.node(*node);
+            let (frames, is_cut) = (AtomicU64::new(0), AtomicBool::new(false));
+            Arc::new(LossyBridge { inner, lose_one_in, frames, is_cut })
+        };
+        let bridges: Vec<_> = ids.iter().map(bridge).collect();
+        let tree = |(node, bridge): (&NodeId, &Arc<LossyBridge>)| {
+            node_of(*node, &store, bridge.clone(), &owners, true)
+        };
+        let trees = ids.iter().zip(&bridges).map(tree).collect();
+        Self { store, owners, ids, bridges, trees }
+    }
+
+    fn node(&self, at: usize) -> Node {
+        Node::new(self.trees[at].clone())
+    }
+
+    /// A group with a member online on each node.
+    async fn group(&self) -> (ConversationId, Vec<UserId>, Vec<mpsc::UnboundedReceiver<Sequence>>) {
+        let users: Vec<UserId> = self.trees.iter().map(|_| UserId::generate()).collect();
+        let id = conversation(&self.store, &users).await;
+        let mut numbers = Vec::new();
+        for (tree, user) in self.trees.iter().zip(&users) {
+            numbers.push(Recorder::attach(tree, *user).await);
+        }
+        (id, users, numbers)
+    }
+
+    fn shard_of(&self, id: ConversationId) -> u32 {
+        self.trees[0].sequencers.shard_of(id)
+    }
+}
+
+async fn sees_all_once_in_order(numbers: &mut mpsc::UnboundedReceiver<Sequence>, last: u64) {
+    for expected in 1..=last {
+        let number = timeout(PATIENCE, numbers.recv()).await;
+        assert_eq!(number.expect("delivered in time"), Some(Sequence(expected)));
+    }
+}
+
+async fn sends_from_every_node(cluster: &Cluster, id: ConversationId, users: &[UserId], each: u64) {
+    let mut sends = Vec::new();
+    for (at, user) in users.iter().enumerate() {
+        let (node, user) = (cluster.node(at), *user);
+        sends.push(actix::spawn(async move {
+            for number in 0..each {
+                send(node.clone(), draft(id, user, &format!("{at} {number}"))).await;
+            }
+        }));
+    }
+    for send in sends {
+        send.await.unwrap();
+    }
+}
+
+#[actix::test]
+async fn members_on_every_node_see_one_order_once() {
+    let cluster = Cluster::start(3, 0);
+    let (id, users, mut numbers) = cluster.group().await;
+    sends_from_every_node(&cluster, id, &users, 30).await;
+    for numbers in &mut numbers {
+        sees_all_once_in_order(numbers, 90).await;
+    }
+    for (at, user) in users.iter().enumerate() {
+        all_stored_once(&cluster.node(at), *user, id, 90).await;
+    }
+}
+
+#[actix::test]
+async fn a_bridge_that_loses_frames_delays_and_loses_nothing() {
+    let cluster = Cluster::start(3, 4);
+    let (id, users, mut numbers) = cluster.group().await;
+    sends_from_every_node(&cluster, id, &users, 8).await;
+    for numbers in &mut numbers {
+        sees_all_once_in_order(numbers, 24).await;
+    }
+    all_stored_once(&cluster.node(0), users[0], id, 24).await;
+}
+
+#[actix::test]
+async fn a_shard_moves_under_load_and_back() {
+    let cluster = Cluster::start(3, 0);
+    let (id, users, mut numbers) = cluster.group().await;
+    let (owners, ids, shard) = (cluster.owners.clone(), cluster.ids.clone(), cluster.shard_of(id));
+    let moving = actix::spawn(async move {
+        for round in 0..12_usize {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            let to = ids[round % ids.len()];
+            if round % 2 == 0 {
+                owners.hand_over(shard, to);
+            } else {
+                owners.set(shard, Some(to));
+            }
+        }
+    });
+    sends_from_every_node(&cluster, id, &users, 150).await;
+    moving.await.unwrap();
+    for numbers in &mut numbers {
+        sees_all_once_in_order(numbers, 450).await;
+    }
+    all_stored_once(&cluster.node(1), users[1], id, 450).await;
+}
+
+#[actix::test]
+async fn without_a_bridge_the_owner_goes_on_and_the_others_follow_the_store() {
+    let cluster = Cluster::start(2, 0);
+    let (id, users, mut numbers) = cluster.group().await;
+    let owner = usize::from(cluster.shard_of(id) % 2 == 1);
+    send(cluster.node(owner), draft(id, users[owner], "before")).await;
+    for numbers in &mut numbers {
+        sees_all_once_in_order(numbers, 1).await;
+    }
+    for bridge in &cluster.bridges {
+        bridge.is_cut.store(true, Ordering::Relaxed);
+    }
+    send(cluster.node(owner), draft(id, users[owner], "during")).await;
+    let other = 1 - owner;
+    let number = timeout(PATIENCE, numbers[other].recv()).await.expect("read from the store");
+    assert_eq!(number, Some(Sequence(2)));
+    let held = actix::spawn(send(cluster.node(other), draft(id, users[other], "held")));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!held.is_finished(), "nobody can be asked for a number");
+    for bridge in &cluster.bridges {
+        bridge.is_cut.store(false, Ordering::Relaxed);
+    }
+    assert_eq!(held.await.unwrap(), Sequence(3));
+}
+
+#[actix::test]
+async fn a_member_added_from_another_node_hears_of_it() {
+    use schema::record::{Draft, Event, Member, Role};
+    let cluster = Cluster::start(3, 0);
+    let (owner, added) = (UserId::generate(), UserId::generate());
+    let id = ConversationId::generate();
+    let made = crate::ports::NewConversation {
+        conversation_id: id,
+        kind: schema::record::ConversationKind::Group,
+        name: None,
+        created_by: owner,
+        created_at: 0,
+        members: vec![Member { user_id: owner, role: Role::Owner }],
+    };
+    crate::ports::RosterStore::create(&*cluster.store, made).await.unwrap();
+    let mut numbers = Recorder::attach(&cluster.trees[2], added).await;
+    let member = Member { user_id: added, role: Role::Member };
+    let event = Event::MembersChanged { added: vec![member], removed: Vec::new() };
+    send(cluster.node(0), Draft { event, ..draft(id, owner, "") }).await;
+    send(cluster.node(1), draft(id, owner, "welcome")).await;
+    sees_all_once_in_order(&mut numbers, 2).await;
+}

@@ -1,0 +1,258 @@
+//! What nodes say to each other, and its bytes: a version, the sender, then one frame.
+//!
+//! ```text
+//! byte 0        version
+//! bytes 1..17   NodeId of the sender
+//! bytes 17..    one `NodeFrame` as MessagePack, maps with named fields
+//! ```
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Draft, Entry};
+use crate::wire::{ErrorCode, Refusal};
+use crate::{ConversationId, DeviceId, Epoch, NodeId, OwnerToken, Sequence, UserId};
+
+/// Nodes of another version ignore each other's frames: heads repair what they miss.
+pub const VERSION: u8 = 1;
+const HEADER: usize = 17;
+
+/// The bytes are not a frame that this build reads.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    #[error("envelope version {0:?} is not known")]
+    Version(Option<u8>),
+    #[error("the envelope is damaged: {0}")]
+    Damaged(String),
+}
+
+/// A conversation's last stored number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    pub conversation_id: ConversationId,
+    pub seq: Sequence,
+}
+
+/// Consecutive stored entries of one conversation, from one commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announced {
+    pub conversation_id: ConversationId,
+    pub entries: Vec<Entry>,
+}
+
+/// News of a shard's owner for a node that follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announce {
+    pub shard: u32,
+    pub epoch: Epoch,
+    pub news: Vec<Announced>,
+    /// Entries too large to travel: where these logs end now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<Head>,
+}
+
+/// Asks a shard's owner for the news of these conversations, for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follow {
+    pub request: u64,
+    pub shard: u32,
+    pub conversations: Vec<ConversationId>,
+}
+
+/// Answers a [`Follow`]: of those, the ones that had news lately.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Followed {
+    pub request: u64,
+    pub heads: Vec<Head>,
+}
+
+/// Drafts of one conversation for its shard's owner, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submit {
+    pub conversation_id: ConversationId,
+    /// Who asks on the sending node; a later one has a larger number.
+    pub asker: u64,
+    /// Counts up for each asker; the next one goes out when this one is answered.
+    pub batch: u64,
+    /// Counts up when the same batch is sent again.
+    pub attempt: u32,
+    /// The activation that answered last: to any other one, these drafts may be known.
+    pub activation: Option<OwnerToken>,
+    pub drafts: Vec<Draft>,
+}
+
+/// Answers a [`Submit`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submitted {
+    pub conversation_id: ConversationId,
+    pub asker: u64,
+    pub batch: u64,
+    pub activation: Option<OwnerToken>,
+    /// One a draft, in order. Empty: the shard is not owned here.
+    pub results: Vec<DraftResult>,
+}
+
+/// What became of one forwarded draft.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DraftResult {
+    Stored {
+        seq: Sequence,
+        /// Milliseconds since 1970 UTC.
+        sent_at: i64,
+        duplicate: bool,
+    },
+    Refused {
+        code: ErrorCode,
+        message: String,
+        retry_after_ms: Option<u64>,
+        seq: Option<Sequence>,
+    },
+    /// Nobody knows: to be asked again.
+    Open,
+}
+
+impl From<Refusal> for DraftResult {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused {
+            code: refusal.code,
+            message: refusal.message.into_owned(),
+            retry_after_ms: refusal.retry_after_ms,
+            seq: refusal.seq,
+        }
+    }
+}
+
+/// Everything that one node tells another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeFrame {
+    Announce(Announce),
+    /// Where logs end that had traffic lately: an announcement that was lost shows by it.
+    Heads {
+        heads: Vec<Head>,
+    },
+    Follow(Follow),
+    Unfollow {
+        conversations: Vec<ConversationId>,
+    },
+    Followed(Followed),
+    Submit(Submit),
+    Submitted(Submitted),
+    /// A conversation was made.
+    Created {
+        conversation_id: ConversationId,
+        generation: u32,
+        members: Vec<UserId>,
+    },
+    /// Users were added to a conversation that their nodes may not follow yet.
+    Added {
+        conversation_id: ConversationId,
+        users: Vec<UserId>,
+    },
+    /// A device was signed out, or all of a user's.
+    CloseDevice {
+        user_id: UserId,
+        device_id: Option<DeviceId>,
+        /// A [`CloseCode`](crate::wire::CloseCode) as a number.
+        code: u16,
+    },
+}
+
+/// The bytes of a frame from `from`.
+///
+/// # Panics
+/// Never: frames hold no map with keys other than text.
+#[must_use]
+#[expect(clippy::expect_used, reason = "frames always encode")]
+pub fn encode(from: NodeId, frame: &NodeFrame) -> Bytes {
+    let mut writer = BytesMut::with_capacity(256).writer();
+    let header = writer.get_mut();
+    header.put_u8(VERSION);
+    header.put_slice(from.as_bytes());
+    rmp_serde::encode::write_named(&mut writer, frame).expect("frames always encode");
+    writer.into_inner().freeze()
+}
+
+/// Reads a frame and who sent it.
+///
+/// # Errors
+/// [`EnvelopeError`] for another version or damaged bytes.
+pub fn decode(bytes: &[u8]) -> Result<(NodeId, NodeFrame), EnvelopeError> {
+    match bytes.first() {
+        Some(&VERSION) => {}
+        other => return Err(EnvelopeError::Version(other.copied())),
+    }
+    let header = bytes.get(1..HEADER).and_then(|it| <[u8; 16]>::try_from(it).ok());
+    let from = header.ok_or_else(|| EnvelopeError::Damaged("no sender".into()))?;
+    let frame = rmp_serde::from_slice(&bytes[HEADER..])
+        .map_err(|error| EnvelopeError::Damaged(error.to_string()))?;
+    Ok((NodeId::from_bytes(from), frame))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MessageId;
+    use crate::record::{Content, Event, MessageBody};
+
+    fn entry() -> Entry {
+        Entry {
+            conversation_id: ConversationId::from_bytes([1; 16]),
+            seq: Sequence(7),
+            message_id: MessageId::from_bytes([2; 16]),
+            sender_id: UserId::from_bytes([3; 16]),
+            sent_at: 1_800_000_000_000,
+            event: Event::Message(MessageBody {
+                content: Content::Text { text: "hello".into() },
+                reply_to: Some(Sequence(3)),
+                thread: None,
+                mentions: Vec::new(),
+            }),
+        }
+    }
+
+    #[test]
+    fn frames_come_back_as_they_were() {
+        let from = NodeId::from_bytes([9; 16]);
+        let conversation_id = entry().conversation_id;
+        let frames = [
+            NodeFrame::Announce(Announce {
+                shard: 3,
+                epoch: Epoch(4),
+                news: vec![Announced { conversation_id, entries: vec![entry()] }],
+                heads: vec![Head { conversation_id, seq: Sequence(9) }],
+            }),
+            NodeFrame::Follow(Follow {
+                request: 1,
+                shard: 2,
+                conversations: vec![conversation_id],
+            }),
+            NodeFrame::Submitted(Submitted {
+                conversation_id,
+                asker: 5,
+                batch: 6,
+                activation: Some(OwnerToken::from_bytes([8; 16])),
+                results: vec![
+                    DraftResult::Stored { seq: Sequence(1), sent_at: 2, duplicate: true },
+                    Refusal::not_found().into(),
+                    DraftResult::Open,
+                ],
+            }),
+            NodeFrame::CloseDevice { user_id: entry().sender_id, device_id: None, code: 4000 },
+        ];
+        for frame in frames {
+            assert_eq!(decode(&encode(from, &frame)), Ok((from, frame)));
+        }
+    }
+
+    #[test]
+    fn strange_bytes_are_refused() {
+        assert_eq!(decode(&[]), Err(EnvelopeError::Version(None)));
+        assert_eq!(decode(&[2, 0]), Err(EnvelopeError::Version(Some(2))));
+        assert!(matches!(decode(&[1, 0]), Err(EnvelopeError::Damaged(_))));
+        let mut bytes = encode(NodeId::from_bytes([9; 16]), &NodeFrame::Heads { heads: vec![] });
+        let cut = bytes.split_to(bytes.len() - 1);
+        assert!(matches!(decode(&cut), Err(EnvelopeError::Damaged(_))));
+    }
+}

@@ -1,0 +1,4 @@
+//! Node to node: what travels over the bridge, and under which names.
+
+pub mod channel;
+pub mod envelope;
