@@ -46,3 +46,30 @@ need_node() {
 npm_install() {
     (cd "$1" && npm ci --no-audit --no-fund --loglevel=error) || fail "npm ci in $1"
 }
+
+# Cassandra 5 runs on Java 17 (or 11) and on no later one. Sets $java.
+need_java() {
+    local candidate
+    for candidate in "${JAVA_HOME:+$JAVA_HOME/bin/java}" "$(command -v java || true)" \
+        /usr/lib/jvm/*17*/bin/java; do
+        is_java_17 "$candidate" && java=$candidate && return
+    done
+    install_debian no-java-17 openjdk-17-jdk-headless
+    for candidate in /usr/lib/jvm/*17*/bin/java; do
+        is_java_17 "$candidate" && java=$candidate && return
+    done
+    fail "Java 17 is missing: install it and set JAVA_HOME"
+}
+
+is_java_17() {
+    [ -x "$1" ] && [[ $("$1" -version 2>&1) == *'version "'1[17].* ]]
+}
+
+need_maven() {
+    install_debian mvn maven
+}
+
+need_redis() {
+    install_debian redis-server redis-server
+    install_debian redis-cli redis-tools
+}

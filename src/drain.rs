@@ -43,10 +43,12 @@ pub struct Draining {
 }
 
 impl Draining {
-    /// Drains within the deadlines; what is not done by then the next start replays.
-    pub async fn run(self) {
+    /// Drains within the deadlines; what is not done by then the next start replays. `leave` tells
+    /// other nodes that this one gives its shards up.
+    pub async fn run(self, leave: impl Future<Output = ()>) {
         self.readiness.start_draining();
         let _ = self.stop.send(true);
+        leave.await;
         let online = self.tree.sessions.online();
         let gone = async {
             while !online.all().is_empty() {

@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::client::Target;
-use crate::scenario::{self, ServerChoice, direct, idle, kill9, replay};
+use crate::faults::Mix;
+use crate::scenario::{self, ServerChoice, direct, faults, idle, kill9, replay};
 use crate::server_process::ServerSpec;
 use crate::verdict::Outcome;
 
@@ -60,6 +61,8 @@ pub enum Scenario {
     Idle(IdleArgs),
     /// kill -9 at random moments under load.
     Kill9(Kill9Args),
+    /// A cluster under load while nodes, Cassandra, Redis and the ways between them break.
+    Faults(FaultsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -133,6 +136,90 @@ pub struct Kill9Args {
     seed: Option<u64>,
 }
 
+#[derive(Debug, Args)]
+pub struct FaultsArgs {
+    /// The server program: `PATH migrate`, `PATH serve …`, `PATH audit`.
+    #[arg(long, value_name = "PATH", required_unless_present = "services_only")]
+    server_bin: Option<PathBuf>,
+    /// Starts Cassandra and Redis alone, prints their addresses, and waits for Ctrl-C.
+    #[arg(long)]
+    services_only: bool,
+    #[arg(long, default_value_t = 3)]
+    nodes: usize,
+    /// Processes of Cassandra: 1 or 3.
+    #[arg(long, default_value_t = 3)]
+    database_nodes: u8,
+    /// Over which the faults are spread; more of them than fit take longer.
+    #[arg(long, default_value_t = 120)]
+    seconds: u64,
+    /// SIGSTOP of a node.
+    #[arg(long, default_value_t = 20)]
+    pauses: u32,
+    /// kill -9 of a node.
+    #[arg(long, default_value_t = 10)]
+    kills: u32,
+    /// Pauses and kills of Cassandra, and troubles on the ways to it, in turn.
+    #[arg(long, default_value_t = 8)]
+    database_faults: u32,
+    /// Pauses, restarts, flushes, cut clients of Redis, and troubles on the ways to it, in turn.
+    #[arg(long, default_value_t = 10)]
+    redis_faults: u32,
+    /// A node cut from everything but its clients.
+    #[arg(long, default_value_t = 2)]
+    partitions: u32,
+    /// The longest pause or trouble.
+    #[arg(long, value_name = "MS", default_value_t = 20_000)]
+    longest_ms: u64,
+    #[arg(long, default_value_t = 4)]
+    groups: usize,
+    #[arg(long, default_value_t = 6)]
+    group_members: usize,
+    /// Direct conversations.
+    #[arg(long, default_value_t = 3)]
+    pairs: usize,
+    /// Added to the servers' environment. May be repeated.
+    #[arg(long = "server-env", value_name = "NAME=VALUE")]
+    server_environment: Vec<String>,
+    /// Writes the outcome into a file as JSON too.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Repeats a run's random choices.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl FaultsArgs {
+    async fn run(self) -> anyhow::Result<Outcome> {
+        let Some(server_bin) = self.server_bin.filter(|_| !self.services_only) else {
+            faults::services_only(self.database_nodes).await?;
+            std::process::exit(0);
+        };
+        let seed = announce(self.seed);
+        let mut options = faults::Options::new(server_bin, seed);
+        options.nodes = self.nodes;
+        options.database_nodes = self.database_nodes;
+        options.environment = names_and_values(&self.server_environment)?;
+        options.groups = self.groups;
+        options.group_members = self.group_members;
+        options.pairs = self.pairs;
+        options.duration = Duration::from_secs(self.seconds);
+        options.mix = Mix {
+            node_pauses: self.pauses,
+            node_kills: self.kills,
+            database_faults: self.database_faults,
+            redis_faults: self.redis_faults,
+            partitions: self.partitions,
+            longest_ms: self.longest_ms,
+        };
+        let outcome = faults::run(options).await?;
+        if let Some(file) = &self.report {
+            let text = serde_json::to_string_pretty(&outcome)?;
+            std::fs::write(file, text).with_context(|| file.display().to_string())?;
+        }
+        Ok(outcome)
+    }
+}
+
 impl Scenario {
     /// Runs what was asked for.
     ///
@@ -182,6 +269,7 @@ impl Scenario {
                 options.pipeline = args.pipeline;
                 kill9::run(options).await
             }
+            Self::Faults(args) => args.run().await,
         }
     }
 }
@@ -201,15 +289,7 @@ impl ServerArgs {
             return Ok(ServerChoice::Running { target, pid: self.server_pid });
         }
         let binary = self.server_bin.clone().context("give --server-bin PATH or --target URL")?;
-        let environment = self
-            .server_environment
-            .iter()
-            .map(|text| {
-                let (name, value) =
-                    text.split_once('=').with_context(|| format!("{text}: no NAME=VALUE"))?;
-                Ok((name.to_owned(), value.to_owned()))
-            })
-            .collect::<anyhow::Result<_>>()?;
+        let environment = names_and_values(&self.server_environment)?;
         Ok(ServerChoice::Own(ServerSpec { binary, data_dir: self.data_dir.clone(), environment }))
     }
 
@@ -218,6 +298,15 @@ impl ServerArgs {
         let token = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         Ok(Some(token.trim().to_owned()))
     }
+}
+
+fn names_and_values(texts: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    let split = |text: &String| {
+        let (name, value) =
+            text.split_once('=').with_context(|| format!("{text}: no NAME=VALUE"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    texts.iter().map(split).collect()
 }
 
 /// Tells the seed at once: a run that hangs must be repeatable too.

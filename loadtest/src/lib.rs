@@ -6,10 +6,13 @@
 
 pub mod cli;
 pub mod client;
+pub mod cluster;
+pub mod faults;
 pub mod process_stats;
 pub mod report;
 pub mod scenario;
 pub mod server_process;
+pub mod services;
 pub mod verdict;
 
 pub use server_process::{ServerProcess, ServerSpec};

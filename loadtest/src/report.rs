@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::scenario::{direct, idle, kill9, replay};
+use crate::scenario::{direct, faults, idle, kill9, replay};
 use crate::verdict::{Figures, Outcome};
 
 impl fmt::Display for Outcome {
@@ -12,6 +12,7 @@ impl fmt::Display for Outcome {
             Figures::Direct(figures) => figures.fmt(formatter)?,
             Figures::Idle(figures) => figures.fmt(formatter)?,
             Figures::Kill9(figures) => figures.fmt(formatter)?,
+            Figures::Faults(figures) => figures.fmt(formatter)?,
         }
         if let Some(verdict) = &self.verdict {
             writeln!(formatter, "checker: {verdict}")?;
@@ -120,5 +121,46 @@ impl fmt::Display for kill9::Figures {
             self.elapsed_ms as f64 / 1_000.0,
             self.accepted,
         )
+    }
+}
+
+impl fmt::Display for faults::Figures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            formatter,
+            "{} nodes, {} database processes; {} devices in {} conversations, {:.1} s",
+            self.nodes,
+            self.database_nodes,
+            self.devices,
+            self.conversations,
+            self.elapsed_ms as f64 / 1_000.0,
+        )?;
+        for (name, wanted) in &self.wanted {
+            let struck = self.tally.struck.get(name).copied().unwrap_or_default();
+            writeln!(formatter, "  {name:<22} {struck:>5} of {wanted}")?;
+        }
+        writeln!(
+            formatter,
+            "  {} messages accepted: p50 {} ms, p99 {}, max {}; longest silence {} ms",
+            self.accepted,
+            self.accepted_p50_us / 1_000,
+            self.accepted_p99_us / 1_000,
+            self.accepted_max_us / 1_000,
+            self.longest_silence_ms,
+        )?;
+        let slowest = |restarts: &[u64]| restarts.iter().max().copied().unwrap_or_default();
+        writeln!(
+            formatter,
+            "  slowest restart of a node {} ms, of a database process {} ms; healed in {} ms, \
+             all caught up in {} ms",
+            slowest(&self.tally.node_restart_ms),
+            slowest(&self.tally.database_restart_ms),
+            self.heal_ms,
+            self.catch_up_ms,
+        )?;
+        match &self.audit {
+            Some(report) => writeln!(formatter, "  audit: {report}"),
+            None => writeln!(formatter, "  audit: not reached"),
+        }
     }
 }

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const OUTPUT_LINES: usize = 30;
 
 /// Limits that exist to protect people would only measure themselves under load.
-const ENVIRONMENT: [(&str, &str); 9] = [
+pub(crate) const ENVIRONMENT: [(&str, &str); 9] = [
     ("SWITCHBOARD_LIMITS__SENDS_PER_SECOND", "1000000"),
     ("SWITCHBOARD_LIMITS__SENDS_BURST", "1000000"),
     ("SWITCHBOARD_LIMITS__SIGN_INS_PER_MINUTE", "1000000"),

@@ -3,7 +3,7 @@
 use schema::checker::Verdict;
 use serde::Serialize;
 
-use crate::scenario::{direct, idle, kill9, replay};
+use crate::scenario::{direct, faults, idle, kill9, replay};
 
 /// What a scenario found. `passed` is the word; all else says why.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +29,7 @@ pub enum Figures {
     Direct(direct::Figures),
     Idle(idle::Figures),
     Kill9(kill9::Figures),
+    Faults(Box<faults::Figures>),
 }
 
 impl Outcome {

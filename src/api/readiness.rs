@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Default)]
 pub struct Readiness {
     ring: AtomicBool,
+    bridge: AtomicBool,
     draining: AtomicBool,
 }
 
@@ -13,6 +14,16 @@ impl Readiness {
     /// The node's shards are claimed and replayed (or lost again).
     pub fn set_ring(&self, ready: bool) {
         self.ring.store(ready, Ordering::Release);
+    }
+
+    /// This node is known to the others and hears them. A node alone always does.
+    pub fn set_bridge(&self, connected: bool) {
+        self.bridge.store(connected, Ordering::Release);
+    }
+
+    #[must_use]
+    pub fn is_bridge_connected(&self) -> bool {
+        self.bridge.load(Ordering::Acquire)
     }
 
     /// The node is going away: no new work from now on.

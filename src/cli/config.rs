@@ -1,4 +1,4 @@
-//! `config check|default|env`.
+//! `config check|default|env|cluster`.
 
 use std::io::Write as _;
 
@@ -18,6 +18,15 @@ pub(super) enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print the settings that all nodes of a cluster share, with new secrets: keep it to yourself
+    Cluster {
+        /// Where messages are kept
+        #[arg(long, value_name = "URL", default_value = "cql://127.0.0.1:9042/switchboard")]
+        store: String,
+        /// What carries frames between nodes
+        #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379")]
+        bridge: String,
+    },
     /// Print every environment variable
     Env {
         /// As JSON, with keys, variables and descriptions
@@ -32,6 +41,9 @@ pub(super) fn run(command: ConfigCommand) -> anyhow::Result<Outcome> {
         ConfigCommand::Check(options) => {
             let config = options.load()?;
             writeln!(out, "the configuration is good; data in {}", config.data_dir.display())?;
+        }
+        ConfigCommand::Cluster { store, bridge } => {
+            write!(out, "{}", render::cluster_toml(&store, &bridge)?)?;
         }
         ConfigCommand::Default { json: true } | ConfigCommand::Env { json: true } => {
             print_json(&render::settings())?;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::ports::UserStore;
 use actors::ports::wall_clock::SystemClock;
 use anyhow::{Context as _, bail};
 use schema::rest::Problem;
@@ -15,7 +16,8 @@ use crate::app::ADDRESSES_FILE;
 use crate::auth::Auth;
 use crate::auth::accounts::ADMIN_TOKEN_FILE;
 use crate::auth::secret_file;
-use crate::config::Config;
+use crate::config::{Config, StoreAddress};
+use crate::store::cql::{self, CqlConfig};
 use crate::store::embedded::{EmbeddedConfig, OpenError, Store};
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -36,8 +38,18 @@ pub(super) struct Internal {
 
 /// A store that no server has open.
 pub(super) struct Opened {
-    pub store: Arc<Store>,
+    pub users: Arc<dyn UserStore>,
     pub auth: Auth,
+    embedded: Option<Store>,
+}
+
+impl Opened {
+    /// Gives an embedded store's directory free.
+    pub fn close(&self) {
+        if let Some(store) = &self.embedded {
+            store.close();
+        }
+    }
 }
 
 /// What a running server wrote about itself.
@@ -61,16 +73,22 @@ pub(super) async fn local(config: &Config) -> anyhow::Result<Local> {
     {
         return Ok(Local::Running(internal));
     }
-    let store = match Store::open(EmbeddedConfig::new(&config.data_dir)) {
-        Ok(store) => Arc::new(store),
-        Err(error @ OpenError::InUse { .. }) => {
-            bail!("{error}, and its internal listener does not answer")
+    let (users, embedded): (Arc<dyn UserStore>, _) = match &config.store {
+        StoreAddress::Cql(url) => {
+            let store = cql::Store::connect(&CqlConfig::from_url(url.expose())?).await;
+            (Arc::new(store.context("the store cannot be opened")?), None)
         }
-        Err(error) => return Err(error).context("the store cannot be opened"),
+        StoreAddress::Embedded => match Store::open(EmbeddedConfig::new(&config.data_dir)) {
+            Ok(store) => (Arc::new(store.clone()), Some(store)),
+            Err(error @ OpenError::InUse { .. }) => {
+                bail!("{error}, and its internal listener does not answer")
+            }
+            Err(error) => return Err(error).context("the store cannot be opened"),
+        },
     };
     let clock = Arc::new(SystemClock);
-    let auth = Auth::open(&config.auth, &config.data_dir, store.clone(), clock)?;
-    Ok(Local::Stopped(Opened { store, auth }))
+    let auth = Auth::open(&config.auth, &config.data_dir, users.clone(), clock)?;
+    Ok(Local::Stopped(Opened { users, auth, embedded }))
 }
 
 impl Internal {

@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod healthcheck;
 mod local;
+mod migrate;
 mod options;
 mod prompt;
 mod token;
@@ -37,6 +38,14 @@ enum Command {
     /// Look at settings: check them, print the defaults.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Make a cluster's keyspace, or bring its tables up to date.
+    Migrate {
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        options: ServerOptions,
+    },
     /// Manage accounts.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -94,6 +103,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
             Ok(Outcome::Holds)
         }
         Command::Config(command) => config::run(command),
+        Command::Migrate { json, options } => migrate::run(&options.cql()?, json),
         Command::User(command) => user::run(command),
         Command::Token(arguments) => token::run(&arguments),
         Command::Chat(arguments) => chat::run(arguments),

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Config, Layers, load};
+use anyhow::bail;
+
+use crate::config::{Config, Layers, StoreAddress, load};
+use crate::store::cql::CqlConfig;
 
 /// Settings come from a file, then the environment (SWITCHBOARD_…), then these flags.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -43,5 +46,13 @@ impl ServerOptions {
         let data_dir = self.data_dir.as_ref().map(|path| path.to_string_lossy().into_owned());
         set("data_dir", data_dir);
         Ok(load(&Layers::of_process(self.config.clone(), flags))?)
+    }
+
+    /// The database of a cluster that the settings name.
+    pub(super) fn cql(&self) -> anyhow::Result<CqlConfig> {
+        match self.load()?.store {
+            StoreAddress::Cql(url) => Ok(CqlConfig::from_url(url.expose())?),
+            StoreAddress::Embedded => bail!("this is for clusters: set store to cql://…"),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use actors::ports::{Identity, NewDevice, UserStore as _, WallClock as _, wall_clock::SystemClock};
+use actors::ports::{Identity, NewDevice, WallClock as _, wall_clock::SystemClock};
 use anyhow::Context as _;
 use schema::DeviceId;
 
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &TokenArguments) -> anyhow::Result<Outcome> {
             Local::Running(internal) => internal.post("/v1/tokens", &request).await,
             Local::Stopped(opened) => {
                 let minted = mint(&opened, &request).await;
-                opened.store.close();
+                opened.close();
                 minted
             }
         }
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &TokenArguments) -> anyhow::Result<Outcome> {
 
 async fn mint(opened: &Opened, request: &MintTokenRequest) -> anyhow::Result<MintedToken> {
     let name = &request.username;
-    let user = opened.store.user_by_name(name.clone()).await?;
+    let user = opened.users.user_by_name(name.clone()).await?;
     let user = user.with_context(|| format!("there is no user {name}"))?;
     let identity = Identity { user_id: user.user_id, device_id: DeviceId::generate() };
     let device = NewDevice {
@@ -61,7 +61,7 @@ async fn mint(opened: &Opened, request: &MintTokenRequest) -> anyhow::Result<Min
         name: "made by the command line".to_owned(),
         created_at: SystemClock.now_ms(),
     };
-    opened.store.add_devices(vec![device]).await?;
+    opened.users.add_devices(vec![device]).await?;
     let ttl = TextDuration::from_secs(request.token_ttl_s);
     let access_token = opened.auth.mint(identity, ttl);
     Ok(MintedToken { user_id: identity.user_id, device_id: identity.device_id, access_token })

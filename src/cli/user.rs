@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use actors::ports::UserStore as _;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use garde::Validate as _;
@@ -110,7 +109,7 @@ async fn add(local: Local, request: CreateUserRequest) -> anyhow::Result<Created
                 display_name: request.display_name,
             };
             let account = opened.auth.create_account(account).await;
-            opened.store.close();
+            opened.close();
             let account = account?;
             Ok(CreatedUser { user_id: account.user_id, username: account.username })
         }
@@ -122,12 +121,12 @@ async fn change(local: Local, name: &str, password: SecretString) -> anyhow::Res
         bail!("the server runs: stop it to replace a password");
     };
     let changed = async {
-        let user = opened.store.user_by_name(name.to_owned()).await?;
+        let user = opened.users.user_by_name(name.to_owned()).await?;
         let user = user.with_context(|| format!("there is no user {name}"))?;
         opened.auth.set_password(user.user_id, name, password).await?;
         Ok(())
     };
     let changed = changed.await;
-    opened.store.close();
+    opened.close();
     changed
 }

@@ -1,6 +1,8 @@
 //! What values must satisfy, beyond being readable.
 
-use super::{Config, ConfigProblem};
+use super::{BridgeAddress, Config, ConfigProblem, StoreAddress};
+use crate::bridge::redis::RedisConfig;
+use crate::store::cql::CqlConfig;
 
 /// Adds a problem for each value that cannot work.
 pub(super) fn check(config: &Config, problems: &mut Vec<ConfigProblem>) {
@@ -18,9 +20,31 @@ pub(super) fn check(config: &Config, problems: &mut Vec<ConfigProblem>) {
             refuse("allowed_origins", format!("{origin:?} {reason}"));
         }
     }
+    check_cluster(config, &mut refuse);
     check_limits(config, &mut refuse);
     config.auth.check(&mut refuse);
     config.log.check(&mut refuse);
+}
+
+/// Nodes of one cluster share a store that several may open, and their secrets.
+fn check_cluster(config: &Config, refuse: &mut impl FnMut(&str, String)) {
+    if let StoreAddress::Cql(url) = &config.store
+        && let Err(error) = CqlConfig::from_url(url.expose())
+    {
+        refuse("store", error.to_string());
+    }
+    let BridgeAddress::Redis(url) = &config.bridge else { return };
+    if let Err(error) = RedisConfig::from_url(url.expose()) {
+        refuse("bridge", error.to_string());
+    }
+    if config.store.is_embedded() {
+        refuse("bridge", "needs a store that nodes share: set store to cql://…".to_owned());
+    }
+    if config.auth.signing_key.is_none() {
+        let reason = "must be set where there is a bridge: the nodes share it; \
+                      `switchboard config cluster` makes one";
+        refuse("auth.signing_key", reason.to_owned());
+    }
 }
 
 fn check_limits(config: &Config, refuse: &mut impl FnMut(&str, String)) {
@@ -62,6 +86,8 @@ fn check_origin(origin: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]
@@ -79,6 +105,27 @@ mod tests {
         ] {
             assert!(check_origin(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_bridge_needs_a_shared_store_and_a_shared_key() {
+        let mut config = Config {
+            bridge: BridgeAddress::try_from("redis://127.0.0.1:6379".to_owned()).unwrap(),
+            ..Config::default()
+        };
+        let problems_of = |config: &Config| {
+            let mut problems = Vec::new();
+            check(config, &mut problems);
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let problems = problems_of(&config);
+        assert!(problems.contains("store to cql://") && problems.contains("auth.signing_key"));
+        config.store = StoreAddress::try_from("cql://127.0.0.1/chat".to_owned()).unwrap();
+        let key = crate::auth::SigningKey::generate_base64().expose_secret().to_owned();
+        config.auth.signing_key = Some(crate::config::SecretText::new(key));
+        assert_eq!(problems_of(&config), "");
+        config.store = StoreAddress::try_from("cql://".to_owned()).unwrap();
+        assert!(problems_of(&config).starts_with("store: "));
     }
 
     #[test]

@@ -47,16 +47,6 @@ macro_rules! choices {
 }
 
 choices! {
-    /// Where messages are kept.
-    StoreKind {
-        /// SQLite in the data directory.
-        Embedded = "embedded",
-    } "\"embedded\""
-    /// What carries announcements between nodes.
-    BridgeKind {
-        /// This process alone.
-        Local = "local",
-    } "\"local\""
     /// Who may make an account.
     Registration {
         /// Anyone who reaches the public listener.

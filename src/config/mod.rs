@@ -6,6 +6,7 @@
 //! render.rs   the defaults as commented TOML, the environment's names
 //! ```
 
+pub mod address;
 pub mod address_range;
 pub mod check;
 pub mod choice;
@@ -21,8 +22,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use address::{BridgeAddress, StoreAddress};
 pub use address_range::AddressRange;
-pub use choice::{BridgeKind, StoreKind};
 pub use limits::LimitsConfig;
 pub use load::{ConfigProblem, ConfigProblems, Layers, load};
 pub use secret::SecretText;
@@ -45,12 +46,14 @@ pub struct Config {
     /// Default: $XDG_DATA_HOME/switchboard, else ~/.local/share/switchboard.
     #[schema(value_type = String)]
     pub data_dir: PathBuf,
-    /// Where messages are kept: "embedded" (SQLite in the data directory).
+    /// Where messages are kept: "embedded" (SQLite in the data directory), or ScyllaDB or Cassandra:
+    /// "cql://[USER:PASSWORD@]HOST:PORT[,HOST:PORT]/KEYSPACE". A cluster needs a bridge too.
     #[schema(value_type = String)]
-    pub store: StoreKind,
-    /// What carries announcements between nodes: "local" (this process alone).
+    pub store: StoreAddress,
+    /// What carries frames between nodes: "local" (this process alone), or
+    /// "redis://[USER:PASSWORD@]HOST:PORT"; rediss:// for TLS, redis+cluster:// for Redis Cluster.
     #[schema(value_type = String)]
-    pub bridge: BridgeKind,
+    pub bridge: BridgeAddress,
     /// Origins of web pages that may open sockets and call REST, such as "https://chat.example".
     /// Empty: only pages of the same host.
     pub allowed_origins: Vec<String>,
@@ -71,8 +74,8 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             internal_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
             data_dir: default_data_dir(),
-            store: StoreKind::Embedded,
-            bridge: BridgeKind::Local,
+            store: StoreAddress::Embedded,
+            bridge: BridgeAddress::Local,
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             limits: LimitsConfig::default(),

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-use super::Config;
 use super::load::{ENVIRONMENT_PREFIX, SECRET_KEYS};
+use super::{Config, ConfigProblems, Layers, load};
+use crate::auth::SigningKey;
+use crate::auth::secret_file::random_text;
 
 /// One setting, for people.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -100,6 +103,33 @@ pub fn default_toml() -> String {
     text
 }
 
+/// The settings that all nodes of a cluster share, with new secrets.
+///
+/// # Errors
+/// What keeps these addresses from being settings.
+pub fn cluster_toml(store: &str, bridge: &str) -> Result<String, ConfigProblems> {
+    let text = |secret: &SecretString| toml::Value::from(secret.expose_secret()).to_string();
+    let (signing_key, admin_token) =
+        (SigningKey::generate_base64(), SecretString::from(random_text()));
+    let toml = format!(
+        "# Shared by all nodes of one cluster. It holds secrets: chmod 600.\n\
+         store = {}\nbridge = {}\n\n[auth]\nsigning_key = {}\nadmin_token = {}\n",
+        toml::Value::from(store),
+        toml::Value::from(bridge),
+        text(&signing_key),
+        text(&admin_token),
+    );
+    let flags = [
+        ("store", store),
+        ("bridge", bridge),
+        ("auth.signing_key", signing_key.expose_secret()),
+        ("auth.admin_token", admin_token.expose_secret()),
+    ];
+    let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+    load(&Layers { flags, ..Layers::default() })?;
+    Ok(toml)
+}
+
 /// Every environment variable with its default, as shell comments.
 #[must_use]
 pub fn default_environment() -> String {
@@ -131,7 +161,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::config::{Layers, load, load::known_keys};
+    use crate::config::load::known_keys;
 
     #[test]
     fn the_printed_defaults_load_again() {
@@ -143,6 +173,19 @@ mod tests {
             serde_json::to_value(loaded).unwrap(),
             serde_json::to_value(Config::default()).unwrap()
         );
+    }
+
+    #[test]
+    fn shared_settings_load_again_and_bad_addresses_do_not() {
+        let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        let toml = cluster_toml("cql://db:9042/chat?shards=8", "redis://cache:6379").unwrap();
+        file.write_all(toml.as_bytes()).unwrap();
+        let layers = Layers { file: Some(file.path().to_owned()), ..Layers::default() };
+        let loaded = load(&layers).unwrap();
+        assert_eq!(loaded.store.to_string(), "cql://db:9042/chat?shards=8");
+        assert!(loaded.auth.signing_key.is_some() && loaded.auth.admin_token.is_some());
+        assert!(cluster_toml("cql://db:9042", "redis://cache:6379").is_err());
+        assert!(cluster_toml("embedded", "redis://cache:6379").is_err());
     }
 
     #[test]

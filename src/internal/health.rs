@@ -29,13 +29,15 @@ struct Checks {
     store: bool,
     /// This node's shards are claimed and replayed.
     ring: bool,
+    /// This node is known to the others and hears them.
+    bridge: bool,
     /// The node is going away.
     draining: bool,
 }
 
 impl Checks {
     const fn is_ready(self) -> bool {
-        self.store && self.ring && !self.draining
+        self.store && self.ring && self.bridge && !self.draining
     }
 }
 
@@ -47,6 +49,7 @@ async fn readyz(request: HttpRequest, state: web::Data<ApiState>) -> HttpRespons
     let checks = Checks {
         store: store_answers(&state).await,
         ring: state.readiness.is_ring_ready(),
+        bridge: state.readiness.is_bridge_connected(),
         draining: state.readiness.is_draining(),
     };
     let status = if checks.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -37,10 +37,12 @@ async fn ready_means_a_ring_a_store_and_no_drain() {
     assert_eq!(get(&fixture, "/livez").await.status, 200);
     assert_eq!(get(&fixture, "/readyz").await.status, 503);
     fixture.state.readiness.set_ring(true);
+    assert_eq!(get(&fixture, "/readyz").await.status, 503);
+    fixture.state.readiness.set_bridge(true);
     assert_eq!(get(&fixture, "/readyz").await.status, 200);
     assert_eq!(get(&fixture, "/healthz").await.status, 200);
     let verbose = get(&fixture, "/readyz?verbose").await.expect(200);
-    assert_eq!(verbose, json!({"store": true, "ring": true, "draining": false}));
+    assert_eq!(verbose, json!({"store": true, "ring": true, "bridge": true, "draining": false}));
     fixture.state.readiness.start_draining();
     let verbose = get(&fixture, "/readyz?verbose=1").await.expect(503);
     assert_eq!(verbose["draining"], true);

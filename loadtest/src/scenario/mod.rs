@@ -1,6 +1,7 @@
 //! The scenarios, and the server that each runs against.
 
 pub mod direct;
+pub mod faults;
 pub mod idle;
 pub mod kill9;
 pub mod replay;

@@ -11,6 +11,7 @@ mod audit;
 mod chat_list;
 mod checkpoint;
 mod devices;
+mod export;
 mod facts;
 mod failure;
 mod job;
@@ -32,6 +33,10 @@ mod users;
 mod writer;
 
 pub use audit::{ReadOnlyStore, open_read_only};
+pub use export::{
+    Export, ExportError, ExportedHead, ExportedMembership, ExportedPair, ExportedPosition,
+    ExportedSent, ExportedToken, Rows,
+};
 pub use facts::{StoreFacts, raise_generation};
 pub use open::{EmbeddedConfig, OpenError};
 pub use queue::Health;

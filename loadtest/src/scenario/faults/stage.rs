@@ -1,0 +1,75 @@
+//! What the play is played on.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::Options;
+use crate::cluster::{Cluster, ClusterSpec};
+use crate::faults::Nemesis;
+use crate::services::{Cassandra, CassandraSpec, CommitlogSync, Redis, RedisSpec};
+use crate::verdict::Outcome;
+
+/// A ring so small that it is often full.
+const RING: &str = "shards=4&slots=8";
+const KEYSPACE: &str = "faults";
+
+/// Fields in the order they are to be dropped: clients of services first.
+pub(super) struct Stage {
+    pub cluster: Arc<Cluster>,
+    database: Arc<Cassandra>,
+    redis: Arc<Redis>,
+}
+
+impl Stage {
+    pub async fn start(options: &Options) -> anyhow::Result<Self> {
+        let (database, redis) = services(options.database_nodes).await?;
+        let store_url = format!("{}&{RING}", database.url(KEYSPACE));
+        let cluster = Cluster::start(ClusterSpec {
+            nodes: options.nodes,
+            environment: options.environment.clone(),
+            ..ClusterSpec::new(options.server_bin.clone(), store_url, redis.url())
+        })
+        .await
+        .context("the cluster")?;
+        Ok(Self {
+            cluster: Arc::new(cluster),
+            database: Arc::new(database),
+            redis: Arc::new(redis),
+        })
+    }
+
+    pub fn nemesis(&self) -> Nemesis {
+        let Self { cluster, database, redis } = self;
+        Nemesis::new(Arc::clone(cluster), Arc::clone(database), Arc::clone(redis))
+    }
+
+    /// After a failure the servers' output stays, and the outcome says where.
+    pub fn end(mut self, mut outcome: Outcome) -> Outcome {
+        if !outcome.passed
+            && let Some(cluster) = Arc::get_mut(&mut self.cluster)
+        {
+            let folder = cluster.keep_data();
+            outcome.problems.push(format!("the servers' output is in {}", folder.display()));
+        }
+        outcome
+    }
+}
+
+async fn services(database_nodes: u8) -> anyhow::Result<(Cassandra, Redis)> {
+    // Its nodes are killed, and what they acknowledged is counted afterwards.
+    let spec = CassandraSpec {
+        nodes: database_nodes,
+        commitlog_sync: CommitlogSync::Batch,
+        ..CassandraSpec::default()
+    };
+    tokio::try_join!(Cassandra::start(spec), Redis::start(RedisSpec::default()))
+}
+
+pub(super) async fn services_only(database_nodes: u8) -> anyhow::Result<()> {
+    let (database, redis) = services(database_nodes).await?;
+    println!("SWITCHBOARD_STORE='{}'", database.url("switchboard"));
+    println!("SWITCHBOARD_BRIDGE='{}'", redis.url());
+    eprintln!("Ctrl-C ends them");
+    tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")
+}

@@ -1,0 +1,209 @@
+#!/usr/bin/env bash
+# Apache Cassandra for tests, without a container: one node or three on loopback addresses.
+#
+#   cassandra.sh fetch     Downloads it by Maven into the cache folder, once.
+#   cassandra.sh start     Starts nodes in the background; returns when they answer.
+#   cassandra.sh status    Tells which run.
+#   cassandra.sh stop      Ends them. Their data stay in --dir.
+#   cassandra.sh node      Runs one node in the foreground (what `start` and the tests use).
+#
+# Options of start:   --nodes 1|3  --dir DIR  --port-base PORT (9042)  --heap-mb MB (512)
+#                     --address-base A.B.C (127.0.0: nodes are A.B.C.1 to A.B.C.3)
+#                     --commitlog-sync periodic|batch
+# Options of node:    the same, and --index I (0 to nodes - 1)
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$here/../setup.sh"
+
+version=5.0.5
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/switchboard/cassandra-$version
+
+usage() {
+    sed -n '2,/^set /{/^# \{0,1\}/s///p}' "${BASH_SOURCE[0]}"
+    exit 2
+}
+
+command=${1:-}
+shift || true
+nodes=1 index=0 dir=${TMPDIR:-/tmp}/switchboard-cassandra port=9042 heap_mb=512
+address_base=127.0.0 commitlog_sync=periodic
+while [ $# -gt 0 ]; do
+    case $1 in --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;; esac
+    [ $# -ge 2 ] || usage
+    case $1 in
+        --nodes) nodes=$2 ;;
+        --index) index=$2 ;;
+        --dir) dir=$2 ;;
+        --port-base) port=$2 ;;
+        --heap-mb) heap_mb=$2 ;;
+        --address-base) address_base=$2 ;;
+        --commitlog-sync) commitlog_sync=$2 ;;
+        *) usage ;;
+    esac
+    shift 2
+done
+case $nodes in 1 | 3) ;; *) fail "--nodes $nodes: 1 or 3" ;; esac
+# Between nodes. Apart from the CQL port whatever that is.
+storage_port=$((port - 2042))
+
+address_of() { echo "$address_base.$(($1 + 1))"; }
+folder_of() { echo "$dir/node$1"; }
+
+is_fetched() { [ -f "$cache/complete" ]; }
+
+# One process at a time: the others wait and find it done.
+fetch() {
+    is_fetched && return
+    mkdir -p "$cache"
+    exec 9>"$cache/lock"
+    flock 9
+    if ! is_fetched; then
+        need_maven
+        say "fetching Cassandra $version into $cache"
+        rm -rf "$cache/lib.part"
+        mvn --quiet --batch-mode --file "$here/cassandra/pom.xml" \
+            org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+            -DincludeScope=runtime "-DoutputDirectory=$cache/lib.part" \
+            || fail "mvn dependency:copy-dependencies of Cassandra $version"
+        [ -f "$cache/lib.part/cassandra-all-$version.jar" ] || fail "Maven left no Cassandra jar"
+        rm -rf "$cache/lib"
+        mv "$cache/lib.part" "$cache/lib"
+        touch "$cache/complete"
+    fi
+    flock -u 9
+    exec 9>&-
+}
+
+# Evenly round the ring, so that nothing has to be agreed at the start.
+tokens() {
+    local count=$((nodes * 4)) position list=""
+    # 2^64 / count; sums wrap round as they should.
+    local step=$((9223372036854775807 / count * 2))
+    for ((position = index; position < count; position += nodes)); do
+        list+=${list:+,}$((-9223372036854775807 + position * step))
+    done
+    echo "$list"
+}
+
+# All of them: a seed starts without waiting for others.
+seeds() {
+    local i list=""
+    for ((i = 0; i < nodes; i++)); do
+        list+=${list:+,}$(address_of "$i")
+    done
+    echo "$list"
+}
+
+write_settings() {
+    local folder=$1 sync_setting=""
+    case $commitlog_sync in
+        periodic) sync_setting="commitlog_sync_period: 1000ms" ;;
+        batch) ;;
+        *) fail "--commitlog-sync $commitlog_sync: periodic or batch" ;;
+    esac
+    mkdir -p "$folder"
+    sed -e "s|@CLUSTER@|switchboard $address_base|" \
+        -e "s|@TOKENS@|$(tokens)|" \
+        -e "s|@SEEDS@|$(seeds)|" \
+        -e "s|@ADDRESS@|$(address_of "$index")|" \
+        -e "s|@STORAGE_PORT@|$storage_port|" \
+        -e "s|@NATIVE_PORT@|$port|" \
+        -e "s|@DIR@|$folder|" \
+        -e "s|@COMMITLOG_SYNC@|$commitlog_sync|" \
+        -e "s|@COMMITLOG_SYNC_SETTING@|$sync_setting|" \
+        "$here/cassandra/cassandra.yaml" >"$folder/cassandra.yaml"
+}
+
+node() {
+    is_fetched || fetch
+    need_java
+    local folder
+    folder=$(folder_of "$index")
+    write_settings "$folder"
+    cd "$folder"
+    # How long a starting node listens for others.
+    local ring_delay_ms=$((nodes > 1 ? 1000 : 0))
+    exec "$java" "@$here/cassandra/jvm.options" "-Xms${heap_mb}m" "-Xmx${heap_mb}m" \
+        "-XX:ErrorFile=$folder/hs_err.log" \
+        "-Dcassandra.config=file://$folder/cassandra.yaml" \
+        "-Dcassandra.storagedir=$folder" \
+        "-Dlogback.configurationFile=file://$here/cassandra/logback.xml" \
+        "-Dcassandra.ring_delay_ms=$ring_delay_ms" \
+        -cp "$cache/lib/*" org.apache.cassandra.service.CassandraDaemon
+}
+
+is_running() {
+    local pid
+    pid=$(cat "$(folder_of "$1")/pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
+}
+
+# With the other nodes up as well: reads of all three replicas need that.
+is_ready() {
+    local log
+    log=$(folder_of "$1")/output.log
+    grep -q "Startup complete" "$log" 2>/dev/null || return 1
+    [ "$(grep -o "InetAddress .* is now UP" "$log" | sort -u | wc -l)" -ge $((nodes - 1)) ]
+}
+
+all_ready() {
+    local i
+    for ((i = 0; i < nodes; i++)); do
+        is_ready "$i" || return 1
+    done
+}
+
+start() {
+    fetch
+    local i deadline=$((SECONDS + 180))
+    for ((i = 0; i < nodes; i++)); do
+        is_running "$i" && fail "a node runs already in $(folder_of "$i"): stop it first"
+        mkdir -p "$(folder_of "$i")"
+        setsid bash "${BASH_SOURCE[0]}" node --index "$i" --nodes "$nodes" --dir "$dir" \
+            --port-base "$port" --heap-mb "$heap_mb" --address-base "$address_base" \
+            --commitlog-sync "$commitlog_sync" \
+            </dev/null >"$(folder_of "$i")/output.log" 2>&1 &
+        echo $! >"$(folder_of "$i")/pid"
+    done
+    until all_ready; do
+        for ((i = 0; i < nodes; i++)); do
+            is_running "$i" && [ $SECONDS -lt $deadline ] && continue
+            tail -n 30 "$(folder_of "$i")/output.log" >&2
+            fail "node $i did not start; see $(folder_of "$i")/output.log"
+        done
+        sleep 0.2
+    done
+    echo "cql://$(address_of 0):$port"
+}
+
+stop() {
+    local folder pid waited
+    for folder in "$dir"/node*; do
+        pid=$(cat "$folder/pid" 2>/dev/null) || continue
+        kill "$pid" 2>/dev/null || true
+        for ((waited = 0; waited < 100; waited++)); do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -9 "$pid" 2>/dev/null || true
+        rm -f "$folder/pid"
+    done
+}
+
+status() {
+    local i running=0
+    for ((i = 0; i < 3; i++)); do
+        [ -d "$(folder_of "$i")" ] || continue
+        if is_running "$i"; then
+            running=$((running + 1))
+            echo "node $i: $(address_of "$i"):$port, process $(cat "$(folder_of "$i")/pid")"
+        else
+            echo "node $i: not running"
+        fi
+    done
+    [ "$running" -gt 0 ] || { echo "no node runs in $dir"; exit 1; }
+}
+
+case $command in
+    fetch | node | start | stop | status) "$command" ;;
+    *) usage ;;
+esac

@@ -1,0 +1,253 @@
+//! Writing entries to the tables that readers use.
+//!
+//! Each row carries its commit's order as its timestamp, so the later commit wins a row whichever
+//! comes first, and a repeat changes nothing. Rows are grouped by partition: a batch inside one
+//! partition costs about what one row costs.
+
+use std::collections::BTreeMap;
+
+use actors::ports::MaterialisedCommit;
+use schema::record::{Entry, Event, Member};
+use schema::{ConversationId, MessageId, Sequence, UserId};
+use scylla::serialize::row::SerializeRow;
+use scylla::statement::batch::{Batch, BatchType};
+use scylla::statement::prepared::PreparedStatement;
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::rows::{bucket, day, role_text, to_column};
+use super::store::{Store, all};
+
+/// Entries of one commit that the order tells apart; commits are far smaller.
+const COMMIT_ENTRIES_MAX: u64 = 1_024;
+/// Below the order of every commit: what is there before the first.
+pub(super) const CREATED: i64 = 1;
+/// The same for what an import brings: above creation, below every commit.
+pub(super) const IMPORTED: i64 = 2;
+
+const BATCH_ROWS_MAX: usize = 100;
+const BATCH_BYTES_MAX: usize = 40 * 1_024;
+/// Keys, times and headers of a row.
+const ROW_BYTES: usize = 96;
+
+/// The timestamp of an entry's writes.
+fn order(n: u64, index: usize) -> i64 {
+    let index = u64::try_from(index).unwrap_or(u64::MAX).min(COMMIT_ENTRIES_MAX - 1);
+    to_column(n.saturating_mul(COMMIT_ENTRIES_MAX).saturating_add(index))
+}
+
+type MessageRow = (Uuid, i64, i64, Uuid, Uuid, i64, Vec<u8>, i64);
+type SentRow = (Uuid, Uuid, i32, Uuid, i64, i64);
+type HeadRow = (Uuid, i64, i64, i64);
+type NameRow = (Uuid, Option<String>, i64);
+/// Conversation and user, in the order of the table's key.
+type AdditionRow = (Uuid, Uuid, &'static str, i64, i64);
+type RemovalRow = (Uuid, Uuid, i64, i64);
+
+/// Rows to write, by partition.
+#[derive(Default)]
+pub(super) struct Plan {
+    messages: BTreeMap<(ConversationId, u64), Vec<MessageRow>>,
+    sent: BTreeMap<(ConversationId, UserId, i32), Vec<SentRow>>,
+    heads: BTreeMap<ConversationId, HeadRow>,
+    names: BTreeMap<ConversationId, NameRow>,
+    additions: BTreeMap<ConversationId, Vec<AdditionRow>>,
+    removals: BTreeMap<ConversationId, Vec<RemovalRow>>,
+    additions_by_user: BTreeMap<UserId, Vec<AdditionRow>>,
+    removals_by_user: BTreeMap<UserId, Vec<RemovalRow>>,
+}
+
+impl Plan {
+    pub fn of_commits(commits: &[MaterialisedCommit]) -> Result<Self, Failure> {
+        let mut plan = Self::default();
+        for commit in commits {
+            for (index, entry) in commit.entries.iter().enumerate() {
+                plan.add_commit_entry(entry, order(commit.n, index))?;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn add_commit_entry(&mut self, entry: &Entry, order: i64) -> Result<(), Failure> {
+        self.add_message(entry, order)?;
+        let (id, seq) = (entry.conversation_id, entry.seq);
+        self.add_sent(id, entry.sender_id, entry.message_id, seq, order);
+        self.add_head(id, seq, entry.sent_at, order);
+        match &entry.event {
+            Event::Message(_) => {}
+            Event::MembersChanged { added, removed } => {
+                for member in added {
+                    self.add_member(id, *member, seq, order);
+                }
+                for user in removed {
+                    self.remove_member(id, *user, seq, order);
+                }
+            }
+            Event::ConversationChanged { name } => {
+                let row = (id.0, name.clone(), order);
+                keep_later(&mut self.names, id, row, |row| row.2);
+            }
+        }
+        Ok(())
+    }
+
+    /// The entry itself.
+    pub fn add_message(&mut self, entry: &Entry, order: i64) -> Result<(), Failure> {
+        let event = rmp_serde::to_vec_named(&entry.event)
+            .map_err(|error| Failure::Damaged(format!("an event cannot be packed: {error}")))?;
+        let bucket = bucket(entry.seq);
+        self.messages.entry((entry.conversation_id, bucket)).or_default().push((
+            entry.conversation_id.0,
+            to_column(bucket),
+            to_column(entry.seq.0),
+            entry.message_id.0,
+            entry.sender_id.0,
+            entry.sent_at,
+            event,
+            order,
+        ));
+        Ok(())
+    }
+
+    /// The number of a sent message id.
+    pub fn add_sent(
+        &mut self,
+        id: ConversationId,
+        sender: UserId,
+        message: MessageId,
+        seq: Sequence,
+        order: i64,
+    ) {
+        let row = (id.0, sender.0, day(message), message.0, to_column(seq.0), order);
+        self.sent.entry((id, sender, row.2)).or_default().push(row);
+    }
+
+    /// A conversation's head and when its entry was sent; the highest of them is kept.
+    pub fn add_head(&mut self, id: ConversationId, head: Sequence, sent_at: i64, order: i64) {
+        let row = (id.0, to_column(head.0), sent_at, order);
+        keep_later(&mut self.heads, id, row, |row| row.1);
+    }
+
+    /// An addition at entry `seq`, zero for a first member.
+    pub fn add_member(&mut self, id: ConversationId, member: Member, seq: Sequence, order: i64) {
+        let (user, role, seq) = (member.user_id, role_text(member.role), to_column(seq.0));
+        self.additions.entry(id).or_default().push((id.0, user.0, role, seq, order));
+        self.additions_by_user.entry(user).or_default().push((user.0, id.0, role, seq, order));
+    }
+
+    /// A removal at entry `seq`, also of someone whose addition is not here yet.
+    pub fn remove_member(&mut self, id: ConversationId, user: UserId, seq: Sequence, order: i64) {
+        let seq = to_column(seq.0);
+        self.removals.entry(id).or_default().push((id.0, user.0, seq, order));
+        self.removals_by_user.entry(user).or_default().push((user.0, id.0, seq, order));
+    }
+
+    /// Batches of rows, each inside one partition, and last of all the heads: who sees a head can
+    /// read what is below it.
+    fn into_batches(self) -> (Vec<Rows>, Vec<Rows>) {
+        let mut rows = Vec::new();
+        let size = |row: &MessageRow| ROW_BYTES + row.6.len();
+        rows.extend(split_all(self.messages, size).map(Rows::Messages));
+        rows.extend(split_all(self.sent, |_| ROW_BYTES).map(Rows::Sent));
+        rows.extend(split_all(self.additions, |_| ROW_BYTES).map(Rows::Additions));
+        rows.extend(split_all(self.removals, |_| ROW_BYTES).map(Rows::Removals));
+        let by_user = split_all(self.additions_by_user, |_| ROW_BYTES);
+        rows.extend(by_user.map(Rows::AdditionsByUser));
+        let by_user = split_all(self.removals_by_user, |_| ROW_BYTES);
+        rows.extend(by_user.map(Rows::RemovalsByUser));
+        rows.extend(self.names.into_values().map(Rows::Name));
+        (rows, self.heads.into_values().map(Rows::Head).collect())
+    }
+}
+
+/// Keeps the row for which `rank` is higher; of equals the new one.
+fn keep_later<K: Ord, R>(rows: &mut BTreeMap<K, R>, key: K, row: R, rank: fn(&R) -> i64) {
+    match rows.get(&key) {
+        Some(kept) if rank(kept) > rank(&row) => {}
+        _ => {
+            rows.insert(key, row);
+        }
+    }
+}
+
+/// Rows of one partition and one statement.
+enum Rows {
+    Messages(Vec<MessageRow>),
+    Sent(Vec<SentRow>),
+    Head(HeadRow),
+    Name(NameRow),
+    Additions(Vec<AdditionRow>),
+    Removals(Vec<RemovalRow>),
+    AdditionsByUser(Vec<AdditionRow>),
+    RemovalsByUser(Vec<RemovalRow>),
+}
+
+/// Splits the rows of each partition into batches that the database takes well; a row that is too
+/// big for any goes alone.
+fn split_all<K, R>(
+    partitions: BTreeMap<K, Vec<R>>,
+    size: impl Fn(&R) -> usize,
+) -> impl Iterator<Item = Vec<R>> {
+    partitions.into_values().flat_map(move |rows| split(rows, &size))
+}
+
+pub(super) fn split<R>(rows: Vec<R>, size: impl Fn(&R) -> usize) -> Vec<Vec<R>> {
+    let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for row in rows {
+        let more = size(&row);
+        if !batch.is_empty() && (batch.len() >= BATCH_ROWS_MAX || bytes + more > BATCH_BYTES_MAX) {
+            batches.push(std::mem::take(&mut batch));
+            bytes = 0;
+        }
+        bytes += more;
+        batch.push(row);
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    batches
+}
+
+impl Store {
+    /// Writes everything that is planned, heads last.
+    pub(super) async fn carry_out(&self, plan: Plan) -> Result<(), Failure> {
+        let (rows, heads) = plan.into_batches();
+        all(rows.into_iter().map(|rows| self.write_rows(rows)).collect()).await?;
+        all(heads.into_iter().map(|head| self.write_rows(head)).collect()).await?;
+        Ok(())
+    }
+
+    async fn write_rows(&self, rows: Rows) -> Result<(), Failure> {
+        let statements = self.statements();
+        match rows {
+            Rows::Messages(rows) => self.write_batch(&statements.insert_message, &rows).await,
+            Rows::Sent(rows) => self.write_batch(&statements.insert_sent, &rows).await,
+            Rows::Head(row) => self.write(&statements.insert_head, row).await,
+            Rows::Name(row) => self.write(&statements.insert_name, row).await,
+            Rows::Additions(rows) => self.write_batch(&statements.insert_addition, &rows).await,
+            Rows::Removals(rows) => self.write_batch(&statements.insert_removal, &rows).await,
+            Rows::AdditionsByUser(rows) => {
+                self.write_batch(&statements.insert_addition_by_user, &rows).await
+            }
+            Rows::RemovalsByUser(rows) => {
+                self.write_batch(&statements.insert_removal_by_user, &rows).await
+            }
+        }
+    }
+
+    /// Writes rows of one partition together, idempotently.
+    pub(super) async fn write_batch<R: SerializeRow>(
+        &self,
+        statement: &PreparedStatement,
+        rows: &[R],
+    ) -> Result<(), Failure> {
+        if let [row] = rows {
+            return self.write(statement, row).await;
+        }
+        let statements = rows.iter().map(|_| statement.clone().into()).collect();
+        let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+        batch.set_is_idempotent(true);
+        self.session().batch(&batch, rows).await?;
+        Ok(())
+    }
+}

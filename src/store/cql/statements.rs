@@ -1,0 +1,234 @@
+//! Every statement of the store, prepared once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle};
+use scylla::client::session::Session;
+use scylla::errors::PrepareError;
+use scylla::policies::retry::{DefaultRetryPolicy, FallthroughRetryPolicy};
+use scylla::statement::prepared::PreparedStatement;
+use scylla::statement::{Consistency, SerialConsistency};
+
+/// Longest wait for one statement, with whatever the driver repeats of it.
+pub(super) const STATEMENT_MAX: Duration = Duration::from_secs(5);
+
+/// How statements are carried out. Neither has a timestamp generator or speculative execution.
+pub(super) struct Profiles {
+    /// Conditional statements and serial reads: sent once, whatever happens.
+    ring: ExecutionProfileHandle,
+    /// Idempotent statements: the driver may repeat them.
+    plain: ExecutionProfileHandle,
+}
+
+impl Profiles {
+    pub fn new() -> Self {
+        let common = || {
+            ExecutionProfile::builder()
+                .request_timeout(Some(STATEMENT_MAX))
+                .consistency(Consistency::LocalQuorum)
+                .serial_consistency(Some(SerialConsistency::LocalSerial))
+                .speculative_execution_policy(None)
+        };
+        let ring = common().retry_policy(Arc::new(FallthroughRetryPolicy::new())).build();
+        let plain = common().retry_policy(Arc::new(DefaultRetryPolicy::new())).build();
+        Self { ring: ring.into_handle(), plain: plain.into_handle() }
+    }
+
+    /// For statements that carry no profile of their own: the driver's, and batches.
+    pub fn plain(&self) -> ExecutionProfileHandle {
+        self.plain.clone()
+    }
+}
+
+/// What a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A read or an idempotent write.
+    Plain,
+    /// A conditional statement (LWT): an error says nothing about its effect.
+    Conditional,
+    /// A read that sees every conditional statement, also one whose answer was lost.
+    SerialRead,
+}
+
+/// Prepares one statement as its kind demands.
+pub(super) async fn prepare(
+    session: &Session,
+    profiles: &Profiles,
+    kind: Kind,
+    cql: &str,
+) -> Result<PreparedStatement, PrepareError> {
+    let mut statement = session.prepare(cql).await?;
+    let profile = match kind {
+        Kind::Plain => &profiles.plain,
+        Kind::Conditional | Kind::SerialRead => &profiles.ring,
+    };
+    statement.set_execution_profile_handle(Some(profile.clone()));
+    statement.set_is_idempotent(kind != Kind::Conditional);
+    if kind == Kind::SerialRead {
+        statement.set_consistency(Consistency::LocalSerial);
+    }
+    Ok(statement)
+}
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident = $cql:literal;)+) => {
+        /// One field a statement.
+        pub(super) struct Statements {
+            $($(#[$doc])* pub $name: PreparedStatement,)+
+        }
+
+        impl Statements {
+            pub async fn prepare(
+                session: &Session,
+                profiles: &Profiles,
+            ) -> Result<Self, PrepareError> {
+                Ok(Self { $($name: prepare(session, profiles, Kind::$kind, $cql).await?,)+ })
+            }
+        }
+    };
+}
+
+statements! {
+    ring_guard: SerialRead =
+        "SELECT owner, epoch, head, done, ring FROM commit_ring WHERE shard = ? LIMIT 1";
+    ring_slot: SerialRead =
+        "SELECT n, writer, payload FROM commit_ring WHERE shard = ? AND slot = ?";
+    ring_create: Conditional =
+        "UPDATE commit_ring SET owner = ?, epoch = 1, head = 0, done = 0, ring = ?
+         WHERE shard = ? IF owner = null";
+    ring_take_over: Conditional =
+        "UPDATE commit_ring SET owner = ?, epoch = ?
+         WHERE shard = ? IF owner = ? AND head = ? AND epoch = ?";
+    ring_commit: Conditional =
+        "UPDATE commit_ring SET head = ?, done = ?, n = ?, writer = ?, payload = ?
+         WHERE shard = ? AND slot = ? IF owner = ? AND head = ?";
+    ring_release: Conditional =
+        "UPDATE commit_ring SET owner = ?, done = ? WHERE shard = ? IF owner = ?";
+
+    insert_message: Plain =
+        "INSERT INTO messages
+             (conversation_id, bucket, seq, message_id, sender_id, sent_at, event)
+         VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    insert_head: Plain =
+        "INSERT INTO conversation_heads (conversation_id, head, last_sent_at)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    insert_sent: Plain =
+        "INSERT INTO sent_index (conversation_id, sender_id, day, message_id, seq)
+         VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    messages: Plain =
+        "SELECT seq, message_id, sender_id, sent_at, event FROM messages
+         WHERE conversation_id = ? AND bucket = ? AND seq >= ? AND seq <= ?";
+    head: Plain =
+        "SELECT head, last_sent_at FROM conversation_heads WHERE conversation_id = ?";
+    sent: Plain =
+        "SELECT seq FROM sent_index
+         WHERE conversation_id = ? AND sender_id = ? AND day = ? AND message_id = ?";
+
+    insert_conversation: Plain =
+        "INSERT INTO conversations (conversation_id, kind, name, created_by, created_at)
+         VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    insert_name: Plain =
+        "INSERT INTO conversations (conversation_id, name) VALUES (?, ?) USING TIMESTAMP ?";
+    conversation: Plain =
+        "SELECT kind, name, created_by, created_at FROM conversations WHERE conversation_id = ?";
+    insert_addition: Plain =
+        "INSERT INTO members (conversation_id, user_id, role, added_seq)
+         VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+    insert_removal: Plain =
+        "INSERT INTO members (conversation_id, user_id, removed_seq)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    insert_addition_by_user: Plain =
+        "INSERT INTO conversations_by_user (user_id, conversation_id, role, added_seq)
+         VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+    insert_removal_by_user: Plain =
+        "INSERT INTO conversations_by_user (user_id, conversation_id, removed_seq)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    insert_peer: Plain =
+        "INSERT INTO conversations_by_user (user_id, conversation_id, peer)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    members: Plain =
+        "SELECT user_id, role, added_seq, removed_seq FROM members WHERE conversation_id = ?";
+    member: Plain =
+        "SELECT role, added_seq, removed_seq FROM members
+         WHERE conversation_id = ? AND user_id = ?";
+    conversations_by_user: Plain =
+        "SELECT conversation_id, role, added_seq, removed_seq, peer FROM conversations_by_user
+         WHERE user_id = ?";
+
+    all_conversations: Plain =
+        "SELECT conversation_id FROM conversations";
+    all_heads: Plain =
+        "SELECT conversation_id FROM conversation_heads";
+
+    reserve_pair: Conditional =
+        "INSERT INTO direct_pairs (low_user_id, high_user_id, conversation_id, name, created_by,
+                                   created_at, low_role, high_role)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS";
+    pair: SerialRead =
+        "SELECT conversation_id, name, created_by, created_at, low_role, high_role
+         FROM direct_pairs WHERE low_user_id = ? AND high_user_id = ?";
+
+    insert_read: Plain =
+        "INSERT INTO read_positions (user_id, conversation_id, seq)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    insert_delivered: Plain =
+        "INSERT INTO delivered_positions (device_id, conversation_id, seq)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    read_positions: Plain =
+        "SELECT conversation_id, seq FROM read_positions WHERE user_id = ?";
+    delivered_positions: Plain =
+        "SELECT conversation_id, seq FROM delivered_positions WHERE device_id = ?";
+
+    reserve_name: Conditional =
+        "INSERT INTO usernames (username, user_id, reserved_at) VALUES (?, ?, ?) IF NOT EXISTS";
+    replace_reservation: Conditional =
+        "UPDATE usernames SET user_id = ?, reserved_at = ? WHERE username = ?
+         IF user_id = ? AND reserved_at = ?";
+    release_name: Conditional =
+        "DELETE FROM usernames WHERE username = ? IF user_id = ? AND reserved_at = ?";
+    reservation: SerialRead =
+        "SELECT user_id, reserved_at FROM usernames WHERE username = ?";
+    holder_of_name: Plain =
+        "SELECT user_id FROM usernames WHERE username = ?";
+    insert_user: Plain =
+        "INSERT INTO users (user_id, username, display_name, password_hash, created_at)
+         VALUES (?, ?, ?, ?, ?) USING TIMESTAMP 1";
+    user: Plain =
+        "SELECT username, display_name, status_text, created_at FROM users WHERE user_id = ?";
+    password_hash: Plain =
+        "SELECT username, password_hash FROM users WHERE user_id = ?";
+    set_password_hash: Conditional =
+        "UPDATE users SET password_hash = ? WHERE user_id = ? IF EXISTS";
+    set_profile: Conditional =
+        "UPDATE users SET display_name = ?, status_text = ? WHERE user_id = ? IF EXISTS";
+
+    insert_device: Conditional =
+        "INSERT INTO devices (device_id, user_id, name, created_at) VALUES (?, ?, ?, ?)
+         IF NOT EXISTS";
+    insert_device_of_user: Plain =
+        "INSERT INTO devices_by_user (user_id, device_id) VALUES (?, ?)";
+    device: Plain =
+        "SELECT user_id, name, created_at, last_seen_at, revoked_at FROM devices
+         WHERE device_id = ?";
+    device_serially: SerialRead =
+        "SELECT user_id, name, created_at, last_seen_at, revoked_at FROM devices
+         WHERE device_id = ?";
+    devices_of_user: Plain =
+        "SELECT device_id FROM devices_by_user WHERE user_id = ?";
+    revoke_device: Conditional =
+        "UPDATE devices SET revoked_at = ? WHERE device_id = ?
+         IF user_id = ? AND revoked_at = null";
+    set_last_seen: Plain =
+        "UPDATE devices USING TIMESTAMP ? SET last_seen_at = ? WHERE device_id = ?";
+
+    insert_token: Conditional =
+        "INSERT INTO refresh_tokens (hash, device_id, expires_at, spent)
+         VALUES (?, ?, ?, false) IF NOT EXISTS USING TTL ?";
+    token: SerialRead =
+        "SELECT device_id, expires_at, spent, next_hash FROM refresh_tokens WHERE hash = ?";
+    spend_token: Conditional =
+        "UPDATE refresh_tokens USING TTL ? SET spent = true, next_hash = ? WHERE hash = ?
+         IF spent = false";
+}

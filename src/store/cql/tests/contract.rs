@@ -1,0 +1,93 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use actors::contract;
+use actors::contract::message_store::Stores;
+use actors::ports::{
+    Applied, Commit, CommitRing, Guard, PortFuture, RingError, RingShape, Slot, UserStore,
+};
+use schema::OwnerToken;
+
+use super::new_store;
+use crate::store::cql::Store;
+
+/// Two shards of a store that nobody used before, as shards 0 and 1.
+struct FreshShards {
+    store: Store,
+    first: u32,
+}
+
+impl FreshShards {
+    const SHARDS: u32 = 2;
+}
+
+impl CommitRing for FreshShards {
+    fn shape(&self) -> RingShape {
+        RingShape { shards: Self::SHARDS, ..self.store.shape() }
+    }
+
+    fn guard(&self, shard: u32) -> PortFuture<Option<Guard>, RingError> {
+        self.store.guard(self.first + shard)
+    }
+
+    fn slot(&self, shard: u32, n: u64) -> PortFuture<Option<Slot>, RingError> {
+        self.store.slot(self.first + shard, n)
+    }
+
+    fn create(&self, shard: u32, owner: OwnerToken) -> PortFuture<Applied, RingError> {
+        CommitRing::create(&self.store, self.first + shard, owner)
+    }
+
+    fn take_over(
+        &self,
+        shard: u32,
+        seen: Guard,
+        owner: OwnerToken,
+    ) -> PortFuture<Applied, RingError> {
+        self.store.take_over(self.first + shard, seen, owner)
+    }
+
+    fn commit(&self, commit: Commit) -> PortFuture<Applied, RingError> {
+        self.store.commit(Commit { shard: self.first + commit.shard, ..commit })
+    }
+
+    fn release(&self, shard: u32, owner: OwnerToken, done: u64) -> PortFuture<Applied, RingError> {
+        self.store.release(self.first + shard, owner, done)
+    }
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_commit_ring() {
+    let store = new_store().await;
+    let next = AtomicU32::new(0);
+    contract::commit_ring::run(async || {
+        let first = next.fetch_add(FreshShards::SHARDS, Ordering::Relaxed);
+        Arc::new(FreshShards { store: store.clone(), first }) as Arc<dyn CommitRing>
+    })
+    .await;
+}
+
+fn stores(store: &Store) -> Stores {
+    Stores { messages: Arc::new(store.clone()), roster: Arc::new(store.clone()) }
+}
+
+/// These two suites make new ids all the time: one keyspace is as good as many.
+#[tokio::test]
+async fn keeps_the_contracts_of_the_message_store_and_the_roster_store() {
+    let store = new_store().await;
+    contract::message_store::run(async || stores(&store)).await;
+    contract::roster_store::run(async || stores(&store)).await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_user_store() {
+    let store = new_store().await;
+    contract::user_store::run(async || {
+        for table in ["users", "usernames", "devices", "devices_by_user", "refresh_tokens"] {
+            let cql = format!("TRUNCATE {table}");
+            store.session().query_unpaged(cql, ()).await.expect("truncates");
+        }
+        Arc::new(store.clone()) as Arc<dyn UserStore>
+    })
+    .await;
+}
