@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use actors::committer::payload;
-use actors::ports::StoreError;
+use actors::ports::wall_clock::SystemClock;
+use actors::ports::{StoreError, WallClock as _};
 use anyhow::Context as _;
 use schema::checker::{History, Row, Violation};
 use schema::record::Entry;
@@ -12,7 +13,9 @@ use schema::{ConversationId, Sequence};
 use serde::Serialize;
 
 use super::options::ServerOptions;
-use super::{Outcome, print_json};
+use super::{Outcome, block_on, print_json};
+use crate::config::StoreAddress;
+use crate::store::cql::{self, AuditOptions, CqlConfig};
 use crate::store::embedded::{ReadOnlyStore, open_read_only};
 
 /// Violations that are printed.
@@ -23,6 +26,9 @@ pub(super) struct AuditArguments {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+    /// Of a cluster: look every entry of the last 29 days up in the index of sent ids
+    #[arg(long)]
+    sent_index: bool,
     #[command(flatten)]
     options: ServerOptions,
 }
@@ -48,6 +54,9 @@ type RingRows = BTreeMap<ConversationId, BTreeMap<Sequence, Row>>;
 
 pub(super) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
     let config = arguments.options.load()?;
+    if let StoreAddress::Cql(url) = &config.store {
+        return cluster(&CqlConfig::from_url(url.expose())?, arguments);
+    }
     let store = match open_read_only(&config.data_dir) {
         Ok(store) => store,
         Err(error) => {
@@ -65,7 +74,48 @@ pub(super) fn run(arguments: &AuditArguments) -> anyhow::Result<Outcome> {
     if arguments.json {
         print_json(&report)?;
     } else {
-        print(&report)?;
+        let counts = Counts {
+            conversations: report.conversations,
+            rows: report.rows,
+            messages: report.messages,
+            rows_only_in_ring: report.rows_only_in_ring,
+        };
+        let faults = report.file_faults.iter().chain(&report.ring_faults).cloned();
+        let violations = report.violations.iter().map(ToString::to_string);
+        print(report.passed, counts, faults.chain(violations))?;
+    }
+    Ok(if report.passed { Outcome::Holds } else { Outcome::DoesNotHold })
+}
+
+/// The log of a live cluster.
+fn cluster(config: &CqlConfig, arguments: &AuditArguments) -> anyhow::Result<Outcome> {
+    let now_ms = SystemClock.now_ms();
+    let options = AuditOptions { sent_index: arguments.sent_index, now_ms };
+    let audited = block_on(async {
+        let store = cql::Store::connect(config).await?;
+        anyhow::Ok(cql::audit(&store, options).await?)
+    });
+    let report = match audited {
+        Ok(report) => report,
+        Err(error) => {
+            writeln!(std::io::stderr(), "error: the store cannot be read: {error:#}")?;
+            return Ok(Outcome::CannotTell);
+        }
+    };
+    if arguments.json {
+        print_json(&report)?;
+    } else {
+        let (faults, violations) = (
+            report.ring_faults.iter().chain(&report.index_faults),
+            report.violations.iter().map(ToString::to_string),
+        );
+        let counts = Counts {
+            conversations: report.conversations,
+            rows: report.rows,
+            messages: report.messages,
+            rows_only_in_ring: report.rows_only_in_ring,
+        };
+        print(report.passed, counts, faults.cloned().chain(violations))?;
     }
     Ok(if report.passed { Outcome::Holds } else { Outcome::DoesNotHold })
 }
@@ -157,17 +207,28 @@ fn check_still_owed(
     Ok(())
 }
 
-fn print(report: &Report) -> std::io::Result<()> {
+/// What was read.
+struct Counts {
+    conversations: u64,
+    rows: u64,
+    messages: u64,
+    rows_only_in_ring: u64,
+}
+
+fn print(
+    passed: bool,
+    counts: Counts,
+    faults: impl Iterator<Item = String>,
+) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let verdict = if report.passed { "PASS" } else { "FAIL" };
+    let verdict = if passed { "PASS" } else { "FAIL" };
+    let Counts { conversations, rows, messages, rows_only_in_ring } = counts;
     writeln!(
         out,
-        "{verdict}: {} conversations, {} rows ({} messages), {} rows only in the ring",
-        report.conversations, report.rows, report.messages, report.rows_only_in_ring
+        "{verdict}: {conversations} conversations, {rows} rows ({messages} messages), \
+         {rows_only_in_ring} rows only in the ring"
     )?;
-    let faults = report.file_faults.iter().chain(&report.ring_faults).map(ToString::to_string);
-    let violations = report.violations.iter().map(ToString::to_string);
-    for line in faults.chain(violations).take(VIOLATIONS_SHOWN) {
+    for line in faults.take(VIOLATIONS_SHOWN) {
         writeln!(out, "  - {line}")?;
     }
     Ok(())

@@ -8,6 +8,7 @@ mod chat;
 mod config;
 mod doctor;
 mod healthcheck;
+mod import;
 mod local;
 mod migrate;
 mod options;
@@ -46,6 +47,8 @@ enum Command {
         #[command(flatten)]
         options: ServerOptions,
     },
+    /// Move everything of an embedded store into a new cluster, numbers and positions kept.
+    Import(import::ImportArguments),
     /// Manage accounts.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -103,6 +106,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
             Ok(Outcome::Holds)
         }
         Command::Config(command) => config::run(command),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Migrate { json, options } => migrate::run(&options.cql()?, json),
         Command::User(command) => user::run(command),
         Command::Token(arguments) => token::run(&arguments),

@@ -65,9 +65,19 @@ impl Activation {
             return !asks && !materialises;
         }
         let is_full = core.ring_depth() >= u64::from(slots);
-        let entries = core.entries_of(super::entries::CONVERSATION);
-        let has_unstored = entries.iter().any(|(_, stored)| !stored);
-        has_unstored && !asks && !is_full || core.ring_depth() > 0 && !materialises
+        core.ring_depth() > 0 && !materialises || !asks && !is_full && self.has_unstored()
+    }
+
+    /// Entries wait for every slot that is taken.
+    #[must_use]
+    pub fn is_held_up(&self, slots: u8) -> bool {
+        let is_full = self.driver.core.ring_depth() >= u64::from(slots);
+        is_full && self.call.is_none() && self.has_unstored()
+    }
+
+    fn has_unstored(&self) -> bool {
+        let entries = self.driver.core.entries_of(super::entries::CONVERSATION);
+        entries.iter().any(|(_, stored)| !stored)
     }
 }
 

@@ -91,20 +91,18 @@ fn commits_have_no_gap(state: &State) -> bool {
 }
 
 fn no_writer_returns(log: &[Logged]) -> bool {
-    let mut blocks: Vec<u8> = log.iter().map(|commit| commit.writer).collect();
-    blocks.dedup();
-    let length = blocks.len();
-    blocks.sort_unstable();
-    blocks.dedup();
-    blocks.len() == length
+    let comes_back = |at: usize| {
+        let (before, from) = log.split_at(at);
+        let is_change = before.last().is_some_and(|last| last.writer != from[0].writer);
+        is_change && before.iter().any(|commit| commit.writer == from[0].writer)
+    };
+    !(0..log.len()).any(comes_back)
 }
 
 fn ids_have_one_number(state: &State) -> bool {
-    let mut ids: Vec<u8> = state.database.entries().map(|(id, _)| id).collect();
-    let length = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    ids.len() == length && !state.wrongs.two_numbers
+    let ids = || state.database.entries().map(|(id, _)| id);
+    !state.wrongs.two_numbers
+        && ids().enumerate().all(|(at, id)| !ids().take(at).any(|it| it == id))
 }
 
 /// Readers find every commit up to `done`.

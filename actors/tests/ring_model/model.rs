@@ -363,12 +363,8 @@ impl Step<'_> {
                 other => self.heed(&mut activation, other),
             }
         }
-        let core = &activation.driver.core;
-        if !is_over && core.is_ready() && activation.call.is_none() && !core.is_quiet() {
-            let entries = core.entries_of(entries::CONVERSATION);
-            if entries.iter().any(|(_, stored)| !stored) {
-                self.saw(Sight::RingFull);
-            }
+        if !is_over && activation.is_held_up(self.model.bounds.slots) {
+            self.saw(Sight::RingFull);
         }
         if is_over {
             self.state.live.remove(place);

@@ -61,6 +61,7 @@ impl ClusterSpec {
 pub struct Cluster {
     nodes: Vec<Node>,
     spec: ClusterSpec,
+    secrets: Secrets,
     folder: WorkFolder,
     _block: AddressBlock,
 }
@@ -80,7 +81,7 @@ impl Cluster {
         let block = AddressBlock::take(&needed)?;
         let folder = WorkFolder::create()?;
         let secrets = Secrets::generate();
-        migrate(&spec, &folder).await?;
+        migrate(&spec, &secrets, &folder).await?;
         let mut nodes = Vec::new();
         for host in hosts {
             let index = usize::from(host) - 1;
@@ -94,7 +95,7 @@ impl Cluster {
             };
             nodes.push(Node::start(&spec, &secrets, target, data_dir, store, bridge)?);
         }
-        let cluster = Self { nodes, spec, folder, _block: block };
+        let cluster = Self { nodes, spec, secrets, folder, _block: block };
         for (index, node) in cluster.nodes.iter().enumerate() {
             node.wait_ready().await.with_context(|| format!("node {index}"))?;
         }
@@ -125,7 +126,7 @@ impl Cluster {
     /// # Errors
     /// When it cannot be run, or cannot tell.
     pub async fn audit(&self) -> anyhow::Result<Result<serde_json::Value, serde_json::Value>> {
-        let output = run(&self.spec, &self.folder, &["audit", "--json"]).await?;
+        let output = run(&self.spec, &self.secrets, &self.folder, &["audit", "--json"]).await?;
         let said = || String::from_utf8_lossy(&output.stderr).into_owned();
         let report = || serde_json::from_slice(&output.stdout).with_context(said);
         match output.status.code() {
@@ -151,8 +152,8 @@ async fn open_link(
     if spec.proxied { Link::proxied(url, framing, index).await } else { Ok(Link::direct(url)) }
 }
 
-async fn migrate(spec: &ClusterSpec, folder: &WorkFolder) -> anyhow::Result<()> {
-    let output = run(spec, folder, &["migrate"]).await?;
+async fn migrate(spec: &ClusterSpec, secrets: &Secrets, folder: &WorkFolder) -> anyhow::Result<()> {
+    let output = run(spec, secrets, folder, &["migrate"]).await?;
     ensure!(
         output.status.success(),
         "switchboard migrate ended with {}: {}{}",
@@ -166,6 +167,7 @@ async fn migrate(spec: &ClusterSpec, folder: &WorkFolder) -> anyhow::Result<()> 
 /// One of the program's commands, with the cluster's store and bridge.
 async fn run(
     spec: &ClusterSpec,
+    secrets: &Secrets,
     folder: &WorkFolder,
     arguments: &[&str],
 ) -> anyhow::Result<std::process::Output> {
@@ -175,6 +177,7 @@ async fn run(
         .arg(folder.path().join("commands"))
         .env("SWITCHBOARD_STORE", &spec.store_url)
         .env("SWITCHBOARD_BRIDGE", &spec.bridge_url)
+        .envs(secrets.environment())
         .envs(spec.environment.iter().cloned())
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schema::checker::Row;
 use schema::wire::{Accepted, ErrorFrame, History, LogFrame, ServerFrame};
-use schema::{ConversationId, Sequence};
+use schema::{ConversationId, Sequence, SequenceRange};
 use tokio::time::Instant;
 
 use super::{ACK_EVERY, DeviceTask, Following, ack};
@@ -77,6 +77,8 @@ impl DeviceTask {
         let id = page.conversation_id;
         let asked = self.following.get_mut(&id).and_then(|each| each.asked.take());
         let Some(asked) = asked else { return Ok(()) };
+        // A node may lag behind what the device was told by another way; it says so by its head.
+        let asked = SequenceRange::new(asked.first, asked.last.min(page.head));
         self.recorder.record(|history| {
             let rows = page.entries.iter().map(Row::from);
             history.record_history_page(self.client, id, asked, rows);
@@ -102,6 +104,11 @@ impl DeviceTask {
         if let Some(pending) = self.outbox.get_mut(reference) {
             let wait = Duration::from_millis(error.retry_after_ms.unwrap_or(100));
             pending.retry_at = Some(Instant::now() + wait);
+            return;
+        }
+        // No message, so a page of history: whatever is missing is asked for again at the next tick.
+        for each in self.following.values_mut() {
+            each.asked = None;
         }
     }
 

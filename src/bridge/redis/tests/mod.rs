@@ -98,6 +98,25 @@ async fn until(what: &str, is_so: impl Fn() -> bool) -> Duration {
     begun.elapsed()
 }
 
+/// Sends until every node has reached every other: right after a fault frames may still be lost.
+async fn until_all_reach_all(nodes: &[TestNode]) -> Duration {
+    let begun = Instant::now();
+    for from in nodes {
+        for to in nodes.iter().filter(|it| it.node != from.node) {
+            let mark = Bytes::from(format!("{} to {}", from.node, to.node));
+            loop {
+                let _ = from.bridge.send(to.node, mark.clone());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                if to.inbox.frames.lock().unwrap().contains(&mark) {
+                    break;
+                }
+                assert!(begun.elapsed() < PATIENCE, "{mark:?} did not arrive in {PATIENCE:?}");
+            }
+        }
+    }
+    begun.elapsed()
+}
+
 /// Every node reaches every other, by both ways of sending.
 async fn all_reach_all(nodes: &[TestNode]) {
     let before: Vec<usize> = nodes.iter().map(|it| it.inbox.count()).collect();

@@ -4,6 +4,7 @@ mod contract;
 mod import;
 mod lifecycle;
 mod names;
+mod outage;
 mod roster;
 mod throughput;
 
