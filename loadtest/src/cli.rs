@@ -164,9 +164,12 @@ pub struct FaultsArgs {
     /// Pauses, restarts, flushes, cut clients of Redis, and troubles on the ways to it, in turn.
     #[arg(long, default_value_t = 10)]
     redis_faults: u32,
-    /// A node cut from everything but its clients.
+    /// A node cut from everything but its clients; with --namespaces from these too.
     #[arg(long, default_value_t = 2)]
     partitions: u32,
+    /// Each node has a network of its own, whose cable is cut. Needs root.
+    #[arg(long)]
+    namespaces: bool,
     /// The longest pause or trouble.
     #[arg(long, value_name = "MS", default_value_t = 20_000)]
     longest_ms: u64,
@@ -199,6 +202,7 @@ impl FaultsArgs {
         options.nodes = self.nodes;
         options.database_nodes = self.database_nodes;
         options.environment = names_and_values(&self.server_environment)?;
+        options.in_namespaces = self.namespaces;
         options.groups = self.groups;
         options.group_members = self.group_members;
         options.pairs = self.pairs;

@@ -149,6 +149,12 @@ impl fmt::Display for faults::Figures {
             self.longest_silence_ms,
         )?;
         let slowest = |restarts: &[u64]| restarts.iter().max().copied().unwrap_or_default();
+        let told = &self.told;
+        writeln!(
+            formatter,
+            "  {} commits of unknown outcome, {} shards claimed, {} fenced, {} broken, {} panics",
+            told.unknown_outcomes, told.take_overs, told.fenced, told.broken, told.panics
+        )?;
         writeln!(
             formatter,
             "  slowest restart of a node {} ms, of a database process {} ms; healed in {} ms, \

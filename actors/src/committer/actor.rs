@@ -109,11 +109,12 @@ impl Committer {
                 self.await_then(answer, ctx, |core, answer, _| core.on_claim(&answer));
             }
             Effect::Commit(commit) => {
-                let (answer, begun) = (ring.commit(commit), Instant::now());
+                let (answer, begun, shard) = (ring.commit(commit), Instant::now(), self.shard);
                 self.await_then(answer, ctx, move |core, answer, now_ms| {
                     metrics::histogram!(metric::COMMIT_SECONDS).record(begun.elapsed());
-                    if answer.is_err() {
+                    if let Err(error) = &answer {
                         metrics::counter!(metric::COMMITS_UNKNOWN).increment(1);
+                        tracing::warn!(shard, %error, "outcome of a commit unknown; reading it back");
                     }
                     core.on_committed(&answer, now_ms)
                 });

@@ -50,8 +50,7 @@ impl Activation {
         self.call = Some(Call { request, answer: None });
     }
 
-    pub fn materialise(&mut self, rows: Rows, wrongs: &mut Wrongs) {
-        wrongs.two_in_flight |= self.rows.is_some();
+    pub fn materialise(&mut self, rows: Rows) {
         self.rows = Some(RowsCall { rows, is_written: false });
     }
 

@@ -4,7 +4,7 @@ use actors::committer::payload;
 use actors::ports::{Applied, Commit, Guard, Slot};
 use schema::{Epoch, OwnerToken};
 
-use super::entries::{Tag, activation_of, tags, token};
+use super::entries::{Tag, tags, token};
 use super::mutant::Mutant;
 
 /// A statement or read of the ring.
@@ -52,7 +52,8 @@ pub struct Database {
 
 impl Database {
     #[must_use]
-    pub fn new(slots: u8) -> Self {
+    pub fn new(slots: u8, mutant: Mutant) -> Self {
+        let slots = if mutant == Mutant::SmallerRing { slots - 1 } else { slots };
         Self { guard: None, slots: vec![None; usize::from(slots)], log: Vec::new() }
     }
 
@@ -132,11 +133,6 @@ impl Database {
     #[must_use]
     pub fn done(&self) -> u64 {
         self.guard.map_or(0, |guard| guard.done)
-    }
-
-    #[must_use]
-    pub fn owner(&self) -> Option<u8> {
-        self.guard.and_then(|guard| activation_of(guard.owner))
     }
 
     /// Entries of the log, in the order of commits.

@@ -23,12 +23,6 @@ pub const fn token(activation: u8) -> OwnerToken {
     OwnerToken::from_bytes([activation + 1; 16])
 }
 
-/// `None` for nobody.
-#[must_use]
-pub fn activation_of(owner: OwnerToken) -> Option<u8> {
-    owner.as_bytes()[0].checked_sub(1)
-}
-
 #[must_use]
 pub fn draft(id: u8, retry: bool) -> Draft {
     let mut bytes = [0; 16];

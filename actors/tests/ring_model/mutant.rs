@@ -1,6 +1,6 @@
 //! Rules broken on purpose: the checker must find a counterexample to each.
 
-/// Which rule is broken, and where: in the database or round a committer's core.
+/// Which rule is broken: in the database, in the tables, or round a committer's core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mutant {
     #[default]
@@ -9,6 +9,8 @@ pub enum Mutant {
     DropHead,
     /// Database: a commit does not ask who owns the shard.
     DropOwner,
+    /// Database: it was created with fewer slots than its owners think.
+    SmallerRing,
     /// A commit in doubt is sent again with what came meanwhile.
     RetryWithOtherBytes,
     /// A commit of unknown outcome counts as stored.

@@ -8,6 +8,8 @@ use actors::ports::Guard;
 
 use super::activation::Activation;
 use super::database::{Database, Request};
+use super::entries::Tag;
+use super::mutant::Mutant;
 use super::tables::{Rows, Tables};
 
 /// How much may happen, and how much of it is left.
@@ -177,9 +179,9 @@ pub struct State {
 
 impl State {
     #[must_use]
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: Bounds, mutant: Mutant) -> Self {
         Self {
-            database: Shared::new(Database::new(bounds.slots)),
+            database: Shared::new(Database::new(bounds.slots, mutant)),
             tables: Shared::new(Tables::default()),
             live: Vec::new(),
             late: Vec::new(),
@@ -215,7 +217,7 @@ impl State {
         self.late_rows.sort();
     }
 
-    pub fn acknowledge(&mut self, (id, seq): super::entries::Tag) {
+    pub fn acknowledge(&mut self, (id, seq): Tag) {
         let told = &mut self.acknowledged[usize::from(id)];
         self.wrongs.two_numbers |= *told != 0 && *told != seq;
         *told = seq;

@@ -69,6 +69,7 @@ impl Socket {
         self.send(&hello).await?;
         match within("welcome", STEP_DEADLINE, self.receive()).await? {
             ServerFrame::Welcome(welcome) => Ok(welcome),
+            ServerFrame::Error(error) => Err(SocketError::Refused(error)),
             other => Err(SocketError::Frame(format!("in place of welcome: {other:?}"))),
         }
     }

@@ -12,6 +12,7 @@ mod secrets;
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -19,16 +20,20 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::client::Target;
-use crate::faults::Framing;
+use crate::faults::{Framing, Namespace, Network};
 use crate::services::{AddressBlock, WorkFolder};
 
 pub use link::Link;
-pub use node::Node;
+use node::Place;
+pub use node::{Node, Told};
 use secrets::Secrets;
 
 /// Of a block.
 const PUBLIC_PORT: u16 = 80;
 const INTERNAL_PORT: u16 = 90;
+/// Addresses below are the services'.
+const FIRST_HOST: u8 = 101;
+const NODES_MAX: usize = 100;
 const MIGRATE_DEADLINE: Duration = Duration::from_secs(180);
 
 /// Which cluster to start.
@@ -45,14 +50,17 @@ pub struct ClusterSpec {
     pub proxied: bool,
     /// Added to every node's environment, after the raised limits.
     pub environment: Vec<(String, String)>,
+    /// Puts each node into a network namespace of this network, on which store and bridge must be
+    /// too. Needs root.
+    pub network: Option<Arc<Network>>,
 }
 
 impl ClusterSpec {
     /// Three nodes with proxies.
     #[must_use]
     pub fn new(server_bin: PathBuf, store_url: String, bridge_url: String) -> Self {
-        let (nodes, proxied, environment) = (3, true, Vec::new());
-        Self { nodes, server_bin, store_url, bridge_url, proxied, environment }
+        let (nodes, proxied, environment, network) = (3, true, Vec::new(), None);
+        Self { nodes, server_bin, store_url, bridge_url, proxied, environment, network }
     }
 }
 
@@ -63,7 +71,7 @@ pub struct Cluster {
     spec: ClusterSpec,
     secrets: Secrets,
     folder: WorkFolder,
-    _block: AddressBlock,
+    _block: Arc<AddressBlock>,
 }
 
 impl Cluster {
@@ -74,17 +82,21 @@ impl Cluster {
     /// When that fails; with what the program last said.
     pub async fn start(spec: ClusterSpec) -> anyhow::Result<Self> {
         ensure!(spec.server_bin.is_file(), "{}: no such program", spec.server_bin.display());
-        let last = u8::try_from(spec.nodes).ok().filter(|count| (1..=100).contains(count));
-        let hosts = 1..=last.with_context(|| format!("{} nodes: 1 to 100", spec.nodes))?;
-        let needed: Vec<(u8, u16)> =
-            hosts.clone().flat_map(|host| [(host, PUBLIC_PORT), (host, INTERNAL_PORT)]).collect();
-        let block = AddressBlock::take(&needed)?;
+        ensure!((1..=NODES_MAX).contains(&spec.nodes), "{} nodes: 1 to {NODES_MAX}", spec.nodes);
+        let hosts = FIRST_HOST..FIRST_HOST + spec.nodes as u8;
+        let block = match &spec.network {
+            Some(network) => Arc::clone(network.block()),
+            None => {
+                let ports = |host| [(host, PUBLIC_PORT), (host, INTERNAL_PORT)];
+                let needed: Vec<(u8, u16)> = hosts.clone().flat_map(ports).collect();
+                Arc::new(AddressBlock::take(&needed)?)
+            }
+        };
         let folder = WorkFolder::create()?;
         let secrets = Secrets::generate();
         migrate(&spec, &secrets, &folder).await?;
         let mut nodes = Vec::new();
-        for host in hosts {
-            let index = usize::from(host) - 1;
+        for (index, host) in hosts.enumerate() {
             let store = open_link(&spec, &spec.store_url, Framing::Cql, index).await?;
             let bridge = open_link(&spec, &spec.bridge_url, Framing::Redis, index).await?;
             let data_dir = folder.path().join(format!("server{index}"));
@@ -93,7 +105,9 @@ impl Cluster {
                 internal: Some(block.address(host, INTERNAL_PORT).to_string()),
                 admin_token: Some(secrets.admin_token.clone()),
             };
-            nodes.push(Node::start(&spec, &secrets, target, data_dir, store, bridge)?);
+            let namespace = spec.network.as_ref().map(|network| Namespace::create(network, host));
+            let place = Place { data_dir, store, bridge, namespace: namespace.transpose()? };
+            nodes.push(Node::start(&spec, &secrets, target, place)?);
         }
         let cluster = Self { nodes, spec, secrets, folder, _block: block };
         for (index, node) in cluster.nodes.iter().enumerate() {

@@ -11,6 +11,7 @@ use super::ClusterSpec;
 use super::link::Link;
 use super::secrets::Secrets;
 use crate::client::Target;
+use crate::faults::Namespace;
 use crate::server_process::ENVIRONMENT;
 use crate::services::{Launch, ServiceProcess};
 
@@ -29,6 +30,40 @@ pub struct Node {
     bridge: Link,
     target: Target,
     http: reqwest::Client,
+    /// Dropped after the process that is in it.
+    namespace: Option<Namespace>,
+}
+
+/// Where a node is.
+pub(super) struct Place {
+    pub data_dir: PathBuf,
+    pub store: Link,
+    pub bridge: Link,
+    pub namespace: Option<Namespace>,
+}
+
+/// What a server's output tells of, in lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Told {
+    pub panics: u64,
+    /// Commits whose outcome had to be read back.
+    pub unknown_outcomes: u64,
+    /// Shards claimed and replayed.
+    pub take_overs: u64,
+    /// Activations that another owner ended.
+    pub fenced: u64,
+    /// Activations that found the ring in a state that cannot be.
+    pub broken: u64,
+}
+
+impl std::ops::AddAssign for Told {
+    fn add_assign(&mut self, other: Self) {
+        self.panics += other.panics;
+        self.unknown_outcomes += other.unknown_outcomes;
+        self.take_overs += other.take_overs;
+        self.fenced += other.fenced;
+        self.broken += other.broken;
+    }
 }
 
 impl Node {
@@ -36,10 +71,9 @@ impl Node {
         spec: &ClusterSpec,
         secrets: &Secrets,
         target: Target,
-        data_dir: PathBuf,
-        store: Link,
-        bridge: Link,
+        place: Place,
     ) -> anyhow::Result<Self> {
+        let Place { data_dir, store, bridge, namespace } = place;
         fs::create_dir_all(&data_dir).with_context(|| data_dir.display().to_string())?;
         let internal = target.internal.clone().context("a node has an internal listener")?;
         let arguments = [
@@ -57,14 +91,18 @@ impl Node {
         environment.push(("SWITCHBOARD_STORE".to_owned(), store.url().to_owned()));
         environment.push(("SWITCHBOARD_BRIDGE".to_owned(), bridge.url().to_owned()));
         environment.extend(spec.environment.iter().cloned());
-        let launch = Launch {
+        let mut launch = Launch {
             program: spec.server_bin.clone(),
             arguments: arguments.into(),
             environment,
             output: data_dir.join("server-output.log"),
         };
+        if let Some(namespace) = &namespace {
+            launch = namespace.put_in(launch);
+        }
         let http = reqwest::Client::builder().timeout(HEALTH_ANSWER_MAX).no_proxy().build()?;
-        Ok(Self { process: ServiceProcess::start(launch)?, store, bridge, target, http })
+        let process = ServiceProcess::start(launch)?;
+        Ok(Self { process, store, bridge, target, http, namespace })
     }
 
     /// Where clients find it.
@@ -91,12 +129,25 @@ impl Node {
         &self.bridge
     }
 
-    /// Lines of its output that tell of a panic.
+    /// Where its network cable is, if it has one of its own.
     #[must_use]
-    pub fn panics(&self) -> u64 {
+    pub const fn namespace(&self) -> Option<&Namespace> {
+        self.namespace.as_ref()
+    }
+
+    /// How many lines of its output tell of each of these.
+    #[must_use]
+    pub fn told(&self) -> Told {
         let output = fs::read(self.process.output()).unwrap_or_default();
         let text = String::from_utf8_lossy(&output);
-        text.lines().filter(|line| line.contains("panicked at")).count() as u64
+        let count = |what: &str| text.lines().filter(|line| line.contains(what)).count() as u64;
+        Told {
+            panics: count("panicked at"),
+            unknown_outcomes: count("outcome of a commit unknown"),
+            take_overs: count("shard claimed and replayed"),
+            fenced: count("reason=Fenced"),
+            broken: count("reason=Broken"),
+        }
     }
 
     /// Whether `/readyz` says so now.

@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use anyhow::Context as _;
 
 /// The addresses `127.77.BLOCK.*`. All of 127/8 is this machine.
-const NETWORK: [u8; 2] = [127, 77];
+const LOOPBACK: [u8; 2] = [127, 77];
+/// Blocks `10.77.BLOCK.*` are on a bridge of network namespaces.
+const BRIDGED: [u8; 2] = [10, 77];
 const BLOCKS: u8 = 199;
 /// Whoever listens here has the block.
 const LOCK: (u8, u16) = (254, 1_077);
@@ -16,6 +18,7 @@ const PORT_BASES: [u16; 5] = [20_000, 20_500, 21_000, 21_500, 23_000];
 /// A block of addresses, held until dropped; the operating system frees it when the program dies.
 #[derive(Debug)]
 pub struct AddressBlock {
+    network: [u8; 2],
     number: u8,
     port_base: u16,
     _lock: TcpListener,
@@ -38,18 +41,35 @@ impl AddressBlock {
     }
 
     fn try_take(number: u8, needed: &[(u8, u16)]) -> Option<Self> {
-        let bind = |host, port| TcpListener::bind(address(number, host, port)).ok();
-        let lock = bind(LOCK.0, LOCK.1)?;
-        let is_free =
-            |base: &u16| needed.iter().all(|(host, offset)| bind(*host, base + offset).is_some());
+        let lock = lock(number)?;
+        let is_free = |base: &u16| {
+            let bind = |host, port| TcpListener::bind(address(LOOPBACK, number, host, port));
+            needed.iter().all(|(host, offset)| bind(*host, base + offset).is_ok())
+        };
         let port_base = PORT_BASES.into_iter().find(is_free)?;
-        Some(Self { number, port_base, _lock: lock })
+        Some(Self { network: LOOPBACK, number, port_base, _lock: lock })
     }
 
-    /// `127.77.BLOCK`.
+    /// Whether nobody has the block of this number.
+    pub(crate) fn is_unused(number: u8) -> bool {
+        lock(number).is_some()
+    }
+
+    /// The same numbers on a bridge's addresses, which are nobody else's at all.
+    pub(crate) fn bridged(mut self) -> Self {
+        self.network = BRIDGED;
+        self
+    }
+
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// Such as `127.77.BLOCK`.
     #[must_use]
     pub fn base(&self) -> String {
-        let [first, second] = NETWORK;
+        let [first, second] = self.network;
         format!("{first}.{second}.{}", self.number)
     }
 
@@ -61,12 +81,16 @@ impl AddressBlock {
 
     #[must_use]
     pub const fn address(&self, host: u8, port_offset: u16) -> SocketAddrV4 {
-        address(self.number, host, self.port(port_offset))
+        address(self.network, self.number, host, self.port(port_offset))
     }
 }
 
-const fn address(block: u8, host: u8, port: u16) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::new(NETWORK[0], NETWORK[1], block, host), port)
+fn lock(number: u8) -> Option<TcpListener> {
+    TcpListener::bind(address(LOOPBACK, number, LOCK.0, LOCK.1)).ok()
+}
+
+const fn address(network: [u8; 2], block: u8, host: u8, port: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::new(network[0], network[1], block, host), port)
 }
 
 #[cfg(test)]

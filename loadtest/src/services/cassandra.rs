@@ -6,6 +6,7 @@
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -68,7 +69,7 @@ impl CassandraSpec {
 pub struct Cassandra {
     nodes: Vec<Node>,
     folder: WorkFolder,
-    _block: AddressBlock,
+    _block: Arc<AddressBlock>,
 }
 
 #[derive(Debug)]
@@ -84,11 +85,18 @@ impl Cassandra {
     /// # Errors
     /// When that is not so within four minutes; with a node's last output.
     pub async fn start(spec: CassandraSpec) -> anyhow::Result<Self> {
-        ensure!(matches!(spec.nodes, 1 | NODES_MAX), "{} nodes: 1 or 3", spec.nodes);
-        fetch().await?;
         let needed: Vec<(u8, u16)> =
             (1..=spec.nodes).flat_map(|host| [(host, NATIVE_PORT), (host, STORAGE_PORT)]).collect();
-        let block = AddressBlock::take(&needed)?;
+        Self::start_at(spec, Arc::new(AddressBlock::take(&needed)?)).await
+    }
+
+    /// The same on the first addresses of a given block.
+    ///
+    /// # Errors
+    /// As [`Cassandra::start`].
+    pub async fn start_at(spec: CassandraSpec, block: Arc<AddressBlock>) -> anyhow::Result<Self> {
+        ensure!(matches!(spec.nodes, 1 | NODES_MAX), "{} nodes: 1 or 3", spec.nodes);
+        fetch().await?;
         let folder = WorkFolder::create()?;
         let nodes = (0..spec.nodes)
             .map(|index| {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -28,7 +29,7 @@ pub struct RedisSpec {
 pub struct Redis {
     server: Server,
     folder: WorkFolder,
-    _block: AddressBlock,
+    _block: Arc<AddressBlock>,
 }
 
 /// One Redis process, alone or in a cluster.
@@ -44,7 +45,14 @@ impl Redis {
     /// # Errors
     /// When it cannot be started; with its last output.
     pub async fn start(spec: RedisSpec) -> anyhow::Result<Self> {
-        let block = AddressBlock::take(&[(1, PORT)])?;
+        Self::start_at(spec, Arc::new(AddressBlock::take(&[(1, PORT)])?)).await
+    }
+
+    /// The same on the first address of a given block.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub async fn start_at(spec: RedisSpec, block: Arc<AddressBlock>) -> anyhow::Result<Self> {
         let folder = WorkFolder::create()?;
         let server = Server::start(0, &block, &folder, spec.arguments)?;
         server.wait_ready().await?;

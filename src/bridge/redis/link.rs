@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Pipeline, PushInfo, RedisError, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, Pipeline, PushInfo, RedisError, RedisResult,
+};
 use schema::NodeId;
 use schema::cluster::channel::Names;
 
@@ -26,6 +28,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const RECONNECTS_MAX: usize = 4;
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(500);
+/// By then the driver has connected to a server of the cluster that is there again.
+const NEW_WAY_AFTER: Duration = Duration::from_millis(50);
 
 /// Why a session could not begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -177,8 +181,8 @@ async fn publish_sharded(
         inboxes.entry(*to).or_default().push(packet);
     }
     let publishing = inboxes.into_iter().map(|(to, packets)| {
-        let (mut publisher, pipeline) = (publisher.clone(), sharded(&names.inbox(to), &packets));
-        async move { (to, packets, pipeline.exec_async(&mut publisher).await) }
+        let (publisher, pipeline) = (publisher.clone(), sharded(&names.inbox(to), &packets));
+        async move { (to, packets, publish_to_server(publisher, &pipeline).await) }
     });
     let mut published = Published::default();
     for (to, packets, result) in join_all(publishing).await {
@@ -196,6 +200,22 @@ async fn publish_sharded(
         }
     }
     Ok(published)
+}
+
+/// A connection made while a server was down has no way to it: the driver looks for one when it is
+/// asked, and refuses. Nothing was sent then, so it is asked again.
+async fn publish_to_server(
+    mut publisher: ClusterConnection,
+    pipeline: &Pipeline,
+) -> RedisResult<()> {
+    let result = pipeline.exec_async(&mut publisher).await;
+    match result {
+        Err(error) if error.kind() == ErrorKind::ClusterConnectionNotFound => {
+            tokio::time::sleep(NEW_WAY_AFTER).await;
+            pipeline.exec_async(&mut publisher).await
+        }
+        result => result,
+    }
 }
 
 fn sharded(inbox: &str, packets: &[&Packet]) -> Pipeline {

@@ -24,6 +24,8 @@ pub(super) struct ClusterRow {
 pub(super) struct Import {
     pub from: Uuid,
     pub done: bool,
+    /// 1 for the first.
+    pub attempt: i32,
 }
 
 type Columns = (
@@ -33,11 +35,12 @@ type Columns = (
     Option<i32>,
     Option<String>,
     Option<String>,
+    Option<i32>,
     Option<Uuid>,
 );
 
 const READ: &str = "SELECT store_id, shards, slots, generation, datacenter, import_state,
-                        imported_from
+                        import_attempt, imported_from
                     FROM cluster WHERE id = 1";
 
 /// Reads the row; `None` before a first migration wrote it.
@@ -48,13 +51,16 @@ pub(super) async fn read(
     let statement = prepare(session, profiles, Kind::SerialRead, READ).await?;
     let answer = session.execute_unpaged(&statement, ()).await?;
     let row: Option<Columns> = first_row(answer)?;
-    let Some((Some(store_id), shards, slots, generation, datacenter, state, from)) = row else {
+    let Some((Some(store_id), shards, slots, generation, datacenter, state, attempt, from)) = row
+    else {
         return Ok(None);
     };
     let shape = RingShape { shards: count(shards)?, slots: count(slots)? };
     let facts = StoreFacts { store_id, shape, generation: count(generation)? };
     let import = match (state.as_deref(), from) {
-        (Some(state), Some(from)) => Some(Import { from, done: state == "done" }),
+        (Some(state), Some(from)) => {
+            Some(Import { from, done: state == "done", attempt: attempt.unwrap_or(1) })
+        }
         _ => None,
     };
     Ok(Some(ClusterRow { facts, datacenter, import }))

@@ -1,8 +1,8 @@
 //! Moving an embedded store into a cluster.
 //!
 //! Every row keeps its numbers and positions. Rows get a timestamp above that of creation and
-//! below that of every commit, so a repeat of an interrupted import changes nothing that is there,
-//! and what servers write later always wins.
+//! below that of every commit, so what servers write later always wins. Each attempt's is above
+//! that of the one before: its rows win, should the source have changed since.
 
 use actors::ports::StoreError;
 use schema::record::{Conversation, Device, Entry, PositionAdvance, User};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::config::CqlConfig;
 use super::facts::{self, Import};
 use super::failure::Failure;
-use super::materialise::{IMPORTED, Plan};
+use super::materialise::{CREATED, Plan};
 use super::open::CqlOpenError;
 use super::rows::{role, small};
 use super::statements::{Kind, prepare};
@@ -49,6 +49,8 @@ pub enum ImportError {
     TargetNotEmpty(&'static str),
     #[error("the target is being filled from another store ({0})")]
     AnotherStore(Uuid),
+    #[error("the import was begun {0} times: make a new keyspace")]
+    TooManyAttempts(i32),
     #[error("the target was filled from {0} before, and has gone on since")]
     AlreadyDone(Uuid),
     #[error("the source cannot be read: {0}")]
@@ -82,9 +84,10 @@ pub async fn import(
 ) -> Result<ImportReport, ImportError> {
     let (store, begun) = Store::connect_to_any(to).await?;
     let source = from.facts().store_id;
-    begin(&store, begun, source).await?;
+    let attempt = begin(&store, begun, source).await?;
     let statements = Statements::prepare(&store).await?;
-    let mut copy = Copy { store, statements, progress };
+    let timestamp = CREATED + i64::from(attempt);
+    let mut copy = Copy { store, statements, timestamp, progress };
     let mut report = ImportReport {
         users: copy.all("users", from.users(), Copy::users).await?,
         devices: copy.all("devices", from.devices(), Copy::devices).await?,
@@ -100,7 +103,7 @@ pub async fn import(
     report.positions += copy.all("read_positions", from.read_positions(), Copy::read).await?;
     let delivered = from.delivered_positions();
     report.positions += copy.all("delivered_positions", delivered, Copy::delivered).await?;
-    end(&copy.store, source, from.facts().generation).await?;
+    end(&copy.store, (source, attempt), from.facts().generation).await?;
     Ok(report)
 }
 
@@ -108,21 +111,42 @@ pub async fn import(
 const USED: [&str; 6] =
     ["commit_ring", "users", "usernames", "conversations", "conversation_heads", "messages"];
 
-async fn begin(store: &Store, begun: Option<Import>, source: Uuid) -> Result<(), ImportError> {
+/// Attempts whose timestamps stay below that of every commit, which begin at 1024.
+const ATTEMPTS_MAX: i32 = 1_000;
+
+/// Marks the target as being filled and returns the number of this attempt.
+async fn begin(store: &Store, begun: Option<Import>, source: Uuid) -> Result<i32, ImportError> {
     match begun {
-        Some(Import { from, done: true }) => return Err(ImportError::AlreadyDone(from)),
-        Some(Import { from, .. }) if from != source => return Err(ImportError::AnotherStore(from)),
-        Some(_) => return Ok(()),
-        None => check_empty(store).await?,
+        None => begin_first(store, source).await,
+        Some(Import { from, done: true, .. }) => Err(ImportError::AlreadyDone(from)),
+        Some(Import { from, .. }) if from != source => Err(ImportError::AnotherStore(from)),
+        Some(Import { attempt, .. }) if attempt >= ATTEMPTS_MAX => {
+            Err(ImportError::TooManyAttempts(attempt))
+        }
+        Some(Import { attempt, .. }) => begin_again(store, source, attempt).await,
     }
-    let cql = "UPDATE cluster SET import_state = 'importing', imported_from = ? WHERE id = 1
-               IF import_state = null";
+}
+
+async fn begin_again(store: &Store, source: Uuid, before: i32) -> Result<i32, ImportError> {
+    let cql = "UPDATE cluster SET import_attempt = ? WHERE id = 1
+               IF import_state = 'importing' AND imported_from = ? AND import_attempt = ?";
+    let values = (before + 1, source, before);
+    if facts::change(store.session(), store.profiles(), cql, values).await? {
+        return Ok(before + 1);
+    }
+    Err(ImportError::Target("another import began a moment ago".to_owned()))
+}
+
+async fn begin_first(store: &Store, source: Uuid) -> Result<i32, ImportError> {
+    check_empty(store).await?;
+    let cql = "UPDATE cluster SET import_state = 'importing', imported_from = ?, import_attempt = 1
+               WHERE id = 1 IF import_state = null";
     let is_first = facts::change(store.session(), store.profiles(), cql, (source,)).await?;
     if !is_first {
         return Err(ImportError::Target("another import began a moment ago".to_owned()));
     }
     // A server that was connected before the mark may have written since the first look.
-    let Err(used) = check_empty(store).await else { return Ok(()) };
+    let Err(used) = check_empty(store).await else { return Ok(1) };
     let cql = "UPDATE cluster SET import_state = null, imported_from = null WHERE id = 1
                IF import_state = 'importing' AND imported_from = ?";
     facts::change(store.session(), store.profiles(), cql, (source,)).await?;
@@ -143,10 +167,14 @@ async fn check_empty(store: &Store) -> Result<(), ImportError> {
 }
 
 /// The generation comes along: what clients know of numbers stays true.
-async fn end(store: &Store, source: Uuid, generation: u32) -> Result<(), ImportError> {
+async fn end(
+    store: &Store,
+    (source, attempt): (Uuid, i32),
+    generation: u32,
+) -> Result<(), ImportError> {
     let cql = "UPDATE cluster SET import_state = 'done', generation = ? WHERE id = 1
-               IF import_state = 'importing' AND imported_from = ?";
-    let values = (small(generation.into()), source);
+               IF import_state = 'importing' AND imported_from = ? AND import_attempt = ?";
+    let values = (small(generation.into()), source, attempt);
     if facts::change(store.session(), store.profiles(), cql, values).await? {
         return Ok(());
     }
@@ -171,29 +199,29 @@ impl Statements {
             user: plain(
                 "INSERT INTO users (user_id, username, display_name, status_text, password_hash,
                                     created_at)
-                 VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP 2",
+                 VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
             )
             .await?,
             username: plain(
                 "INSERT INTO usernames (username, user_id, reserved_at) VALUES (?, ?, ?)
-                 USING TIMESTAMP 2",
+                 USING TIMESTAMP ?",
             )
             .await?,
             device: plain(
                 "INSERT INTO devices (device_id, user_id, name, created_at, last_seen_at,
                                       revoked_at)
-                 VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP 2",
+                 VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
             )
             .await?,
             token: plain(
                 "INSERT INTO refresh_tokens (hash, device_id, expires_at, spent, next_hash)
-                 VALUES (?, ?, ?, ?, ?) USING TIMESTAMP 2 AND TTL ?",
+                 VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
             )
             .await?,
             pair: plain(
                 "INSERT INTO direct_pairs (low_user_id, high_user_id, conversation_id, name,
                                            created_by, created_at, low_role, high_role)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP 2",
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
             )
             .await?,
         })
@@ -203,6 +231,8 @@ impl Statements {
 struct Copy<P> {
     store: Store,
     statements: Statements,
+    /// Of all rows of this attempt.
+    timestamp: i64,
     progress: P,
 }
 
@@ -237,9 +267,10 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
             &user.status_text,
             password_hash,
             user.created_at,
+            self.timestamp,
         );
         self.store.write(&self.statements.user, row).await?;
-        let name = (&user.username, user.user_id.0, user.created_at);
+        let name = (&user.username, user.user_id.0, user.created_at, self.timestamp);
         self.store.write(&self.statements.username, name).await
     }
 
@@ -258,6 +289,7 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
             device.created_at,
             device.last_seen_at,
             device.revoked_at,
+            self.timestamp,
         );
         self.store.write(&self.statements.device, row).await
     }
@@ -266,8 +298,8 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
         let rows = tokens.iter().map(|token| {
             let next_hash = token.next_hash.as_ref().map(|hash| &hash[..]);
             let ttl_s = ttl_s(token.expires_at);
-            let hash = &token.hash[..];
-            (hash, token.device_id.0, token.expires_at, token.spent, next_hash, ttl_s)
+            let (hash, device) = (&token.hash[..], token.device_id.0);
+            (hash, device, token.expires_at, token.spent, next_hash, self.timestamp, ttl_s)
         });
         let statement = &self.statements.token;
         all(rows.map(|row| self.store.write(statement, row)).collect()).await?;
@@ -276,7 +308,7 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
 
     async fn conversations(&self, conversations: Vec<Conversation>) -> Result<(), Failure> {
         let rows = conversations.iter();
-        let writes = rows.map(|row| self.store.write_conversation_row(row, IMPORTED));
+        let writes = rows.map(|row| self.store.write_conversation_row(row, self.timestamp));
         all(writes.collect()).await?;
         Ok(())
     }
@@ -297,10 +329,11 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
             conversation.created_at,
             low_role,
             high_role,
+            self.timestamp,
         );
         self.store.write(&self.statements.pair, row).await?;
         let peers = [(*low, *high), (*high, *low)];
-        self.store.write_peers(conversation.conversation_id, &peers, IMPORTED).await
+        self.store.write_peers(conversation.conversation_id, &peers, self.timestamp).await
     }
 
     async fn memberships(&self, memberships: Vec<ExportedMembership>) -> Result<(), Failure> {
@@ -309,10 +342,10 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
             let (id, user_id) = (membership.conversation_id, membership.user_id);
             if let Some(seq) = membership.added_at {
                 let member = schema::record::Member { user_id, role: role(&membership.role)? };
-                plan.add_member(id, member, seq, IMPORTED);
+                plan.add_member(id, member, seq, self.timestamp);
             }
             if let Some(seq) = membership.removed_at {
-                plan.remove_member(id, user_id, seq, IMPORTED);
+                plan.remove_member(id, user_id, seq, self.timestamp);
             }
         }
         self.store.carry_out(plan).await
@@ -321,7 +354,7 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
     async fn entries(&self, entries: Vec<Entry>) -> Result<(), Failure> {
         let mut plan = Plan::default();
         for entry in &entries {
-            plan.add_message(entry, IMPORTED)?;
+            plan.add_message(entry, self.timestamp)?;
         }
         self.store.carry_out(plan).await
     }
@@ -329,7 +362,7 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
     async fn heads(&self, heads: Vec<ExportedHead>) -> Result<(), Failure> {
         let mut plan = Plan::default();
         for it in heads.iter().filter(|it| it.head > schema::Sequence::START) {
-            plan.add_head(it.conversation_id, it.head, it.last_sent_at, IMPORTED);
+            plan.add_head(it.conversation_id, it.head, it.last_sent_at, self.timestamp);
         }
         self.store.carry_out(plan).await
     }
@@ -337,7 +370,7 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
     async fn sent(&self, sent: Vec<ExportedSent>) -> Result<(), Failure> {
         let mut plan = Plan::default();
         for it in sent {
-            plan.add_sent(it.conversation_id, it.sender_id, it.message_id, it.seq, IMPORTED);
+            plan.add_sent(it.conversation_id, it.sender_id, it.message_id, it.seq, self.timestamp);
         }
         self.store.carry_out(plan).await
     }

@@ -22,8 +22,6 @@ use super::store::{Store, all};
 const COMMIT_ENTRIES_MAX: u64 = 1_024;
 /// Below the order of every commit: what is there before the first.
 pub(super) const CREATED: i64 = 1;
-/// The same for what an import brings: above creation, below every commit.
-pub(super) const IMPORTED: i64 = 2;
 
 const BATCH_ROWS_MAX: usize = 100;
 const BATCH_BYTES_MAX: usize = 40 * 1_024;

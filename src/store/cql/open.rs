@@ -35,7 +35,8 @@ pub enum CqlOpenError {
     )]
     Newer { found: i32, known: i32 },
     #[error(
-        "the store has {} shards of {} slots, which cannot be changed; the settings ask for {} of {}",
+        "the store has {} shards of {} slots, which cannot be changed; \
+         the settings ask for {} of {}",
         found.shards, found.slots, asked.shards, asked.slots
     )]
     OtherShape { found: RingShape, asked: RingShape },

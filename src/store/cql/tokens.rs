@@ -95,8 +95,9 @@ impl Store {
         Ok(device.filter(|device| device.revoked_at.is_none()))
     }
 
-    /// Stores the next token of one that this rotation spent, unless the device was signed out
-    /// meanwhile.
+    /// Stores the next token of one that this rotation spent. The device may be signed out by now,
+    /// perhaps for the reuse of this very token: the rotation came first, and the next token is
+    /// worth nothing.
     async fn finish_rotation(
         &self,
         device: &Device,
@@ -105,10 +106,7 @@ impl Store {
         let (user_id, device_id) = (device.user_id, device.device_id);
         self.write_token(&rotation.next_hash, device_id, rotation.next_expires_at_ms).await?;
         self.note_seen(device_id, rotation.now_ms).await?;
-        match self.trusted_device(device_id).await? {
-            Some(_) => Ok(Rotation::Rotated { user_id, device_id }),
-            None => Ok(Rotation::Refused),
-        }
+        Ok(Rotation::Rotated { user_id, device_id })
     }
 
     /// A token that was spent before: by this very rotation, whose answer was lost, or by someone

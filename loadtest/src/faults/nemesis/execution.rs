@@ -18,6 +18,9 @@ use crate::services::{Cassandra, Redis};
 
 /// A node whose services are away comes back only when they do.
 const RESTART_DEADLINE: Duration = Duration::from_secs(120);
+/// A trouble on a way that nobody has met by its end goes on for so long.
+const VICTIM_WAIT: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 const HEAL_DEADLINE: Duration = Duration::from_secs(120);
 
 /// What came of a schedule.
@@ -102,6 +105,9 @@ impl Nemesis {
         for node in self.cluster.nodes() {
             node.store().set_mode(Mode::Pass);
             node.bridge().set_mode(Mode::Pass);
+            if let Some(namespace) = node.namespace() {
+                namespace.join()?;
+            }
         }
         // What does not run needs no resuming; it is started below.
         let _ = self.redis.resume();
@@ -117,6 +123,12 @@ impl Nemesis {
         self.database.wait_all_up().await?;
         for (index, node) in self.cluster.nodes().iter().enumerate() {
             let _ = node.process().resume();
+            if let Some(status) = node.process().ended() {
+                self.note(|tally| {
+                    let last = node.process().last_output();
+                    tally.problems.push(format!("node {index} ended by itself ({status}); {last}"));
+                });
+            }
             if !is_running(node.process()) {
                 let restart = node.restart(HEAL_DEADLINE).await;
                 restart.with_context(|| format!("node {index}"))?;
@@ -183,16 +195,11 @@ impl Nemesis {
                 let (locks, link) = self.way(node, way);
                 let _one = locks[node].lock().await;
                 self.log(&fault.to_string());
-                let before = link.struck().faults();
-                match mode_of(trouble, severity) {
-                    Some(mode) => with_mode(&[link], mode, lasts).await,
-                    None => {
-                        link.reset_all();
-                        // The connections are other tasks'.
-                        sleep(Duration::from_millis(100)).await;
-                    }
-                }
-                return Ok(link.struck().faults() > before);
+                let faults = || link.struck().faults();
+                return Ok(match mode_of(trouble, severity) {
+                    Some(mode) => with_mode(&[link], mode, lasts, faults).await,
+                    None => reset(link, faults).await,
+                });
             }
             Fault::Partition { node, .. } => {
                 let (stores, store) = self.way(node, Way::Store);
@@ -200,10 +207,14 @@ impl Nemesis {
                 let _store = stores[node].lock().await;
                 let _bridge = bridges[node].lock().await;
                 self.log(&fault.to_string());
+                if let Some(namespace) = self.cluster.node(node).namespace() {
+                    namespace.cut()?;
+                    sleep(lasts).await;
+                    namespace.join()?;
+                    return Ok(true);
+                }
                 let held = || store.struck().held + bridge.struck().held;
-                let before = held();
-                with_mode(&[store, bridge], Mode::Blackhole, lasts).await;
-                return Ok(held() > before);
+                return Ok(with_mode(&[store, bridge], Mode::Blackhole, lasts, held).await);
             }
             Fault::RedisPause { .. }
             | Fault::RedisRestart { .. }
@@ -252,14 +263,43 @@ impl Nemesis {
     }
 }
 
-async fn with_mode(links: &[&Link], mode: Mode, lasts: Duration) {
+/// At least for `lasts`, and until somebody has met it; false when nobody has for too long.
+async fn with_mode(links: &[&Link], mode: Mode, lasts: Duration, struck: impl Fn() -> u64) -> bool {
+    let before = struck();
     for link in links {
         link.set_mode(mode);
     }
     sleep(lasts).await;
+    if struck() == before && matches!(mode, Mode::DropFrames { .. }) {
+        // A node without a shard hears little from its store: the next frame it is.
+        links.iter().for_each(|link| link.set_mode(Mode::DropFrames { per_mille: 1_000 }));
+    }
+    let has_struck = until(|| struck() > before).await;
     for link in links {
         link.set_mode(Mode::Pass);
     }
+    has_struck
+}
+
+/// Resets what is connected. A node that is just starting is not, for a moment.
+async fn reset(link: &Link, struck: impl Fn() -> u64) -> bool {
+    let before = struck();
+    until(|| {
+        link.reset_all();
+        struck() > before
+    })
+    .await
+}
+
+async fn until(is_so: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + VICTIM_WAIT;
+    while !is_so() {
+        if Instant::now() >= end {
+            return false;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    true
 }
 
 fn is_running(process: &crate::services::ServiceProcess) -> bool {

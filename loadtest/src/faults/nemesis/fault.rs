@@ -50,7 +50,7 @@ pub enum Class {
     RedisFlush,
     RedisClientKill,
     On(Way, Trouble),
-    /// A node cut from both store and bridge.
+    /// A node cut from both store and bridge; one in a namespace, from its clients too.
     Partition,
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::crowd::Crowd;
 use super::sender::Answers;
 use super::{Options, Schedule};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Told};
 use crate::faults::{Struck, Tally};
 
 /// What was broken, and what the clients noticed of it.
@@ -35,8 +35,8 @@ pub struct Figures {
     /// Until every reader had everything.
     pub catch_up_ms: u64,
     pub elapsed_ms: u64,
-    /// Lines of the servers' output that tell of a panic.
-    pub panics: u64,
+    /// What the servers' output tells of.
+    pub told: Told,
     /// What `switchboard audit` says of the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<serde_json::Value>,
@@ -75,7 +75,7 @@ impl Figures {
         for node in cluster.nodes() {
             self.store_proxies += node.store().struck();
             self.bridge_proxies += node.bridge().struck();
-            self.panics += node.panics();
+            self.told += node.told();
         }
     }
 
@@ -88,8 +88,10 @@ impl Figures {
                 problems.push(format!("{name} was asked for and struck nobody"));
             }
         }
-        if self.panics > 0 {
-            problems.push(format!("the servers' output tells of {} panics", self.panics));
+        let Told { panics, broken, .. } = self.told;
+        if panics + broken > 0 {
+            problems
+                .push(format!("the servers tell of {panics} panics and {broken} broken shards"));
         }
         problems
     }

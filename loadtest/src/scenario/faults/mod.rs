@@ -38,6 +38,8 @@ pub struct Options {
     pub database_nodes: u8,
     /// Added to each server's environment.
     pub environment: Vec<(String, String)>,
+    /// Puts each server into a network namespace: partitions cut its cable. Needs root.
+    pub in_namespaces: bool,
     pub groups: usize,
     pub group_members: usize,
     /// Direct conversations, of two each.
@@ -62,6 +64,7 @@ impl Options {
             nodes: 3,
             database_nodes: 3,
             environment: Vec::new(),
+            in_namespaces: false,
             groups: 4,
             group_members: 6,
             pairs: 3,

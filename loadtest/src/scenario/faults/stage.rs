@@ -6,8 +6,8 @@ use anyhow::Context as _;
 
 use super::Options;
 use crate::cluster::{Cluster, ClusterSpec};
-use crate::faults::Nemesis;
-use crate::services::{Cassandra, CassandraSpec, CommitlogSync, Redis, RedisSpec};
+use crate::faults::{Nemesis, Network};
+use crate::services::{AddressBlock, Cassandra, CassandraSpec, CommitlogSync, Redis, RedisSpec};
 use crate::verdict::Outcome;
 
 /// A ring so small that it is often full.
@@ -23,11 +23,14 @@ pub(super) struct Stage {
 
 impl Stage {
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
-        let (database, redis) = services(options.database_nodes).await?;
+        let network = options.in_namespaces.then(Network::create).transpose()?;
+        let block = network.as_ref().map(|network| Arc::clone(network.block()));
+        let (database, redis) = services(options.database_nodes, block).await?;
         let store_url = format!("{}&{RING}", database.url(KEYSPACE));
         let cluster = Cluster::start(ClusterSpec {
             nodes: options.nodes,
             environment: options.environment.clone(),
+            network,
             ..ClusterSpec::new(options.server_bin.clone(), store_url, redis.url())
         })
         .await
@@ -56,18 +59,28 @@ impl Stage {
     }
 }
 
-async fn services(database_nodes: u8) -> anyhow::Result<(Cassandra, Redis)> {
+/// On addresses of their own, or on a network's.
+async fn services(
+    database_nodes: u8,
+    block: Option<Arc<AddressBlock>>,
+) -> anyhow::Result<(Cassandra, Redis)> {
     // Its nodes are killed, and what they acknowledged is counted afterwards.
     let spec = CassandraSpec {
         nodes: database_nodes,
         commitlog_sync: CommitlogSync::Batch,
         ..CassandraSpec::default()
     };
-    tokio::try_join!(Cassandra::start(spec), Redis::start(RedisSpec::default()))
+    let Some(block) = block else {
+        return tokio::try_join!(Cassandra::start(spec), Redis::start(RedisSpec::default()));
+    };
+    tokio::try_join!(
+        Cassandra::start_at(spec, Arc::clone(&block)),
+        Redis::start_at(RedisSpec::default(), block)
+    )
 }
 
 pub(super) async fn services_only(database_nodes: u8) -> anyhow::Result<()> {
-    let (database, redis) = services(database_nodes).await?;
+    let (database, redis) = services(database_nodes, None).await?;
     println!("SWITCHBOARD_STORE='{}'", database.url("switchboard"));
     println!("SWITCHBOARD_BRIDGE='{}'", redis.url());
     eprintln!("Ctrl-C ends them");

@@ -35,7 +35,6 @@ async fn a_server_of_the_cluster_that_was_killed_and_started_again_is_found_agai
     for it in &nodes {
         until("connected", || it.bridge.is_connected()).await;
     }
-    let took = until_all_reach_all(&nodes).await;
-    println!("took {took:?}");
+    until_all_reach_all(&nodes).await;
     all_reach_all(&nodes).await;
 }

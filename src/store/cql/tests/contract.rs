@@ -79,15 +79,23 @@ async fn keeps_the_contracts_of_the_message_store_and_the_roster_store() {
     contract::roster_store::run(async || stores(&store)).await;
 }
 
+async fn emptied(store: &Store) -> Arc<dyn UserStore> {
+    for table in ["users", "usernames", "devices", "devices_by_user", "refresh_tokens"] {
+        let cql = format!("TRUNCATE {table}");
+        store.session().query_unpaged(cql, ()).await.expect("truncates");
+    }
+    Arc::new(store.clone())
+}
+
 #[tokio::test]
 async fn keeps_the_contract_of_the_user_store() {
     let store = new_store().await;
-    contract::user_store::run(async || {
-        for table in ["users", "usernames", "devices", "devices_by_user", "refresh_tokens"] {
-            let cql = format!("TRUNCATE {table}");
-            store.session().query_unpaged(cql, ()).await.expect("truncates");
-        }
-        Arc::new(store.clone()) as Arc<dyn UserStore>
-    })
-    .await;
+    contract::user_store::run(async || emptied(&store).await).await;
+    // What meets in these depends on the moment.
+    for _ in 0..8 {
+        let users = emptied(&store).await;
+        contract::user_store::concurrent_rotations_have_one_winner(users).await;
+        let users = emptied(&store).await;
+        contract::user_store::concurrent_creations_of_a_name_have_one_winner(users).await;
+    }
 }

@@ -166,6 +166,16 @@ async fn interrupted_import(export: &Export, config: &CqlConfig) {
     }
 }
 
+/// What the embedded server may do before an interrupted import is run again. The new values are
+/// smaller: of equal timestamps the larger value would win.
+async fn change_source(data_dir: &Path, source: &Source) {
+    let store = embedded::Store::open(EmbeddedConfig::new(data_dir)).expect("opens");
+    let name = Some("A".to_owned());
+    store.update_profile(source.users[4], name, None).await.expect("answers");
+    store.update_profile(source.users[3], None, Some(String::new())).await.expect("answers");
+    store.close();
+}
+
 #[tokio::test]
 async fn an_imported_store_tells_the_same() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -186,6 +196,9 @@ async fn an_imported_store_tells_the_same() {
     let refused = import(&other, &config, |_, _| {}).await.err();
     assert!(matches!(refused, Some(ImportError::AnotherStore(_))), "{refused:?}");
 
+    drop(export);
+    change_source(dir.path(), &source).await;
+    let export = Export::open(dir.path()).await.expect("opens");
     let report = import(&export, &config, |_, _| {}).await.expect("goes on");
     assert_eq!((report.users, report.conversations, report.direct_pairs), (30, 60, 30));
     assert_eq!((report.entries, report.heads, report.sent_ids), (12_002, 60, 12_002));

@@ -71,7 +71,8 @@ async fn what_is_fixed_cannot_be_changed() {
         assert!(matches!(refused, CqlOpenError::OtherShape { .. }));
         assert_eq!(
             refused.to_string(),
-            "the store has 64 shards of 16 slots, which cannot be changed; the settings ask for 8 of 16"
+            "the store has 64 shards of 16 slots, which cannot be changed; \
+             the settings ask for 8 of 16"
         );
     }
     let silent = config_with(&keyspace, "replication_factor=1").await;
