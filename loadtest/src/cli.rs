@@ -183,6 +183,9 @@ pub struct FaultsArgs {
     /// Added to the servers' environment. May be repeated.
     #[arg(long = "server-env", value_name = "NAME=VALUE")]
     server_environment: Vec<String>,
+    /// Instead of made-up load: replays these logs of real chat through the cluster, all at once.
+    #[arg(long, value_name = "FILE.jsonl", num_args = 1..)]
+    replay: Vec<PathBuf>,
     /// Writes the outcome into a file as JSON too.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -215,7 +218,19 @@ impl FaultsArgs {
             partitions: self.partitions,
             longest_ms: self.longest_ms,
         };
-        let outcome = faults::run(options).await?;
+        let outcome = if self.replay.is_empty() {
+            faults::run(options).await?
+        } else {
+            let replay = replay::Options {
+                server: ServerChoice::Own(ServerSpec::default()),
+                files: self.replay,
+                seed,
+                cut_per_mille: 0,
+                kill_server_after: None,
+                catch_up: replay::CATCH_UP,
+            };
+            replay::run_on_cluster(replay, options).await?
+        };
         if let Some(file) = &self.report {
             let text = serde_json::to_string_pretty(&outcome)?;
             std::fs::write(file, text).with_context(|| file.display().to_string())?;

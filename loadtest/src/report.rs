@@ -47,6 +47,9 @@ impl fmt::Display for replay::Figures {
                 file.server_kills,
             )?;
         }
+        for (class, count) in self.tally.iter().flat_map(|tally| &tally.struck) {
+            writeln!(formatter, "  {class:<26} {count}")?;
+        }
         Ok(())
     }
 }

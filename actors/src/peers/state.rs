@@ -29,6 +29,9 @@ pub trait Wake: Send + Sync + 'static {
     fn wake(&self, conversation: ConversationId, head: Sequence);
 }
 
+/// Entries of one conversation from one commit.
+pub type Stored = (ConversationId, Arc<[Entry]>);
+
 #[derive(Default)]
 struct State {
     followers: Followers,
@@ -127,12 +130,12 @@ impl Peers {
     // --- owner's side ---
 
     /// Tells followers of stored entries of a shard owned here.
-    pub fn announce(&self, shard: u32, epoch: Epoch, groups: &[(ConversationId, Arc<[Entry]>)]) {
+    pub fn announce(&self, shard: u32, epoch: Epoch, groups: &[Stored]) {
         if !self.clustered {
             return;
         }
         let now_ms = self.now_ms();
-        let mut by_node: BTreeMap<NodeId, Vec<&(ConversationId, Arc<[Entry]>)>> = BTreeMap::new();
+        let mut by_node: BTreeMap<NodeId, Vec<&Stored>> = BTreeMap::new();
         {
             let mut state = self.state();
             for group in groups {

@@ -27,6 +27,8 @@ pub struct Backend {
     process: Option<ServerProcess>,
     running_pid: Option<u32>,
     pub rest: RestClient,
+    /// Public listeners of all nodes; clients are spread over them.
+    addresses: Vec<String>,
 }
 
 impl Backend {
@@ -41,13 +43,30 @@ impl Backend {
             }
             ServerChoice::Running { target, pid } => (None, target, pid),
         };
-        Ok(Self { process, running_pid, rest: RestClient::new(target)? })
+        let addresses = vec![target.public.clone()];
+        Ok(Self { process, running_pid, rest: RestClient::new(target)?, addresses })
+    }
+
+    /// The nodes of a cluster, the first of which answers REST.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn of_nodes(targets: Vec<Target>) -> anyhow::Result<Self> {
+        let addresses = targets.iter().map(|target| target.public.clone()).collect();
+        let first = targets.into_iter().next().context("a cluster without nodes")?;
+        Ok(Self { process: None, running_pid: None, rest: RestClient::new(first)?, addresses })
     }
 
     /// `host:port` of the public listener.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.rest.target().public
+    }
+
+    /// Where the client of this number connects.
+    #[must_use]
+    pub fn address_of(&self, client: usize) -> &str {
+        &self.addresses[client % self.addresses.len()]
     }
 
     #[must_use]

@@ -11,7 +11,7 @@
 mod crowd;
 mod figures;
 mod sender;
-mod stage;
+pub(in crate::scenario) mod stage;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ const RING: &str = "shards=4&slots=8";
 const KEYSPACE: &str = "faults";
 
 /// Fields in the order they are to be dropped: clients of services first.
-pub(super) struct Stage {
+pub(in crate::scenario) struct Stage {
     pub cluster: Arc<Cluster>,
     database: Arc<Cassandra>,
     redis: Arc<Redis>,

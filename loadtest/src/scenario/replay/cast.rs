@@ -137,7 +137,7 @@ impl Cast {
     ) -> DeviceOptions {
         DeviceOptions {
             label,
-            address: backend.address().to_owned(),
+            address: backend.address_of(index).to_owned(),
             credentials,
             encoding,
             style,

@@ -7,6 +7,7 @@
 
 mod cast;
 pub mod chat_log;
+mod on_cluster;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +22,10 @@ use tokio::time::{Instant, sleep};
 
 use super::{Backend, ServerChoice};
 use crate::client::{Cut, Draft, Recorder};
+use crate::faults::Tally;
 use crate::verdict::{self, Outcome};
+pub use on_cluster::run as run_on_cluster;
+
 use cast::Cast;
 use chat_log::{ChatLog, Line};
 
@@ -48,6 +52,9 @@ pub const CATCH_UP: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Figures {
     pub files: Vec<FileFigures>,
+    /// What was broken meanwhile, in a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
 }
 
 /// One file's share.
@@ -66,6 +73,18 @@ pub struct FileFigures {
     pub replay_ms: u64,
     /// Until every reader had everything and the log was read back, milliseconds.
     pub read_back_ms: u64,
+}
+
+impl FileFigures {
+    fn of(log: &ChatLog) -> Self {
+        Self {
+            name: log.name.clone(),
+            lines: log.lines.len(),
+            speakers: log.speakers.len(),
+            empty_messages: log.empty_messages,
+            ..Self::default()
+        }
+    }
 }
 
 /// Resets come at most this long after the frame is written.
@@ -125,13 +144,7 @@ impl Replay<'_> {
     async fn run(&mut self, backend: &mut Backend) -> anyhow::Result<FileFigures> {
         let choices = (self.random.random(), self.options.catch_up);
         let cast = Cast::assemble(backend, self.log, self.recorder, choices).await?;
-        let mut figures = FileFigures {
-            name: self.log.name.clone(),
-            lines: self.log.lines.len(),
-            speakers: self.log.speakers.len(),
-            empty_messages: self.log.empty_messages,
-            ..FileFigures::default()
-        };
+        let mut figures = FileFigures::of(self.log);
         let begun = Instant::now();
         self.send_lines(backend, &cast, &mut figures).await?;
         figures.replay_ms = begun.elapsed().as_millis() as u64;
