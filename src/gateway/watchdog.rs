@@ -12,8 +12,10 @@ use schema::wire::{CloseCode, framing};
 pub const HEARTBEAT_S: u32 = 25;
 /// A peer that says nothing for this long, pings or not, is gone.
 const SILENCE_MAX_S: u32 = HEARTBEAT_S * 2 + 10;
-/// `hello` must be answered within this time.
+/// `hello` must be said within this time.
 const HELLO_S: u32 = 5;
+/// It is answered within this time, or the client is asked to come back.
+const WELCOME_S: u32 = 15;
 /// A peer that takes no byte for this long is too slow.
 const BLOCKED_MAX_S: u32 = 10;
 /// After goodbye, what is queued has this long to leave.
@@ -31,6 +33,7 @@ enum Due {
 /// The facts that decide.
 #[derive(Clone, Copy, Debug)]
 struct Facts {
+    said_hello: bool,
     greeted: bool,
     orphaned: bool,
     opened_s_ago: u32,
@@ -47,8 +50,12 @@ fn judge(facts: Facts) -> Due {
             Due::Close(CloseCode::SlowConsumer)
         }
         Facts { orphaned: true, .. } => Due::Close(CloseCode::Overloaded),
-        Facts { greeted: false, opened_s_ago, .. } if opened_s_ago >= HELLO_S => {
+        Facts { said_hello: false, opened_s_ago, .. } if opened_s_ago >= HELLO_S => {
             Due::Close(CloseCode::HelloTimeout)
+        }
+        // The fault is here: a store that does not answer.
+        Facts { greeted: false, opened_s_ago, .. } if opened_s_ago >= WELCOME_S => {
+            Due::Close(CloseCode::Overloaded)
         }
         Facts { heard_s_ago, .. } if heard_s_ago >= SILENCE_MAX_S => {
             Due::Close(CloseCode::HeartbeatLost)
@@ -78,6 +85,8 @@ impl Watchdog {
         let ticking = watchdog.clone();
         actix_rt::spawn(async move {
             let mut ticks = actix_rt::time::interval(Duration::from_secs(1));
+            // A process that stood still does not hold its own pause against the peers.
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
                 ticking.tick();
@@ -86,7 +95,7 @@ impl Watchdog {
         watchdog
     }
 
-    /// Whole seconds since the worker began.
+    /// Seconds since the worker began, less those in which it stood still.
     #[must_use]
     pub fn now_s(&self) -> u32 {
         self.now_s.get()
@@ -112,6 +121,7 @@ impl Watchdog {
 fn look_after(link: &Link, opened_at: u32, now_s: u32) {
     link.call_drained();
     let due = judge(Facts {
+        said_hello: link.has_said_hello(),
         greeted: link.is_greeted(),
         orphaned: link.is_orphaned(),
         opened_s_ago: now_s.saturating_sub(opened_at),
@@ -140,6 +150,7 @@ mod tests {
     use super::*;
 
     const FINE: Facts = Facts {
+        said_hello: true,
         greeted: true,
         orphaned: false,
         opened_s_ago: 100,
@@ -155,11 +166,14 @@ mod tests {
         assert_eq!(judge(Facts { heard_s_ago: 26, ..FINE }), Due::Nothing);
         assert_eq!(judge(Facts { heard_s_ago: 50, ..FINE }), Due::Ping);
         assert_eq!(judge(Facts { heard_s_ago: 60, ..FINE }), Due::Close(CloseCode::HeartbeatLost));
-        assert_eq!(
-            judge(Facts { greeted: false, opened_s_ago: 5, ..FINE }),
-            Due::Close(CloseCode::HelloTimeout)
-        );
-        assert_eq!(judge(Facts { greeted: false, opened_s_ago: 4, ..FINE }), Due::Nothing);
+        let silent = Facts { said_hello: false, greeted: false, ..FINE };
+        let timeout = Due::Close(CloseCode::HelloTimeout);
+        assert_eq!(judge(Facts { opened_s_ago: 5, ..silent }), timeout);
+        assert_eq!(judge(Facts { opened_s_ago: 4, ..silent }), Due::Nothing);
+        let waits = Facts { greeted: false, ..FINE };
+        assert_eq!(judge(Facts { opened_s_ago: 14, ..waits }), Due::Nothing);
+        let overloaded = Due::Close(CloseCode::Overloaded);
+        assert_eq!(judge(Facts { opened_s_ago: 15, ..waits }), overloaded);
         assert_eq!(
             judge(Facts { blocked_s: Some(10), ..FINE }),
             Due::Close(CloseCode::SlowConsumer)

@@ -148,7 +148,10 @@ impl Connection {
         let (phase, effect) = self.phase.on_frame(frame);
         self.phase = phase;
         match effect {
-            Effect::Verify(hello) => self.verify(hello, ctx),
+            Effect::Verify(hello) => {
+                self.link.set_said_hello();
+                self.verify(hello, ctx);
+            }
             Effect::Forward(frame) => self.forward(frame, ctx),
             Effect::Refuse { code, text } => self.error(ErrorFrame::new(reference, code, text)),
             Effect::RefuseAndClose { code, text, close } => {

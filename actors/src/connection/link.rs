@@ -29,6 +29,8 @@ pub struct Link {
     closing: Cell<Option<CloseCode>>,
     /// The peer said goodbye, or the socket failed.
     ended: Cell<bool>,
+    /// The client said hello; its token is being checked.
+    said_hello: Cell<bool>,
     greeted: Cell<bool>,
     /// Set by whoever needs the transport to look at the outbox.
     waker: RefCell<Option<Waker>>,
@@ -187,6 +189,15 @@ impl Link {
 
     pub fn set_ended(&self) {
         self.ended.set(true);
+    }
+
+    pub fn set_said_hello(&self) {
+        self.said_hello.set(true);
+    }
+
+    #[must_use]
+    pub fn has_said_hello(&self) -> bool {
+        self.said_hello.get()
     }
 
     pub fn set_greeted(&self) {

@@ -16,12 +16,16 @@ use super::messages::{PageRead, Read};
 use super::page::{HISTORY_PAGE_MAX, Page};
 use super::read::{self, RangeRead};
 use super::roster::Visible;
-use crate::ports::StoreError;
+use super::serving::Claim;
+use crate::ports::{Owner, StoreError};
 
 /// Entries read at once to close a gap.
 const REPAIR_MAX: u64 = 300;
-/// What a device claims to have is waited for this long.
-const CLAIM_MAX: Duration = Duration::from_secs(10);
+/// A repair without an answer by then is begun again.
+const REPAIR_DEADLINE: Duration = Duration::from_secs(10);
+/// What a device claims to have is waited for this long: entries that are stored reach the
+/// readers' tables sooner, unless the database is in trouble.
+const CLAIM_MAX: Duration = Duration::from_secs(30);
 
 impl Conversation {
     pub(super) fn read(&mut self, read: Read, ctx: &mut Context<Self>) {
@@ -44,26 +48,40 @@ impl Conversation {
             return Ok(());
         };
         if serving.sequencer.is_here() || position <= serving.head {
-            serving.claimed_since = None;
+            serving.claim = None;
             return Ok(());
         }
-        let since = *serving.claimed_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > CLAIM_MAX {
+        let claim = *serving.claim.get_or_insert_with(Claim::now);
+        if claim.is_refuted {
             return Ok(());
         }
         let head = self.context.messages.head(self.id);
-        ctx.spawn(head.into_actor(self).map(|head, actor, ctx| {
+        ctx.spawn(head.into_actor(self).map(move |head, actor, ctx| {
             if let Ok(head) = head {
                 actor.on_head(head, ctx);
+                actor.refute(claim, position.min(head) == position);
             }
         }));
         Err(Refusal::retry_later("this node is behind").retry_after_ms(200))
     }
 
+    /// The store answered. What it does not show after so long, while the shard has an owner, is
+    /// not on its way either.
+    fn refute(&mut self, claim: Claim, is_shown: bool) {
+        let has_owner = self.context.sequencers.owner(self.id) != Owner::Unknown;
+        if let Ok(serving) = &mut self.serving
+            && !is_shown
+            && has_owner
+            && claim.since.elapsed() > CLAIM_MAX
+        {
+            serving.claim = Some(Claim { is_refuted: true, ..claim });
+        }
+    }
+
     /// Reads what is missing before the known end of the log, a piece at a time.
     pub(super) fn repair(&mut self, ctx: &mut Context<Self>) {
         let Ok(serving) = &mut self.serving else { return };
-        let is_repairing = serving.repairing_since.is_some_and(|it| it.elapsed() < CLAIM_MAX);
+        let is_repairing = serving.repairing_since.is_some_and(|it| it.elapsed() < REPAIR_DEADLINE);
         if is_repairing || !serving.is_behind() {
             return;
         }

@@ -17,6 +17,20 @@ use super::registry::Audience;
 use super::roster::Roster;
 use crate::sequencer::{Opened, SequencerHandle};
 
+/// A reader's claim to have more than is known here.
+#[derive(Clone, Copy)]
+pub(super) struct Claim {
+    pub since: Instant,
+    /// There is no such thing.
+    pub is_refuted: bool,
+}
+
+impl Claim {
+    pub fn now() -> Self {
+        Self { since: Instant::now(), is_refuted: false }
+    }
+}
+
 /// A conversation that serves.
 pub(super) struct Serving {
     pub roster: Roster,
@@ -26,8 +40,8 @@ pub(super) struct Serving {
     /// The log reaches to here, at least: what lies between is being read.
     pub known_head: Sequence,
     pub repairing_since: Option<Instant>,
-    /// Since when a reader claims to have more than is known here.
-    pub claimed_since: Option<Instant>,
+    /// A reader claims to have more than is known here.
+    pub claim: Option<Claim>,
     pub materialised: Sequence,
     pub recent: Recent,
     pub listeners: Listeners,
@@ -44,7 +58,7 @@ impl Serving {
             head: Sequence::START,
             known_head: Sequence::START,
             repairing_since: None,
-            claimed_since: None,
+            claim: None,
             materialised: loaded.opened.materialised,
             recent: Recent::default(),
             listeners: Listeners::default(),
