@@ -380,10 +380,6 @@ impl Handler<Retire> for Committer {
 
     fn handle(&mut self, message: Retire, ctx: &mut Self::Context) {
         self.retiring = Some(message.done);
-        if !self.core.is_ready() {
-            // Not claimed yet: there is nothing to finish.
-            return ctx.stop();
-        }
         let effects = self.core.on_materialise_due();
         self.carry_out(effects, ctx);
     }
