@@ -7,8 +7,8 @@
 //! - A statement whose condition does not hold never takes effect: it may be refused now, and an
 //!   error says no more to its sender than a refusal.
 //! - A refusal, a guard, and whatever is answered to an activation that does not serve yet changes
-//!   only what its core asks next. (The answer that a commit took effect is another matter: what
-//!   clients send before it goes into the next commit together.)
+//!   only what its core asks next, or lets it serve or end sooner. (The answer that a commit took
+//!   effect is another matter: what clients send before it goes into the next commit together.)
 //! - Rows that the tables show already change nothing.
 //! - A statement whose answer is lost, and one that is lost itself, are cases of one that is on its
 //!   way after its sender heard an error: it takes effect at the same point, or never.

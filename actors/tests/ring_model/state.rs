@@ -19,7 +19,8 @@ pub struct Bounds {
     pub owners: u8,
     /// Activations in all.
     pub activations: u8,
-    /// Claims that take effect. An activation that lost its claim at once may claim again.
+    /// Claims that take effect. Two activations that claim at the same time may displace each other
+    /// before either has read that it was first, again and again: without this there is no end.
     pub epochs: u8,
     pub messages: u8,
     pub slots: u8,
