@@ -79,6 +79,11 @@ impl Recorder {
 
 impl Actor for Recorder {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // One that falls behind is cut off; here that is not meant.
+        ctx.set_mailbox_capacity(4096);
+    }
 }
 
 impl Handler<ToSocket> for Recorder {
