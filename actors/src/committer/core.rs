@@ -84,6 +84,8 @@ struct InDoubt {
 enum State {
     Claiming {
         tries: u32,
+        /// The claim took effect: whoever owns the shard now came after.
+        has_claimed: bool,
     },
     Replaying {
         next: u64,
@@ -129,7 +131,7 @@ impl CommitterCore {
             owner,
             shape,
             limits,
-            state: State::Claiming { tries: 0 },
+            state: State::Claiming { tries: 0, has_claimed: false },
             epoch: Epoch::default(),
             head: 0,
             done: 0,
@@ -235,6 +237,8 @@ impl CommitterCore {
             (State::Claiming { .. }, Ok(Some(guard))) if guard.owner == self.owner => {
                 self.begin_replay(guard)
             }
+            // Claiming again would displace the other one in turn, without end.
+            (State::Claiming { has_claimed: true, .. }, Ok(Some(_))) => self.end(EndReason::Fenced),
             (State::Claiming { .. }, Ok(Some(guard))) => vec![Effect::TakeOver(guard)],
             // A slot did not hold what the guard promised: someone else's doing, or a broken ring.
             (State::Replaying { .. }, Ok(Some(guard))) if guard.owner != self.owner => {
@@ -255,17 +259,18 @@ impl CommitterCore {
     /// Answer to [`Effect::Create`] and [`Effect::TakeOver`]. Whatever it says, the guard tells:
     /// an error may have been applied all the same.
     pub fn on_claim(&mut self, answer: &Result<Applied, RingError>) -> Vec<Effect> {
-        if !matches!(self.state, State::Claiming { .. }) {
-            return Vec::new();
-        }
+        let State::Claiming { has_claimed, .. } = &mut self.state else { return Vec::new() };
         match answer {
-            Ok(Applied::Yes) => vec![Effect::ReadGuard],
+            Ok(Applied::Yes) => {
+                *has_claimed = true;
+                vec![Effect::ReadGuard]
+            }
             Ok(Applied::No) | Err(_) => self.claim_again(),
         }
     }
 
     fn claim_again(&mut self) -> Vec<Effect> {
-        let State::Claiming { tries } = &mut self.state else { return Vec::new() };
+        let State::Claiming { tries, .. } = &mut self.state else { return Vec::new() };
         *tries += 1;
         if *tries >= CLAIM_TRIES_MAX {
             return self.end(EndReason::NotClaimed);
