@@ -177,7 +177,8 @@ impl Forwarding {
                 continue;
             };
             *answered = true;
-            self.stored.insert(entry.sender_id, waiting.token);
+            let last = self.stored.entry(entry.sender_id).or_default();
+            *last = waiting.token.max(*last);
             answers.push(answer(waiting.token, entry.seq, entry.sent_at, false));
         }
         answers
@@ -199,7 +200,11 @@ impl Forwarding {
                 _ if answered => {}
                 DraftResult::Open => open.push(waiting),
                 DraftResult::Stored { seq, sent_at, duplicate } => {
-                    self.stored.insert(waiting.draft.sender_id, token);
+                    // One that was stored before it was sent again says nothing about the others.
+                    if !duplicate {
+                        let last = self.stored.entry(waiting.draft.sender_id).or_default();
+                        *last = token.max(*last);
+                    }
                     outcomes.push(Outcome::Answered(answer(token, *seq, *sent_at, *duplicate)));
                 }
                 DraftResult::Refused { code, message, retry_after_ms, seq } => {
