@@ -86,11 +86,13 @@ impl RedisCluster {
     pub async fn wait_whole(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + READY_DEADLINE;
         let known = format!("cluster_known_nodes:{}", self.servers.len());
+        let served = format!("cluster_slots_ok:{SLOTS}");
         for server in &self.servers {
             let address = server.address.to_string();
             loop {
                 let info = redis_command(&address, &["CLUSTER", "INFO"]).await.unwrap_or_default();
-                if info.contains("cluster_state:ok") && info.contains(&known) {
+                // The state alone is "ok" as soon as the node's own slots are served.
+                if ["cluster_state:ok", &known, &served].iter().all(|it| info.contains(*it)) {
                     break;
                 }
                 ensure!(Instant::now() < deadline, "the cluster is not whole: {info}");

@@ -72,9 +72,7 @@ pub struct MigrateReport {
 pub async fn migrate(config: &CqlConfig) -> Result<MigrateReport, CqlOpenError> {
     let Connected { session, profiles, datacenter } = open::connect(config).await?;
     let made_keyspace = keyspace::ensure(config, &session).await?;
-    if !open::use_keyspace(&session, &config.keyspace).await? {
-        return Err(CqlOpenError::Database("the keyspace that was made is not there".to_owned()));
-    }
+    use_made_keyspace(config, &session).await?;
     change_schema(&session, JOURNAL).await?;
     let lock = Lock::take(&session, &profiles).await?;
     let work = async {
@@ -85,6 +83,19 @@ pub async fn migrate(config: &CqlConfig) -> Result<MigrateReport, CqlOpenError> 
     let outcome = work.await;
     lock.give_back(&session, &profiles).await;
     outcome
+}
+
+/// A keyspace that another just made stands in the database's tables before it can be used.
+async fn use_made_keyspace(config: &CqlConfig, session: &Session) -> Result<(), CqlOpenError> {
+    let since = Instant::now();
+    while !open::use_keyspace(session, &config.keyspace).await? {
+        if since.elapsed() >= CHANGE_MAX {
+            let reason = "the keyspace that was made is not there";
+            return Err(CqlOpenError::Database(reason.to_owned()));
+        }
+        sleep(LOCK_POLL).await;
+    }
+    Ok(())
 }
 
 async fn apply_missing(
