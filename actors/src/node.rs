@@ -11,7 +11,7 @@ use actix::{Actor, Handler, Message};
 use schema::cluster::envelope::NodeFrame;
 use schema::record::{
     Conversation as ConversationRecord, ConversationOverview, Draft, Entry, Event, Membership,
-    PositionAdvance,
+    MessageState, PositionAdvance,
 };
 use schema::wire::{CloseCode, ErrorCode, Refusal};
 use schema::{ConversationId, DeviceId, Sequence, SequenceRange, UserId};
@@ -33,6 +33,8 @@ pub struct HistoryRead {
     pub entries: Vec<Entry>,
     /// The last number that this reader may see.
     pub head: Sequence,
+    /// Messages of the page that later entries changed, as they are now.
+    pub states: Vec<MessageState>,
 }
 
 /// A conversation as it stands.
@@ -84,7 +86,8 @@ impl Node {
     /// `message_id_reused`, `overloaded`, `retry_later`.
     pub async fn submit(&self, draft: Draft) -> Result<Submitted, Refusal> {
         let conversation = draft.conversation_id;
-        let shows_in_tables = !matches!(draft.event, Event::Message(_));
+        let is_said = matches!(draft.event, Event::Message(_));
+        let shows_in_tables = !is_said && draft.event.target().is_none();
         let sender = draft.sender_id;
         let is_asked_again = Cell::new(false);
         let submitted = self
@@ -98,7 +101,7 @@ impl Node {
         if shows_in_tables {
             // Lists read from tables must show the change to who made it.
             let _ = self.ask(conversation, |reply| Settle { reply }).await;
-        } else {
+        } else if is_said {
             // Who writes has read what stands above.
             self.note_read(sender, conversation, submitted.seq).await?;
         }
@@ -116,9 +119,28 @@ impl Node {
         page: Page,
         limit: u64,
     ) -> Result<HistoryRead, Refusal> {
-        let read = self.ask(conversation, |reply| Read { reader, page, limit, reply }).await??;
+        let read = self
+            .ask(conversation, |reply| Read { reader, page, limit, with_states: true, reply })
+            .await??;
         let entries = read.entries.iter().map(|log| log.entry.clone()).collect();
-        Ok(HistoryRead { entries, head: read.head })
+        Ok(HistoryRead { entries, head: read.head, states: read.states })
+    }
+
+    /// Every change of one message in any order. Whether
+    /// the asker may see them is the caller's to check.
+    ///
+    /// # Errors
+    /// `retry_later`.
+    pub async fn changes(
+        &self,
+        conversation: ConversationId,
+        target: Sequence,
+    ) -> Result<Vec<Entry>, Refusal> {
+        // What memory alone has is stored and shown in a moment.
+        self.ask(conversation, |reply| Settle { reply }).await?;
+        let range = SequenceRange::new(target, target);
+        let changes = self.tree.ports.messages.changes(conversation, range).await;
+        changes.map_err(|error| unavailable(&error))
     }
 
     /// A conversation, its members and head, for one who may see it.

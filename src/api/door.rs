@@ -4,7 +4,7 @@
 use actors::Node;
 use actors::node::{ChatRow, ConversationDetails, HistoryRead, Page, Submitted};
 use futures_util::future::LocalBoxFuture;
-use schema::record::Draft;
+use schema::record::{Draft, Entry};
 use schema::wire::{CloseCode, Refusal};
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 
@@ -22,6 +22,8 @@ pub trait Door: Send + Sync + 'static {
         page: Page,
         limit: u64,
     ) -> Answer<'_, HistoryRead>;
+
+    fn changes(&self, conversation: ConversationId, target: Sequence) -> Answer<'_, Vec<Entry>>;
 
     fn describe(
         &self,
@@ -61,6 +63,10 @@ impl Door for Node {
         limit: u64,
     ) -> Answer<'_, HistoryRead> {
         Box::pin(Self::history(self, reader, conversation, page, limit))
+    }
+
+    fn changes(&self, conversation: ConversationId, target: Sequence) -> Answer<'_, Vec<Entry>> {
+        Box::pin(Self::changes(self, conversation, target))
     }
 
     fn describe(

@@ -1,8 +1,11 @@
 //! `/v1/conversations/{id}/members`: who is in; each change is a numbered entry of the log.
 
-use actix_web::{delete, post, web};
-use schema::record::{Draft, Event};
-use schema::rest::{AddMembersRequest, Problem, RemoveMembersRequest, SentMessage};
+use actix_web::{delete, patch, post, web};
+use schema::record::{Draft, Event, Member};
+use schema::rest::{
+    AddMembersRequest, ChangeRoleRequest, Problem, RemoveMembersRequest, SentMessage,
+};
+use schema::wire::validate;
 use schema::{ConversationId, MessageId, UserId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -13,7 +16,7 @@ use super::problem::ApiError;
 use super::state::ApiState;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(add_members).service(remove_members);
+    config.service(add_members).service(remove_members).service(change_role);
 }
 
 /// Adds members.
@@ -63,6 +66,31 @@ async fn remove_members(
     submit(&state, identity.user_id, id.into_inner(), event).await
 }
 
+/// Gives a member another role.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path), ("user" = UserId, Path)),
+    request_body = ChangeRoleRequest,
+    responses(
+        (status = 200, body = SentMessage, description = "The entry's number"),
+        (status = 403, body = Problem, description = "`forbidden`: owners give roles"),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+        (status = 422, body = Problem,
+            description = "`invalid_field`: no member, or no owner would be left"),
+    )
+)]
+#[patch("/conversations/{id}/members/{user}")]
+async fn change_role(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    path: web::Path<(ConversationId, UserId)>,
+    Valid(body): Valid<ChangeRoleRequest>,
+) -> Result<web::Json<SentMessage>, ApiError> {
+    let (id, user_id) = path.into_inner();
+    let event = Event::RolesChanged { members: vec![Member { user_id, role: body.role }] };
+    submit(&state, identity.user_id, id, event).await
+}
+
 fn check_distinct(ids: &[UserId]) -> Result<(), ApiError> {
     let distinct: std::collections::BTreeSet<&UserId> = ids.iter().collect();
     if distinct.len() != ids.len() {
@@ -71,14 +99,27 @@ fn check_distinct(ids: &[UserId]) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn submit(
+pub(super) async fn submit(
     state: &ApiState,
     sender_id: UserId,
     conversation_id: ConversationId,
     event: Event,
 ) -> Result<web::Json<SentMessage>, ApiError> {
-    let message_id = MessageId::generate();
-    let draft = Draft { conversation_id, message_id, sender_id, event, retry: false };
+    submit_as(state, sender_id, conversation_id, event, None).await
+}
+
+/// Submits an entry under an id of the client's own, which may be a repeat, or a new one.
+pub(super) async fn submit_as(
+    state: &ApiState,
+    sender_id: UserId,
+    conversation_id: ConversationId,
+    event: Event,
+    message_id: Option<MessageId>,
+) -> Result<web::Json<SentMessage>, ApiError> {
+    let retry = message_id.is_some();
+    let message_id = message_id.unwrap_or_else(MessageId::generate);
+    validate::message_id(message_id)?;
+    let draft = Draft { conversation_id, message_id, sender_id, event, retry };
     let submitted = state.node.submit(draft).await?;
     Ok(web::Json(SentMessage {
         message_id,

@@ -67,7 +67,7 @@ async fn get_messages(
     let (page, limit) = (paging.page()?, paging.limit()?);
     let read = state.node.history(identity.user_id, id.into_inner(), page, limit).await?;
     let entries = read.entries.iter().map(LogFrame::from).collect();
-    Ok(web::Json(HistoryPage { entries, head: read.head }))
+    Ok(web::Json(HistoryPage { entries, head: read.head, states: read.states }))
 }
 
 /// Sends a message. Repeating it under the same `message_id` gives the number it already has.

@@ -10,12 +10,15 @@
 //! idempotency.rs    Idempotency-Key: one answer a key
 //! limits.rs         rate limits by address, user name and user
 //! auth.rs users.rs devices.rs conversations.rs members.rs chat_list.rs messages.rs
+//! changes.rs        edits, deletions, reactions, pins
+//! receipts.rs       who has read, and has, a message
 //! openapi.rs        the route table, and its description
 //! ```
 
 pub mod address;
 pub mod auth;
 pub mod body;
+pub mod changes;
 pub mod chat_list;
 pub mod conversations;
 pub mod devices;
@@ -29,6 +32,7 @@ pub mod observe;
 pub mod openapi;
 pub mod problem;
 pub mod readiness;
+pub mod receipts;
 pub mod state;
 pub mod username;
 pub mod users;
@@ -73,7 +77,7 @@ pub fn public_routes(state: ApiState) -> impl FnOnce(&mut ServiceConfig) {
 /// No other origin may call REST, except those that are configured.
 fn cross_origin(settings: &ApiSettings) -> Cors {
     let cors = Cors::default()
-        .allowed_methods(["GET", "POST", "PATCH", "DELETE"])
+        .allowed_methods(["GET", "POST", "PATCH", "PUT", "DELETE"])
         .allowed_headers(["authorization", "content-type", "idempotency-key"])
         .expose_headers(["x-trace-id", "retry-after", "idempotency-replayed"])
         .max_age(3600);

@@ -26,7 +26,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .configure(super::chat_list::routes)
         .configure(super::conversations::routes)
         .configure(super::members::routes)
-        .configure(super::messages::routes);
+        .configure(super::messages::routes)
+        .configure(super::changes::routes)
+        .configure(super::receipts::routes);
 }
 
 /// The description, the page that shows it, and the page of error codes.

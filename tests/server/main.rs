@@ -3,6 +3,7 @@
 //! One test binary, so that the server is linked once.
 
 mod bad_input;
+mod changes;
 mod cli;
 mod conversations;
 mod delivery;

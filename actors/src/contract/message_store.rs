@@ -6,8 +6,10 @@ use futures_util::future::join_all;
 use schema::record::{Content, ConversationOverview, Entry, Event, Membership, MessageBody, Role};
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
 
+use super::message_changes;
 use super::sample::{
-    NOW_MS, added, commit, entry, group, member, removed, renamed, shuffled, text, texts, users,
+    NOW_MS, added, commit, edited, entry, group, member, reacted, removed, renamed, shuffled, text,
+    texts, users,
 };
 use crate::ports::{MaterialisedCommit, MessageStore, NewConversation, RosterStore};
 
@@ -36,10 +38,11 @@ pub async fn run(make: impl AsyncFn() -> Stores) {
     membership_does_not_depend_on_arrival(make().await).await;
     a_removed_stranger_is_no_past_member(make().await).await;
     a_conversation_changes_its_name(make().await).await;
+    message_changes::run(&make).await;
 }
 
 impl Stores {
-    async fn materialise(&self, commits: Vec<MaterialisedCommit>) {
+    pub(super) async fn materialise(&self, commits: Vec<MaterialisedCommit>) {
         self.messages.materialise(commits).await.expect("materialise answers");
     }
 
@@ -48,7 +51,7 @@ impl Stores {
         self.messages.range(conversation, range).await.expect("range answers")
     }
 
-    async fn everything(&self, conversation: ConversationId) -> Vec<Entry> {
+    pub(super) async fn everything(&self, conversation: ConversationId) -> Vec<Entry> {
         self.range(conversation, 1, u64::MAX).await
     }
 
@@ -65,13 +68,17 @@ impl Stores {
         self.messages.sent(conversation, sender, message).await.expect("sent answers")
     }
 
-    async fn create(&self, conversation: NewConversation) -> ConversationId {
+    pub(super) async fn create(&self, conversation: NewConversation) -> ConversationId {
         let id = conversation.conversation_id;
         self.roster.create(conversation).await.expect("create answers");
         id
     }
 
-    async fn membership(&self, conversation: ConversationId, user: UserId) -> Option<Membership> {
+    pub(super) async fn membership(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+    ) -> Option<Membership> {
         self.roster.membership(conversation, user).await.expect("membership answers")
     }
 
@@ -129,6 +136,10 @@ pub async fn entries_come_back_as_they_were(stores: Stores) {
         Event::MembersChanged { added: Vec::new(), removed: Vec::new() },
         renamed(Some("New name")),
         renamed(None),
+        edited(1, "better"),
+        reacted(1, "👍", true),
+        Event::PinChanged { target: Sequence(1), on: false },
+        Event::RolesChanged { members: vec![member(friend)] },
     ];
     let entries: Vec<_> =
         (1..).zip(events).map(|(seq, event)| entry(conversation, seq, sender, event)).collect();

@@ -7,6 +7,7 @@
 pub mod bridge;
 pub mod commit_ring;
 pub mod directory;
+pub mod message_changes;
 pub mod message_store;
 pub mod roster_store;
 mod sample;

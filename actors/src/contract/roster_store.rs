@@ -2,7 +2,8 @@
 
 use futures_util::future::join_all;
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Membership, PositionAdvance, Role,
+    Conversation, ConversationKind, ConversationOverview, MemberPosition, Membership,
+    PositionAdvance, Role,
 };
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 
@@ -25,6 +26,7 @@ pub async fn run(make: impl AsyncFn() -> Stores) {
     concurrent_positions_keep_the_largest(make().await).await;
     positions_belong_to_one_user_device_and_conversation(make().await).await;
     many_positions_are_written_at_once(make().await).await;
+    positions_of_a_conversation_are_those_of_its_furthest_devices(make().await).await;
     an_empty_conversation_has_no_last_entry(make().await).await;
     an_overview_tells_where_the_log_stands(make().await).await;
     the_peer_is_the_other_one(make().await).await;
@@ -52,6 +54,24 @@ impl Stores {
     async fn advance(&self, advances: Vec<PositionAdvance>) {
         self.roster.advance_positions(advances).await.expect("advance_positions answers");
     }
+}
+
+pub async fn positions_of_a_conversation_are_those_of_its_furthest_devices(stores: Stores) {
+    let [anna, bert] = users();
+    let [here, elsewhere] = [ConversationId::generate(), ConversationId::generate()];
+    let [phone, laptop] = [DeviceId::generate(), DeviceId::generate()];
+    assert!(stores.roster.positions_of(here).await.expect("answers").is_empty());
+    stores.advance(vec![delivered_up_to(anna, phone, here, 5), read_up_to(bert, here, 3)]).await;
+    stores.advance(vec![delivered_up_to(anna, laptop, here, 4), read_up_to(anna, here, 2)]).await;
+    stores.advance(vec![read_up_to(anna, here, 1), read_up_to(anna, elsewhere, 9)]).await;
+    let position = |user_id, delivered, read| MemberPosition {
+        user_id,
+        delivered: Sequence(delivered),
+        read: Sequence(read),
+    };
+    let mut expected = vec![position(anna, 5, 2), position(bert, 0, 3)];
+    expected.sort_by_key(|it| it.user_id);
+    assert_eq!(stores.roster.positions_of(here).await.expect("answers"), expected);
 }
 
 fn id_of(created: &Created) -> ConversationId {

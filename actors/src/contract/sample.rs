@@ -61,6 +61,19 @@ pub fn removed(members: &[UserId]) -> Event {
     Event::MembersChanged { added: Vec::new(), removed: members.to_vec() }
 }
 
+pub fn edited(target: u64, text: &str) -> Event {
+    let content = Content::Text { text: text.to_owned() };
+    Event::MessageEdited { target: Sequence(target), content, mentions: Vec::new() }
+}
+
+pub const fn deleted(target: u64) -> Event {
+    Event::MessageDeleted { target: Sequence(target) }
+}
+
+pub fn reacted(target: u64, emoji: &str, on: bool) -> Event {
+    Event::ReactionChanged { target: Sequence(target), emoji: emoji.to_owned(), on }
+}
+
 pub fn renamed(name: Option<&str>) -> Event {
     Event::ConversationChanged { name: name.map(str::to_owned) }
 }

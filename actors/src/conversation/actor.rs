@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::gap::{Arrival, judge};
 use super::load::{self, Loaded};
 use super::messages::{
-    Answered, CheckSequencer, Describe, Heard, Join, Leave, Peek, Read, Settle, Submit,
+    Answered, CheckSequencer, Describe, Heard, Join, Leave, LogEntry, Peek, Read, Settle, Submit,
     SubmitReply, ToMember,
 };
 use super::page::Submitted;
@@ -99,7 +99,8 @@ impl Conversation {
             let busy = actor.serving.as_ref().is_ok_and(|it| {
                 // The log's end must be in the store before it may leave memory.
                 let is_ahead = it.materialised < it.head.max(it.known_head);
-                is_ahead || !it.pending.is_empty() || it.listeners.has_readers()
+                let is_waited_for = !it.pending.is_empty() || !it.judging.is_idle();
+                is_ahead || is_waited_for || it.listeners.has_readers()
             });
             if busy || actor.active_at.elapsed() < IDLE {
                 return actor.check_idle(ctx);
@@ -180,8 +181,13 @@ impl Conversation {
         self.arm_tick(ctx);
     }
 
-    fn submit(&mut self, submit: Submit, ctx: &mut Context<Self>) {
-        self.active_at = Instant::now();
+    /// Checks a draft, with the message that it changes if it changes one, and hands it on.
+    pub(super) fn admit(
+        &mut self,
+        submit: Submit,
+        target: Option<&LogEntry>,
+        ctx: &mut Context<Self>,
+    ) {
         let Submit { draft, reply } = submit;
         let checked = match &self.serving {
             Err(refusal) => Err(refusal.clone()),
@@ -191,7 +197,13 @@ impl Conversation {
             }
             // Here one may be behind what the sender has seen: the shard's owner decides.
             Ok(serving) if !serving.sequencer.is_here() => Ok(()),
-            Ok(serving) => serving.roster.check(&draft, serving.head),
+            Ok(serving) => {
+                let checked = serving.roster.check(&draft, serving.head);
+                checked.and_then(|()| match target {
+                    Some(target) => serving.roster.check_change(&draft, &target.entry),
+                    None => Ok(()),
+                })
+            }
         };
         let (Ok(()), Ok(serving)) = (&checked, &mut self.serving) else {
             let refusal = checked.err().unwrap_or_else(Refusal::not_found);
@@ -326,7 +338,7 @@ fn count_accepted(duplicate: bool) {
 }
 
 impl SubmitReply {
-    fn answer(
+    pub(super) fn answer(
         self,
         conversation: ConversationId,
         message_id: schema::MessageId,
@@ -363,7 +375,8 @@ impl Handler<Submit> for Conversation {
     type Result = ();
 
     fn handle(&mut self, message: Submit, ctx: &mut Self::Context) {
-        self.submit(message, ctx);
+        self.active_at = Instant::now();
+        self.judge(message, ctx);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use actix::{Message, Recipient};
 use bytes::Bytes;
-use schema::record::{Conversation as ConversationRecord, Draft, Entry, Membership};
+use schema::record::{Conversation as ConversationRecord, Draft, Entry, Membership, MessageState};
 use schema::wire::{Encoding, LogFrame, Refusal, ServerFrame, encode, framing};
 use schema::{ConnectionId, ConversationId, Sequence, UserId};
 use tokio::sync::oneshot;
@@ -145,6 +145,8 @@ pub struct Read {
     pub reader: UserId,
     pub page: Page,
     pub limit: u64,
+    /// Also what later entries did to the messages of the page.
+    pub with_states: bool,
     pub reply: oneshot::Sender<Result<PageRead, Refusal>>,
 }
 
@@ -155,6 +157,8 @@ pub struct PageRead {
     pub entries: Vec<Arc<LogEntry>>,
     /// The last number that the reader may see.
     pub head: Sequence,
+    /// Messages of the page that later entries changed.
+    pub states: Vec<MessageState>,
 }
 
 /// Asks for the conversation as it stands.

@@ -4,6 +4,7 @@
 //! `gap` (is this the next one). `actor` carries out.
 
 mod actor;
+mod changes;
 mod fan_out;
 pub(crate) mod gap;
 mod load;

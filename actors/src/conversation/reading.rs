@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::actor::Conversation;
+use super::changes::ChangesOf;
 use super::load;
 use super::messages::{PageRead, Read};
 use super::page::{HISTORY_PAGE_MAX, Page};
@@ -38,7 +39,8 @@ impl Conversation {
             Err(refusal) => return drop(read.reply.send(Err(refusal))),
         };
         let (range, head) = range;
-        self.read_range(range, ctx, PageAnswer { reply: read.reply, head });
+        let changes = if read.with_states { self.changes_of(range, head) } else { None };
+        self.read_range(range, ctx, PageAnswer { reply: read.reply, head, changes });
     }
 
     /// A device may have come from a node that was ahead of this one: what it claims to have is
@@ -173,15 +175,23 @@ pub(super) trait AfterRead: 'static {
 struct PageAnswer {
     reply: oneshot::Sender<Result<PageRead, Refusal>>,
     head: Sequence,
+    changes: Option<ChangesOf>,
 }
 
 impl PageAnswer {
     fn answer(self, read: RangeRead) {
-        let page = match read {
-            Ok(entries) => Ok(PageRead { entries, head: self.head }),
-            Err(error) => Err(load::unavailable(&error)),
+        let Self { reply, head, changes } = self;
+        let entries = match read {
+            Ok(entries) => entries,
+            Err(error) => return drop(reply.send(Err(load::unavailable(&error)))),
         };
-        let _ = self.reply.send(page);
+        let Some(changes) = changes.filter(|_| !entries.is_empty()) else {
+            return drop(reply.send(Ok(PageRead { entries, head, states: Vec::new() })));
+        };
+        changes.answer(move |states| {
+            let states = states.map_err(|error| load::unavailable(&error));
+            let _ = reply.send(states.map(|states| PageRead { entries, head, states }));
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use schema::record::{Entry, Event};
 use schema::{Sequence, SequenceRange};
 
 use super::messages::LogEntry;
@@ -46,6 +47,29 @@ impl Recent {
         self.entries.get(index)
     }
 
+    /// Takes away what a message and its edits said.
+    pub fn scrub(&mut self, target: Sequence) {
+        for log in &mut self.entries {
+            let is_edit = matches!(log.entry.event, Event::MessageEdited { .. });
+            if log.entry.seq == target || (is_edit && log.entry.event.target() == Some(target)) {
+                let event = log.entry.event.scrubbed();
+                *log = Arc::new(LogEntry::new(Entry { event, ..log.entry.clone() }));
+            }
+        }
+    }
+
+    /// What the entries held did to the messages of `targets`, less what lies above `up_to`.
+    pub fn changes(
+        &self,
+        targets: SequenceRange,
+        up_to: Sequence,
+    ) -> impl Iterator<Item = &Arc<LogEntry>> {
+        self.entries.iter().filter(move |log| {
+            let target = log.entry.event.target();
+            log.entry.seq <= up_to && target.is_some_and(|target| targets.contains(target))
+        })
+    }
+
     /// The part of `range` that is held, and what lies before it. A range that lies beyond what is
     /// held, because entries were missed, is wholly not held.
     #[must_use]
@@ -81,6 +105,31 @@ mod tests {
         assert_eq!(filled(1000, 1000).first(), Some(Sequence(1000 - KEPT as u64 + 1)));
         assert_eq!(filled(1000, 300).first(), Some(Sequence(301)));
         assert_eq!(filled(20_000, 0).first(), Some(Sequence(20_000 - KEPT_MAX as u64 + 1)));
+    }
+
+    #[test]
+    fn what_was_deleted_is_gone_with_its_edits() {
+        let mut recent = filled(3, 3);
+        let change = |seq, event| {
+            let entry = Entry { event, ..entry(1, seq, "x") };
+            Arc::new(LogEntry::new(entry))
+        };
+        let content = schema::record::Content::Text { text: "secret".into() };
+        let target = Sequence(2);
+        let edit = Event::MessageEdited { target, content, mentions: Vec::new() };
+        recent.push(change(4, edit), Sequence(3));
+        recent.push(change(5, Event::MessageDeleted { target }), Sequence(3));
+        recent.scrub(target);
+        for seq in [2, 4] {
+            let kept = recent.get(Sequence(seq)).unwrap();
+            assert_eq!(kept.entry.event.size(), 0, "{:?}", kept.entry);
+        }
+        assert!(recent.get(Sequence(1)).unwrap().entry.event.size() > 0);
+        let all = SequenceRange::new(Sequence(1), Sequence(3));
+        let seqs = |up_to| -> Vec<u64> {
+            recent.changes(all, Sequence(up_to)).map(|log| log.entry.seq.0).collect()
+        };
+        assert_eq!((seqs(5), seqs(4)), (vec![4, 5], vec![4]));
     }
 
     #[test]

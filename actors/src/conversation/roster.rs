@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use schema::record::{
-    Conversation, ConversationKind, Draft, Entry, Event, Member, Membership, MessageBody, Role,
+    Content, Conversation, ConversationKind, Draft, Entry, Event, Member, Membership, MessageBody,
+    Role,
 };
 use schema::wire::{ErrorCode, Refusal, validate};
 use schema::{Sequence, UserId};
@@ -66,12 +67,23 @@ impl Roster {
     /// store may be ahead of the entries applied to it.
     pub fn apply(&mut self, entry: &Entry) {
         match &entry.event {
-            Event::Message(_) => {}
             Event::MembersChanged { added, removed } => {
                 removed.iter().for_each(|user| self.remove(*user, entry.seq));
                 added.iter().for_each(|member| self.add(*member, entry.seq));
             }
+            Event::RolesChanged { members } => {
+                for member in members {
+                    if let Some(place) = self.members.get_mut(&member.user_id) {
+                        place.role = member.role;
+                    }
+                }
+            }
             Event::ConversationChanged { name } => self.record.name.clone_from(name),
+            Event::Message(_)
+            | Event::MessageEdited { .. }
+            | Event::MessageDeleted { .. }
+            | Event::ReactionChanged { .. }
+            | Event::PinChanged { .. } => {}
         }
     }
 
@@ -114,7 +126,79 @@ impl Roster {
             Event::Message(body) => self.check_message(body, head),
             Event::MembersChanged { added, removed } => self.check_members(sender, added, removed),
             Event::ConversationChanged { .. } => self.check_manager(sender),
+            Event::RolesChanged { members } => self.check_roles(sender, members),
+            Event::MessageEdited { target, content, mentions } => {
+                check_target(*target, head)?;
+                validate::content(content)?;
+                self.check_mentions(mentions)
+            }
+            Event::ReactionChanged { target, emoji, .. } => {
+                check_target(*target, head)?;
+                validate::emoji(emoji)
+            }
+            Event::MessageDeleted { target } => check_target(*target, head),
+            Event::PinChanged { target, .. } => {
+                check_target(*target, head)?;
+                if self.record.kind == ConversationKind::Direct {
+                    return Ok(());
+                }
+                self.check_manager(sender)
+            }
         }
+    }
+
+    /// Checks that a member may change this message in this way, once [`check`](Self::check) has
+    /// nothing against it.
+    ///
+    /// # Errors
+    /// `not_found` when the sender may not see it, `invalid_field`, `forbidden`.
+    pub fn check_change(&self, draft: &Draft, target: &Entry) -> Result<(), Refusal> {
+        let sender = self.get(draft.sender_id).ok_or_else(Refusal::not_found)?;
+        if target.seq <= sender.joined_after {
+            return Err(Refusal::not_found());
+        }
+        let Event::Message(body) = &target.event else {
+            let text = "target: the entry is not a message";
+            return Err(Refusal::new(ErrorCode::InvalidField, text));
+        };
+        let is_author = target.sender_id == draft.sender_id;
+        match &draft.event {
+            Event::MessageDeleted { .. } => {
+                let is_manager =
+                    sender.role != Role::Member && self.record.kind != ConversationKind::Direct;
+                let text = "only who wrote a message, owners and admins may delete it";
+                if is_author || is_manager { Ok(()) } else { Err(forbidden(text)) }
+            }
+            _ if body.content == (Content::Deleted {}) => {
+                let text = "target: the message was deleted";
+                Err(Refusal::new(ErrorCode::InvalidField, text))
+            }
+            Event::MessageEdited { .. } if !is_author => {
+                Err(forbidden("only who wrote a message may edit it"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Owners give any role to anybody, but the last of them stays one.
+    fn check_roles(&self, sender: &Membership, members: &[Member]) -> Result<(), Refusal> {
+        self.check_manager(sender)?;
+        if sender.role != Role::Owner {
+            return Err(forbidden("only owners may change roles"));
+        }
+        if members.is_empty() || members.iter().any(|member| !self.is_member(member.user_id)) {
+            let text = "members: not a member";
+            return Err(Refusal::new(ErrorCode::InvalidField, text));
+        }
+        let new_role =
+            |user: UserId| members.iter().find(|it| it.user_id == user).map(|it| it.role);
+        let keeps_owner =
+            self.current().any(|it| new_role(it.user_id).unwrap_or(it.role) == Role::Owner);
+        if !keeps_owner {
+            let text = "members: one owner must stay";
+            return Err(Refusal::new(ErrorCode::InvalidField, text));
+        }
+        Ok(())
     }
 
     fn check_message(&self, body: &MessageBody, head: Sequence) -> Result<(), Refusal> {
@@ -125,7 +209,15 @@ impl Roster {
                 return Err(Refusal::new(ErrorCode::InvalidField, text));
             }
         }
-        if body.mentions.iter().any(|user| !self.is_member(*user)) {
+        self.check_mentions(&body.mentions)
+    }
+
+    fn check_mentions(&self, mentions: &[UserId]) -> Result<(), Refusal> {
+        if mentions.len() > validate::MENTIONS_MAX {
+            let text = format!("mentions: at most {} users", validate::MENTIONS_MAX);
+            return Err(Refusal::new(ErrorCode::InvalidField, text));
+        }
+        if mentions.iter().any(|user| !self.is_member(*user)) {
             let text = "mentions: not a member of this conversation";
             return Err(Refusal::new(ErrorCode::InvalidField, text));
         }
@@ -135,10 +227,10 @@ impl Roster {
     fn check_manager(&self, sender: &Membership) -> Result<(), Refusal> {
         if self.record.kind == ConversationKind::Direct {
             let text = "a direct conversation has its two members and no name";
-            return Err(Refusal::new(ErrorCode::Forbidden, text));
+            return Err(forbidden(text));
         }
         if sender.role == Role::Member {
-            return Err(Refusal::new(ErrorCode::Forbidden, "only owners and admins may do this"));
+            return Err(forbidden("only owners and admins may do this"));
         }
         Ok(())
     }
@@ -161,7 +253,7 @@ impl Roster {
             });
         if reaches_up {
             let text = "admins may add and remove members only";
-            return Err(Refusal::new(ErrorCode::Forbidden, text));
+            return Err(forbidden(text));
         }
         if added.iter().any(|member| self.is_member(member.user_id)) {
             let text = "members: already a member";
@@ -177,4 +269,16 @@ impl Roster {
         }
         Ok(())
     }
+}
+
+fn check_target(target: Sequence, head: Sequence) -> Result<(), Refusal> {
+    if target == Sequence::START || target > head {
+        let text = "target: there is no entry with this number";
+        return Err(Refusal::new(ErrorCode::InvalidField, text));
+    }
+    Ok(())
+}
+
+fn forbidden(text: &'static str) -> Refusal {
+    Refusal::new(ErrorCode::Forbidden, text)
 }

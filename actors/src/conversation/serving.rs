@@ -7,6 +7,7 @@ use schema::wire::Refusal;
 use schema::{ConnectionId, ConversationId, Sequence, UserId};
 use tokio::time::Instant;
 
+use super::changes::Judging;
 use super::fan_out::Listeners;
 use super::load::Loaded;
 use super::messages::{Delivery, DeliveryItem, Described, Join, Joined, LogEntry, ToMember};
@@ -47,6 +48,7 @@ pub(super) struct Serving {
     pub listeners: Listeners,
     pub pending: Pending,
     pub reads: Reads,
+    pub judging: Judging,
 }
 
 impl Serving {
@@ -64,6 +66,7 @@ impl Serving {
             listeners: Listeners::default(),
             pending: Pending::default(),
             reads: Reads::default(),
+            judging: Judging::default(),
         };
         serving.take_over_log(&loaded.opened);
         serving
@@ -74,6 +77,7 @@ impl Serving {
         for entry in &opened.recent {
             self.roster.apply(entry);
             self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
+            self.scrub(entry);
         }
         self.head = opened.head;
     }
@@ -98,6 +102,7 @@ impl Serving {
             self.roster.apply(entry);
             let log = Arc::new(LogEntry::new(entry.clone()));
             self.recent.push(log.clone(), self.materialised);
+            self.scrub(entry);
             let origin = origins.iter().find(|(seq, _)| *seq == entry.seq).map(|(_, it)| *it);
             items.push(DeliveryItem { log, origin });
             if let Event::MembersChanged { added, removed: gone } = &entry.event {
@@ -112,6 +117,12 @@ impl Serving {
             if let Some(listener) = self.listeners.remove(user) {
                 let _ = listener.try_send(ToMember::Left { conversation: id });
             }
+        }
+    }
+
+    fn scrub(&mut self, entry: &Entry) {
+        if let Event::MessageDeleted { target } = entry.event {
+            self.recent.scrub(target);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Entries by conversation and number, and the index of sent ids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schema::record::{Entry, Event};
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
@@ -15,6 +15,7 @@ type CommitOrder = (u64, usize);
 pub(super) struct Messages {
     entries: BTreeMap<ConversationId, BTreeMap<Sequence, (CommitOrder, Entry)>>,
     sent: BTreeMap<(UserId, MessageId, ConversationId), Sequence>,
+    has_deletions: BTreeSet<ConversationId>,
 }
 
 impl Messages {
@@ -42,18 +43,51 @@ impl Messages {
             _ => Vec::new(),
         }
     }
+
+    /// All of them: to whoever folds them, what was overruled is as good as absent.
+    fn changes(&self, conversation: ConversationId, targets: SequenceRange) -> Vec<Entry> {
+        let rows = self.entries.get(&conversation).into_iter().flatten();
+        let is_meant = |entry: &Entry| entry.event.target().is_some_and(|it| targets.contains(it));
+        rows.map(|(_, (_, entry))| entry).filter(|entry| is_meant(entry)).cloned().collect()
+    }
+
+    /// What deleted messages and their edits said is gone.
+    fn scrub(&mut self, conversation: ConversationId) {
+        let Some(rows) = self.entries.get_mut(&conversation) else { return };
+        let deleted: BTreeSet<Sequence> = rows
+            .values()
+            .filter_map(|(_, entry)| match entry.event {
+                Event::MessageDeleted { target } => Some(target),
+                _ => None,
+            })
+            .collect();
+        for (seq, (_, entry)) in rows.iter_mut() {
+            let is_edit = matches!(entry.event, Event::MessageEdited { .. });
+            let said = entry.event.target().filter(|_| is_edit).unwrap_or(*seq);
+            if deleted.contains(&said) {
+                entry.event = entry.event.scrubbed();
+            }
+        }
+    }
 }
 
 impl Tables {
     fn materialise(&mut self, commit: &MaterialisedCommit) {
         for (index, entry) in commit.entries.iter().enumerate() {
             self.messages.write((commit.n, index), entry);
+            if self.messages.has_deletions.contains(&entry.conversation_id)
+                || matches!(entry.event, Event::MessageDeleted { .. })
+            {
+                self.messages.has_deletions.insert(entry.conversation_id);
+                self.messages.scrub(entry.conversation_id);
+            }
             match &entry.event {
-                Event::Message(_) => {}
                 Event::MembersChanged { added, removed } => {
                     self.roster.members_changed(entry, added, removed);
                 }
+                Event::RolesChanged { members } => self.roster.roles_changed(entry, members),
                 Event::ConversationChanged { name } => self.roster.renamed(entry, name.as_deref()),
+                _ => {}
             }
         }
     }
@@ -85,6 +119,14 @@ impl MessageStore for MemoryStore {
 
     fn range(&self, conversation: ConversationId, range: SequenceRange) -> PortFuture<Vec<Entry>> {
         found(self.tables().messages.range(conversation, range))
+    }
+
+    fn changes(
+        &self,
+        conversation: ConversationId,
+        targets: SequenceRange,
+    ) -> PortFuture<Vec<Entry>> {
+        found(self.tables().messages.changes(conversation, targets))
     }
 
     fn head(&self, conversation: ConversationId) -> PortFuture<Sequence> {

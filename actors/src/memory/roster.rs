@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Entry, Member, Membership,
-    PositionAdvance, Role,
+    Conversation, ConversationKind, ConversationOverview, Entry, Member, MemberPosition,
+    Membership, PositionAdvance, Role,
 };
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 
@@ -20,6 +20,7 @@ pub(super) struct Roster {
     pairs: BTreeMap<(UserId, UserId), ConversationId>,
     read: BTreeMap<(UserId, ConversationId), Sequence>,
     delivered: BTreeMap<(DeviceId, ConversationId), Sequence>,
+    positions: BTreeMap<(ConversationId, UserId), MemberPosition>,
 }
 
 struct ConversationRow {
@@ -34,12 +35,16 @@ struct Place {
     /// Zero for a first member.
     added: Option<(Sequence, Role)>,
     removed: Option<Sequence>,
+    /// The last change of the role alone.
+    role_changed: Option<(Sequence, Role)>,
 }
 
 impl Place {
     /// `None` for a user of whom only a removal is known.
     fn membership(self, user_id: UserId) -> Option<Membership> {
         let (added_at, role) = self.added?;
+        let changed = self.role_changed.filter(|(at, _)| *at > added_at);
+        let role = changed.map_or(role, |(_, role)| role);
         let left_at = self.removed.filter(|&removed_at| removed_at >= added_at);
         Some(Membership { user_id, role, joined_after: added_at.back(1), left_at })
     }
@@ -53,6 +58,16 @@ impl Roster {
         for &user in removed {
             let place = self.places.entry((entry.conversation_id, user)).or_default();
             place.removed = place.removed.max(Some(entry.seq));
+        }
+    }
+
+    pub fn roles_changed(&mut self, entry: &Entry, members: &[Member]) {
+        for member in members {
+            let key = (entry.conversation_id, member.user_id);
+            let place = self.places.entry(key).or_default();
+            if place.role_changed.is_none_or(|(at, _)| at < entry.seq) {
+                place.role_changed = Some((entry.seq, member.role));
+            }
         }
     }
 
@@ -113,6 +128,14 @@ impl Roster {
             let row = self.read.entry((user_id, conversation_id)).or_default();
             *row = seq.max(*row);
         }
+        let none = Sequence::START;
+        let position = self.positions.entry((conversation_id, user_id)).or_insert(MemberPosition {
+            user_id,
+            delivered: none,
+            read: none,
+        });
+        position.read = position.read.max(read.unwrap_or(none));
+        position.delivered = position.delivered.max(delivered.map_or(none, |(_, seq)| seq));
         if let Some((device, seq)) = delivered {
             let row = self.delivered.entry((device, conversation_id)).or_default();
             *row = seq.max(*row);
@@ -179,6 +202,11 @@ impl RosterStore for MemoryStore {
 
     fn membership(&self, id: ConversationId, user: UserId) -> PortFuture<Option<Membership>> {
         found(self.tables().roster.membership(id, user))
+    }
+
+    fn positions_of(&self, id: ConversationId) -> PortFuture<Vec<MemberPosition>> {
+        let everyone = (id, UserId(uuid::Uuid::nil()))..=(id, UserId(uuid::Uuid::max()));
+        found(self.tables().roster.positions.range(everyone).map(|(_, it)| *it).collect())
     }
 
     fn conversations_of(

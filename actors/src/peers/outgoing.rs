@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schema::cluster::envelope::{Announce, Announced, Head, NodeFrame};
-use schema::record::{Entry, Event};
+use schema::record::Entry;
 use schema::{ConversationId, Epoch};
 
 /// Frames are about this large at most, bytes.
@@ -11,11 +11,7 @@ const FRAME_BYTES_MAX: usize = 64 * 1024;
 
 /// About what an entry takes in a frame, bytes.
 fn size(entry: &Entry) -> usize {
-    200 + match &entry.event {
-        Event::Message(body) => body.content.size() + body.mentions.len() * 18,
-        Event::MembersChanged { added, removed } => added.len() * 48 + removed.len() * 18,
-        Event::ConversationChanged { name } => name.as_ref().map_or(0, String::len),
-    }
+    200 + entry.event.size()
 }
 
 /// The frames that tell one follower of stored entries. What is too large to travel is named by

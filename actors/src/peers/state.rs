@@ -161,7 +161,7 @@ impl Peers {
     fn tell_added(&self, conversation_id: ConversationId, entries: &[Entry]) {
         let added = |entry: &Entry| match &entry.event {
             Event::MembersChanged { added, .. } => added.iter().map(|it| it.user_id).collect(),
-            Event::Message(_) | Event::ConversationChanged { .. } => Vec::new(),
+            _ => Vec::new(),
         };
         let users: Vec<UserId> = entries.iter().flat_map(added).collect();
         if !users.is_empty() {

@@ -29,6 +29,15 @@ pub trait MessageStore: Send + Sync + 'static {
     /// Entries of the range in ascending order, as far as they are materialised.
     fn range(&self, conversation: ConversationId, range: SequenceRange) -> PortFuture<Vec<Entry>>;
 
+    /// What later entries did to the messages of the range: every edit and deletion, and the last
+    /// word of each user on each emoji and of all on the pin; in any order. What a deleted message
+    /// and its edits said is gone from here and from [`range`](Self::range).
+    fn changes(
+        &self,
+        conversation: ConversationId,
+        targets: SequenceRange,
+    ) -> PortFuture<Vec<Entry>>;
+
     /// The last materialised number; [`Sequence::START`] when there is none.
     fn head(&self, conversation: ConversationId) -> PortFuture<Sequence>;
 

@@ -1,7 +1,8 @@
 //! Conversations, members and positions.
 
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Member, Membership, PositionAdvance,
+    Conversation, ConversationKind, ConversationOverview, Member, MemberPosition, Membership,
+    PositionAdvance,
 };
 use schema::{ConversationId, DeviceId, UserId};
 
@@ -50,6 +51,9 @@ pub trait RosterStore: Send + Sync + 'static {
         user: UserId,
         device: Option<DeviceId>,
     ) -> PortFuture<Vec<ConversationOverview>>;
+
+    /// Positions of everyone in the conversation who has any, by user id.
+    fn positions_of(&self, id: ConversationId) -> PortFuture<Vec<MemberPosition>>;
 
     /// Raises positions, never lowers one; repeats are harmless.
     fn advance_positions(&self, advances: Vec<PositionAdvance>) -> PortFuture<()>;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
-use schema::record::Event;
 use schema::wire::{ErrorCode, Refusal, Resync, ServerFrame};
 use schema::{ConnectionId, ConversationId, Sequence, metric};
 use tokio::sync::oneshot;
@@ -97,7 +96,14 @@ impl Session {
             .map(|cursor| cursor.sent);
         let Some(position) = position else { return self.caught_up(connection, conversation, ctx) };
         let (reply, page) = oneshot::channel();
-        let read = Read { reader: self.user, page: Page::After(position), limit: PAGE, reply };
+        let read = Read {
+            reader: self.user,
+            page: Page::After(position),
+            limit: PAGE,
+            // Every later entry follows.
+            with_states: false,
+            reply,
+        };
         if let Some(address) = self.conversation(conversation) {
             let _ = address.try_send(read);
         }
@@ -233,13 +239,7 @@ fn cut(mut entries: Vec<Arc<LogEntry>>) -> Vec<Arc<LogEntry>> {
         .iter()
         .take_while(|log| {
             let fits = bytes == 0 || bytes < PAGE_BYTES_MAX;
-            bytes += match &log.entry.event {
-                Event::Message(body) => body.content.size() + 128,
-                Event::MembersChanged { added, removed } => {
-                    128 + (added.len() + removed.len()) * 40
-                }
-                Event::ConversationChanged { .. } => 256,
-            };
+            bytes += 128 + log.entry.event.size();
             fits
         })
         .count();

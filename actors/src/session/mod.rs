@@ -6,6 +6,7 @@
 mod actor;
 mod attach;
 mod catch_up;
+mod changes;
 pub(crate) mod cursor;
 mod limits;
 mod messages;

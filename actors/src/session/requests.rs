@@ -37,6 +37,13 @@ impl Handler<FromSocket> for Session {
         }
         match frame {
             ClientFrame::SendMessage(send) => self.send(connection, send, ctx),
+            ClientFrame::EditMessage(_)
+            | ClientFrame::DeleteMessage(_)
+            | ClientFrame::React(_)
+            | ClientFrame::PinMessage(_) => self.change(connection, frame, ctx),
+            ClientFrame::TypingIndicator(_)
+            | ClientFrame::SetPresence(_)
+            | ClientFrame::SubscribePresence(_) => {}
             ClientFrame::Ack(ack) => {
                 self.acknowledge(connection, ack.conversation_id, ack.seq, ctx)
             }
@@ -56,7 +63,7 @@ impl Handler<FromSocket> for Session {
 }
 
 impl Session {
-    fn refuse(&mut self, connection: ConnectionId, reference: u64, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, connection: ConnectionId, reference: u64, refusal: Refusal) {
         metrics::counter!(schema::metric::FRAME_ERRORS, "code" => refusal.code.as_str())
             .increment(1);
         self.frame(connection, ServerFrame::Error(refusal.into_frame(Some(reference))));
@@ -79,14 +86,8 @@ impl Session {
             let text = "expires_after_ms: messages that disappear are not available";
             return Err(Refusal::new(ErrorCode::InvalidField, text));
         }
-        self.limiter.check()?;
-        if self.unanswered.len() >= UNANSWERED_MAX {
-            let text = "too many sends wait for their answer";
-            return Err(Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(500));
-        }
-        let (reference, conversation_id) = (send.reference, send.conversation_id);
         let draft = Draft {
-            conversation_id,
+            conversation_id: send.conversation_id,
             message_id: send.message_id,
             sender_id: self.user,
             event: Event::Message(MessageBody {
@@ -97,6 +98,23 @@ impl Session {
             }),
             retry: send.retry.unwrap_or(false),
         };
+        self.propose(connection, send.reference, draft, ctx)
+    }
+
+    /// Asks the conversation to number a draft.
+    pub(super) fn propose(
+        &mut self,
+        connection: ConnectionId,
+        reference: u64,
+        draft: Draft,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Refusal> {
+        self.limiter.check()?;
+        if self.unanswered.len() >= UNANSWERED_MAX {
+            let text = "too many sends wait for their answer";
+            return Err(Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(500));
+        }
+        let conversation_id = draft.conversation_id;
         let to = ctx.address().recipient();
         let submit = Submit { draft, reply: SubmitReply::Session { to, connection, reference } };
         let address = self.conversation(conversation_id);
@@ -285,7 +303,7 @@ impl Session {
         self.fetching += 1;
         let limit = fetch.limit.unwrap_or(HISTORY_DEFAULT);
         let (reply, page_read) = oneshot::channel();
-        let read = Read { reader: self.user, page, limit, reply };
+        let read = Read { reader: self.user, page, limit, with_states: true, reply };
         if let Some(address) = self.conversation(fetch.conversation_id) {
             let _ = address.try_send(read);
         }
@@ -318,5 +336,6 @@ fn history(fetch: &FetchHistory, page: &PageRead) -> ServerFrame {
         conversation_id: fetch.conversation_id,
         entries: page.entries.iter().map(|log| LogFrame::from(&log.entry)).collect(),
         head: page.head,
+        states: page.states.clone(),
     })
 }

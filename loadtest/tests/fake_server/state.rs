@@ -5,7 +5,7 @@ use std::path::Path;
 
 use schema::record::{ConversationKind, Member, Role};
 use schema::rest::{ConversationView, CreateConversationRequest, HistoryPage};
-use schema::wire::server_frame::MembersChanged;
+use schema::wire::log_frame::MembersChanged;
 use schema::wire::{
     Accepted, ClientFrame, ConversationState, Hello, History, Limits, LogFrame, NewMessage, Pong,
     SendMessage, ServerFrame, Welcome,
@@ -128,6 +128,7 @@ impl State {
             sent_at: 0,
             added: added.collect(),
             removed: Vec::new(),
+            changed: Vec::new(),
         });
         self.store(Record::Conversation { id: conversation_id, members });
         let is_group = request.kind == ConversationKind::Group;
@@ -173,7 +174,7 @@ impl State {
             }
         };
         let entries = log[first as usize..last as usize].to_vec();
-        HistoryPage { entries, head: Sequence(head) }
+        HistoryPage { entries, head: Sequence(head), states: Vec::new() }
     }
 
     pub fn hello(&mut self, hello: &Hello, out: &Out) -> DeviceId {
@@ -222,10 +223,10 @@ impl State {
             ClientFrame::FetchHistory(fetch) => {
                 let (after, before) = (fetch.after.map(|seq| seq.0), fetch.before.map(|seq| seq.0));
                 let limit = fetch.limit.unwrap_or(50);
-                let HistoryPage { entries, head } =
+                let HistoryPage { entries, head, states } =
                     self.entries(fetch.conversation_id, after, before, limit);
                 let (reference, conversation_id) = (fetch.reference, fetch.conversation_id);
-                let history = History { reference, conversation_id, entries, head };
+                let history = History { reference, conversation_id, entries, head, states };
                 let _ = out.send(ServerFrame::History(history));
             }
             _ => {}

@@ -322,7 +322,7 @@ impl History {
             Slot::Vacant(slot) => {
                 slot.insert(sighting);
             }
-            Slot::Occupied(slot) if slot.get().row == sighting.row => {}
+            Slot::Occupied(slot) if slot.get().row.agrees(&sighting.row) => {}
             Slot::Occupied(_) => conversation.deviations.push(sighting),
         }
     }

@@ -82,7 +82,7 @@ fn sightings(history: &History, conversation: &Conversation, findings: &mut Find
     for sighting in conversation.sightings.values().chain(&conversation.deviations) {
         let Sighting { row: seen, client, source } = *sighting;
         match conversation.log.get(&seen.seq) {
-            Some(stored) if *stored == seen => {}
+            Some(stored) if stored.agrees(&seen) => {}
             Some(stored) => findings.add(differs(history, client, source, seen, *stored)),
             None => {
                 findings.add(Violation::ShownButNotStored { client: history.label(client), seen });
@@ -160,7 +160,7 @@ fn misplaced(
 
 fn stored_as_sent(history: &History, sent: &Sent, row: &Row, findings: &mut Findings) {
     let digest = sent.digest.unwrap_or(row.digest);
-    if digest != row.digest || sent.sender_id != row.sender_id {
+    if !digest.agrees(row.digest) || sent.sender_id != row.sender_id {
         findings.add(Violation::StoredDiffers {
             client: history.label(sent.client),
             conversation_id: sent.conversation_id,

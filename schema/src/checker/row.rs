@@ -16,6 +16,9 @@ use crate::{ConversationId, MessageId, Sequence, UserId};
 pub struct Digest(pub u64);
 
 impl Digest {
+    /// Of what was deleted for everyone: may stand in place of what was said.
+    pub const SCRUBBED: Self = Self(0);
+
     /// Of a message: every byte of its content, and what it refers to.
     #[must_use]
     pub fn of_message(
@@ -24,7 +27,10 @@ impl Digest {
         thread: Option<Sequence>,
         mentions: &[UserId],
     ) -> Self {
-        Self::of(&("message", content, reply_to, thread, mentions))
+        match content {
+            Content::Deleted {} => Self::SCRUBBED,
+            content => Self::of(&("message", content, reply_to, thread, mentions)),
+        }
     }
 
     /// Of a message that is a text and nothing else.
@@ -42,6 +48,15 @@ impl Digest {
             }
             Event::MembersChanged { added, removed } => Self::of_members(added, removed),
             Event::ConversationChanged { name } => Self::of_name(name.as_deref()),
+            Event::RolesChanged { members } => Self::of_roles(members),
+            Event::MessageEdited { target, content, mentions } => {
+                Self::of_edit(*target, content, mentions)
+            }
+            Event::MessageDeleted { target } => Self::of(&("deleted", target)),
+            Event::ReactionChanged { target, emoji, on } => {
+                Self::of(&("reaction", target, emoji, on))
+            }
+            Event::PinChanged { target, on } => Self::of(&("pin", target, on)),
         }
     }
 
@@ -55,8 +70,36 @@ impl Digest {
                 message.thread,
                 &message.mentions,
             ),
+            LogFrame::MembersChanged(change) if !change.changed.is_empty() => {
+                Self::of_roles(&change.changed)
+            }
             LogFrame::MembersChanged(change) => Self::of_members(&change.added, &change.removed),
             LogFrame::ConversationChanged(change) => Self::of_name(change.name.as_deref()),
+            LogFrame::MessageEdited(edit) => {
+                Self::of_edit(edit.target, &edit.content, &edit.mentions)
+            }
+            LogFrame::MessageDeleted(deletion) => Self::of(&("deleted", deletion.target)),
+            LogFrame::ReactionChanged(change) => {
+                Self::of(&("reaction", change.target, &change.emoji, change.on))
+            }
+            LogFrame::PinChanged(change) => Self::of(&("pin", change.target, change.on)),
+        }
+    }
+
+    /// Whether both may be of one entry: equal, or one of them of before its deletion.
+    #[must_use]
+    pub fn agrees(self, other: Self) -> bool {
+        self == other || self == Self::SCRUBBED || other == Self::SCRUBBED
+    }
+
+    fn of_roles(members: &[Member]) -> Self {
+        Self::of(&("roles", members))
+    }
+
+    fn of_edit(target: Sequence, content: &Content, mentions: &[UserId]) -> Self {
+        match content {
+            Content::Deleted {} => Self::SCRUBBED,
+            content => Self::of(&("edit", target, content, mentions)),
         }
     }
 
@@ -71,7 +114,7 @@ impl Digest {
     fn of(value: &impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         value.hash(&mut hasher);
-        Self(hasher.finish())
+        Self(hasher.finish().max(1))
     }
 }
 
@@ -92,7 +135,7 @@ impl fmt::Debug for Digest {
 #[serde(rename_all = "snake_case")]
 pub enum RowKind {
     Message,
-    /// Members or name changed.
+    /// Members, name, or what an earlier message says changed.
     Change,
 }
 
@@ -105,6 +148,14 @@ pub struct Row {
     pub sender_id: UserId,
     pub kind: RowKind,
     pub digest: Digest,
+}
+
+impl Row {
+    /// Whether both are of one entry, which may have been deleted between the two sightings.
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        self.digest.agrees(other.digest) && Self { digest: other.digest, ..*self } == *other
+    }
 }
 
 impl fmt::Display for Row {
@@ -132,16 +183,15 @@ impl From<&Entry> for Row {
 
 impl From<&LogFrame> for Row {
     fn from(frame: &LogFrame) -> Self {
-        let (sender_id, kind) = match frame {
-            LogFrame::NewMessage(message) => (message.sender_id, RowKind::Message),
-            LogFrame::MembersChanged(change) => (change.sender_id, RowKind::Change),
-            LogFrame::ConversationChanged(change) => (change.sender_id, RowKind::Change),
+        let kind = match frame {
+            LogFrame::NewMessage(_) => RowKind::Message,
+            _ => RowKind::Change,
         };
         Self {
             conversation_id: frame.conversation_id(),
             seq: frame.seq(),
             message_id: frame.message_id(),
-            sender_id,
+            sender_id: frame.sender_id(),
             kind,
             digest: Digest::of_log_frame(frame),
         }

@@ -81,6 +81,16 @@ pub struct ConversationOverview {
     pub peer: Option<UserId>,
 }
 
+/// How far one member is, on whichever device is furthest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberPosition {
+    pub user_id: UserId,
+    /// Some device has everything up to here.
+    pub delivered: Sequence,
+    /// The user has read up to here.
+    pub read: Sequence,
+}
+
 /// Positions only grow: a store keeps the larger of what it has and what it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PositionAdvance {

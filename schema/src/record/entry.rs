@@ -31,6 +31,8 @@ pub enum Content {
         kind: String,
         body: String,
     },
+    /// What the message said is gone. Only the server says so.
+    Deleted {},
 }
 
 impl Content {
@@ -45,6 +47,7 @@ impl Content {
             Self::Media { caption, .. } => caption.as_ref().map_or(0, String::len),
             Self::Encrypted { scheme, body } => scheme.len() + body.len(),
             Self::Custom { kind, body } => kind.len() + body.len(),
+            Self::Deleted {} => 0,
         }
     }
 }
@@ -75,6 +78,84 @@ pub enum Event {
     ConversationChanged {
         name: Option<String>,
     },
+    /// Members got other roles.
+    RolesChanged {
+        members: Vec<Member>,
+    },
+    /// The sender says something else in place of what entry `target` said.
+    MessageEdited {
+        target: Sequence,
+        content: Content,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<UserId>,
+    },
+    /// Entry `target` is gone for everyone.
+    MessageDeleted {
+        target: Sequence,
+    },
+    /// The sender puts an emoji under entry `target`, or takes it back.
+    ReactionChanged {
+        target: Sequence,
+        emoji: String,
+        on: bool,
+    },
+    /// Entry `target` is held up for all to see, or no more.
+    PinChanged {
+        target: Sequence,
+        on: bool,
+    },
+}
+
+impl Event {
+    /// The message that this changes.
+    #[must_use]
+    pub const fn target(&self) -> Option<Sequence> {
+        match self {
+            Self::MessageEdited { target, .. }
+            | Self::MessageDeleted { target }
+            | Self::ReactionChanged { target, .. }
+            | Self::PinChanged { target, .. } => Some(*target),
+            Self::Message(_)
+            | Self::MembersChanged { .. }
+            | Self::ConversationChanged { .. }
+            | Self::RolesChanged { .. } => None,
+        }
+    }
+
+    /// Bytes that this takes, packed, less names and headers: an estimate.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        const ID: usize = 18;
+        const MEMBER: usize = 48;
+        match self {
+            Self::Message(body) => body.content.size() + body.mentions.len() * ID,
+            Self::MessageEdited { content, mentions, .. } => content.size() + mentions.len() * ID,
+            Self::MembersChanged { added, removed } => added.len() * MEMBER + removed.len() * ID,
+            Self::RolesChanged { members } => members.len() * MEMBER,
+            Self::ConversationChanged { name } => name.as_ref().map_or(0, String::len),
+            Self::ReactionChanged { emoji, .. } => emoji.len(),
+            Self::MessageDeleted { .. } | Self::PinChanged { .. } => 0,
+        }
+    }
+
+    /// The same without what it said.
+    #[must_use]
+    pub fn scrubbed(&self) -> Self {
+        match self {
+            Self::Message(body) => Self::Message(MessageBody {
+                content: Content::Deleted {},
+                reply_to: body.reply_to,
+                thread: body.thread,
+                mentions: Vec::new(),
+            }),
+            Self::MessageEdited { target, .. } => Self::MessageEdited {
+                target: *target,
+                content: Content::Deleted {},
+                mentions: Vec::new(),
+            },
+            other => other.clone(),
+        }
+    }
 }
 
 /// An entry before it has a number. Only a sequencer makes an [`Entry`] of it.

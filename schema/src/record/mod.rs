@@ -2,10 +2,13 @@
 
 pub mod conversation;
 pub mod entry;
+pub mod message_state;
 pub mod user;
 
 pub use conversation::{
-    Conversation, ConversationKind, ConversationOverview, Member, Membership, PositionAdvance, Role,
+    Conversation, ConversationKind, ConversationOverview, Member, MemberPosition, Membership,
+    PositionAdvance, Role,
 };
 pub use entry::{Content, Draft, Entry, Event, MessageBody};
+pub use message_state::{Edited, MessageState, Reaction, Removed};
 pub use user::{Device, NewRefreshToken, User};

@@ -51,6 +51,14 @@ pub struct MemberView {
     pub role: Role,
 }
 
+/// `PATCH /v1/conversations/{id}/members/{user}`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, Validate)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChangeRoleRequest {
+    #[garde(skip)]
+    pub role: Role,
+}
+
 /// `PATCH /v1/conversations/{id}`.
 #[derive(Clone, Debug, Serialize, Deserialize, Validate)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

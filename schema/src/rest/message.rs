@@ -3,7 +3,7 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Content;
+use crate::record::{Content, MessageState};
 use crate::wire::LogFrame;
 use crate::{ConversationId, MessageId, Sequence, UserId};
 
@@ -48,6 +48,65 @@ pub struct SentMessage {
 pub struct HistoryPage {
     pub entries: Vec<LogFrame>,
     pub head: Sequence,
+    /// Messages of the page that later entries changed, as they are at `head`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<MessageState>,
+}
+
+/// `PATCH /v1/conversations/{id}/messages/{seq}`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EditMessageRequest {
+    /// The idempotency key: a UUIDv7. Without it a retry is another edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub message_id: Option<MessageId>,
+    #[garde(skip)]
+    pub content: Content,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub mentions: Option<Vec<UserId>>,
+}
+
+/// `GET /v1/conversations/{id}/messages/{seq}/edits`: what a message said, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EditHistory {
+    /// The message itself, then its edits.
+    pub versions: Vec<LogFrame>,
+}
+
+/// `GET /v1/conversations/{id}/messages/{seq}/receipts`: of the members but its author.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Receipts {
+    /// Members who could see the message when it was sent and are still there.
+    pub total: u64,
+    /// Of those, how many have it on some device, read or not.
+    pub delivered: u64,
+    /// How many have read it.
+    pub read: u64,
+    /// How many have it on no device.
+    pub pending: u64,
+    /// One item a member, at most 1,000.
+    pub members: Vec<MemberReceipt>,
+}
+
+/// How far one member is with one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MemberReceipt {
+    pub user_id: UserId,
+    pub state: ReceiptState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ReceiptState {
+    Pending,
+    Delivered,
+    Read,
 }
 
 /// `POST /v1/read-receipt`.

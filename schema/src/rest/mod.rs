@@ -9,10 +9,13 @@ pub use account::{
     RegisterRequest, SignedIn, UserView,
 };
 pub use conversation::{
-    AddMembersRequest, ChatList, ChatListItem, ConversationChange, ConversationView,
-    CreateConversationRequest, MemberView, RemoveMembersRequest,
+    AddMembersRequest, ChangeRoleRequest, ChatList, ChatListItem, ConversationChange,
+    ConversationView, CreateConversationRequest, MemberView, RemoveMembersRequest,
 };
-pub use message::{HistoryPage, ReadReceiptRequest, SendMessageRequest, SentMessage};
+pub use message::{
+    EditHistory, EditMessageRequest, HistoryPage, MemberReceipt, ReadReceiptRequest, ReceiptState,
+    Receipts, SendMessageRequest, SentMessage,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -11,8 +11,15 @@ use crate::{ConversationId, DeviceId, MessageId, Sequence, UserId};
 pub enum ClientFrame {
     Hello(Hello),
     SendMessage(SendMessage),
+    EditMessage(EditMessage),
+    DeleteMessage(DeleteMessage),
+    React(React),
+    PinMessage(PinMessage),
     Ack(Ack),
     ReadReceipt(ReadReceipt),
+    TypingIndicator(TypingIndicator),
+    SetPresence(SetPresence),
+    SubscribePresence(SubscribePresence),
     JoinConversation(JoinConversation),
     LeaveConversation(LeaveConversation),
     FetchHistory(FetchHistory),
@@ -26,8 +33,15 @@ impl ClientFrame {
         match self {
             Self::Hello(_) => "hello",
             Self::SendMessage(_) => "send_message",
+            Self::EditMessage(_) => "edit_message",
+            Self::DeleteMessage(_) => "delete_message",
+            Self::React(_) => "react",
+            Self::PinMessage(_) => "pin_message",
             Self::Ack(_) => "ack",
             Self::ReadReceipt(_) => "read_receipt",
+            Self::TypingIndicator(_) => "typing_indicator",
+            Self::SetPresence(_) => "set_presence",
+            Self::SubscribePresence(_) => "subscribe_presence",
             Self::JoinConversation(_) => "join_conversation",
             Self::LeaveConversation(_) => "leave_conversation",
             Self::FetchHistory(_) => "fetch_history",
@@ -40,10 +54,20 @@ impl ClientFrame {
     pub const fn reference(&self) -> Option<u64> {
         match self {
             Self::SendMessage(frame) => Some(frame.reference),
+            Self::EditMessage(frame) => Some(frame.reference),
+            Self::DeleteMessage(frame) => Some(frame.reference),
+            Self::React(frame) => Some(frame.reference),
+            Self::PinMessage(frame) => Some(frame.reference),
             Self::JoinConversation(frame) => Some(frame.reference),
             Self::LeaveConversation(frame) => Some(frame.reference),
             Self::FetchHistory(frame) => Some(frame.reference),
-            Self::Hello(_) | Self::Ack(_) | Self::ReadReceipt(_) | Self::Ping(_) => None,
+            Self::Hello(_)
+            | Self::Ack(_)
+            | Self::ReadReceipt(_)
+            | Self::TypingIndicator(_)
+            | Self::SetPresence(_)
+            | Self::SubscribePresence(_)
+            | Self::Ping(_) => None,
         }
     }
 }
@@ -100,6 +124,112 @@ pub struct SendMessage {
     /// True when this may have been sent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<bool>,
+}
+
+/// Says something else in place of an own message. Repeating it under the same `message_id` is
+/// safe, as with every frame that asks for a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditMessage {
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    pub message_id: MessageId,
+    pub conversation_id: ConversationId,
+    /// The message's number.
+    pub target: Sequence,
+    pub content: Content,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<Vec<UserId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
+}
+
+/// Takes a message away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteMessage {
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    pub message_id: MessageId,
+    pub conversation_id: ConversationId,
+    pub target: Sequence,
+    pub scope: DeleteScope,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
+}
+
+/// Whom a deletion concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum DeleteScope {
+    Everyone,
+    Me,
+}
+
+/// Puts an emoji under a message, or takes it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct React {
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    pub message_id: MessageId,
+    pub conversation_id: ConversationId,
+    pub target: Sequence,
+    pub emoji: String,
+    pub on: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
+}
+
+/// Holds a message up for all to see, or no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinMessage {
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    pub message_id: MessageId,
+    pub conversation_id: ConversationId,
+    pub target: Sequence,
+    pub on: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
+}
+
+/// The user writes, or stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypingIndicator {
+    pub conversation_id: ConversationId,
+    pub state: TypingState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TypingState {
+    Typing,
+    Stopped,
+}
+
+/// How this device's user wants to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetPresence {
+    pub status: PresenceStatus,
+}
+
+/// Whether a user is there. A client says `online` or `away`; with no device left it is `offline`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum PresenceStatus {
+    #[default]
+    Offline,
+    Away,
+    Online,
+}
+
+/// Whose presence this socket wants to hear of, in place of what it asked for before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscribePresence {
+    /// At most 500.
+    pub user_ids: Vec<UserId>,
 }
 
 /// This device has everything up to `seq`.

@@ -7,11 +7,14 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::client_frame as client;
+use super::log_frame as log;
 use super::server_frame as server;
-use super::server_frame::{ConversationState, LogFrame, MoreConversations, ServerFrame};
-use super::{ClientFrame, Encoding, ErrorCode, ErrorFrame, Limits, Position, decode_client};
-use super::{decode_server, encode};
-use crate::record::{Content, Member, Role};
+use super::server_frame::{ConversationState, MoreConversations, ServerFrame};
+use super::{
+    ClientFrame, DeleteScope, Encoding, ErrorCode, ErrorFrame, Limits, LogFrame, Position,
+    PresenceStatus, TypingState, UserStatus, decode_client, decode_server, encode,
+};
+use crate::record::{Content, Edited, Member, MessageState, Reaction, Removed, Role};
 use crate::{ConnectionId, ConversationId, DeviceId, MessageId, NodeId, Sequence, UserId};
 
 const CONVERSATION: ConversationId = ConversationId::from_bytes([0xc0; 16]);
@@ -60,6 +63,46 @@ fn client_frames() -> Vec<ClientFrame> {
         ClientFrame::SendMessage(send.clone()),
         ClientFrame::SendMessage(plain.clone()),
         ClientFrame::SendMessage(client::SendMessage { content: custom, ..plain }),
+        ClientFrame::EditMessage(client::EditMessage {
+            reference: 11,
+            message_id: MESSAGE,
+            conversation_id: CONVERSATION,
+            target: Sequence(41),
+            content: text("better"),
+            mentions: None,
+            retry: None,
+        }),
+        ClientFrame::DeleteMessage(client::DeleteMessage {
+            reference: 12,
+            message_id: MESSAGE,
+            conversation_id: CONVERSATION,
+            target: Sequence(41),
+            scope: DeleteScope::Everyone,
+            retry: None,
+        }),
+        ClientFrame::React(client::React {
+            reference: 13,
+            message_id: MESSAGE,
+            conversation_id: CONVERSATION,
+            target: Sequence(41),
+            emoji: "👍".into(),
+            on: true,
+            retry: None,
+        }),
+        ClientFrame::PinMessage(client::PinMessage {
+            reference: 14,
+            message_id: MESSAGE,
+            conversation_id: CONVERSATION,
+            target: Sequence(41),
+            on: true,
+            retry: None,
+        }),
+        ClientFrame::TypingIndicator(client::TypingIndicator {
+            conversation_id: CONVERSATION,
+            state: TypingState::Typing,
+        }),
+        ClientFrame::SetPresence(client::SetPresence { status: PresenceStatus::Away }),
+        ClientFrame::SubscribePresence(client::SubscribePresence { user_ids: vec![ALICE, BOB] }),
         ClientFrame::Ack(client::Ack { conversation_id: CONVERSATION, seq: Sequence(42) }),
         ClientFrame::ReadReceipt(client::ReadReceipt {
             conversation_id: CONVERSATION,
@@ -85,8 +128,8 @@ fn client_frames() -> Vec<ClientFrame> {
     ]
 }
 
-fn new_message() -> server::NewMessage {
-    server::NewMessage {
+fn new_message() -> log::NewMessage {
+    log::NewMessage {
         conversation_id: CONVERSATION,
         seq: Sequence(42),
         message_id: MESSAGE,
@@ -108,7 +151,7 @@ fn server_frames() -> Vec<ServerFrame> {
         delivered: Sequence(41),
         read: Sequence(40),
     };
-    let members_changed = server::MembersChanged {
+    let members_changed = log::MembersChanged {
         conversation_id: CONVERSATION,
         seq,
         message_id,
@@ -116,7 +159,9 @@ fn server_frames() -> Vec<ServerFrame> {
         sent_at: SENT_AT,
         added: vec![Member { user_id: BOB, role: Role::Member }],
         removed: vec![ALICE],
+        changed: Vec::new(),
     };
+    let target = Sequence(41);
     vec![
         ServerFrame::Welcome(server::Welcome {
             user_id: ALICE,
@@ -145,13 +190,70 @@ fn server_frames() -> Vec<ServerFrame> {
         }),
         ServerFrame::NewMessage(new_message()),
         ServerFrame::MembersChanged(members_changed.clone()),
-        ServerFrame::ConversationChanged(server::ConversationChanged {
+        ServerFrame::ConversationChanged(log::ConversationChanged {
             conversation_id: CONVERSATION,
             seq,
             message_id,
             sender_id: ALICE,
             sent_at: SENT_AT,
             name: Some("Release".into()),
+        }),
+        ServerFrame::MessageEdited(log::MessageEdited {
+            conversation_id: CONVERSATION,
+            seq,
+            message_id,
+            sender_id: ALICE,
+            sent_at: SENT_AT,
+            target,
+            content: text("better"),
+            mentions: Vec::new(),
+        }),
+        ServerFrame::MessageDeleted(log::MessageDeleted {
+            conversation_id: CONVERSATION,
+            seq,
+            message_id,
+            sender_id: ALICE,
+            sent_at: SENT_AT,
+            target,
+        }),
+        ServerFrame::ReactionChanged(log::ReactionChanged {
+            conversation_id: CONVERSATION,
+            seq,
+            message_id,
+            sender_id: ALICE,
+            sent_at: SENT_AT,
+            target,
+            emoji: "👍".into(),
+            on: true,
+        }),
+        ServerFrame::PinChanged(log::PinChanged {
+            conversation_id: CONVERSATION,
+            seq,
+            message_id,
+            sender_id: ALICE,
+            sent_at: SENT_AT,
+            target,
+            on: true,
+        }),
+        ServerFrame::MessageStatus(server::MessageStatus {
+            conversation_id: CONVERSATION,
+            user_id: BOB,
+            delivered: Some(seq),
+            read: Some(target),
+        }),
+        ServerFrame::MessageStatuses(server::MessageStatuses {
+            conversation_id: CONVERSATION,
+            statuses: vec![UserStatus { user_id: BOB, delivered: None, read: Some(target) }],
+        }),
+        ServerFrame::TypingUpdate(server::TypingUpdate {
+            conversation_id: CONVERSATION,
+            user_id: BOB,
+            state: TypingState::Stopped,
+        }),
+        ServerFrame::UserOnline(server::UserOnline {
+            user_id: BOB,
+            status: PresenceStatus::Offline,
+            last_seen: Some(SENT_AT),
         }),
         ServerFrame::History(server::History {
             reference: 10,
@@ -161,6 +263,27 @@ fn server_frames() -> Vec<ServerFrame> {
                 LogFrame::MembersChanged(members_changed),
             ],
             head: seq,
+            states: vec![
+                MessageState {
+                    seq: target,
+                    edited: Some(Edited {
+                        seq,
+                        at: SENT_AT,
+                        content: text("better"),
+                        mentions: Vec::new(),
+                    }),
+                    deleted: None,
+                    reactions: vec![Reaction {
+                        emoji: "👍".into(), count: 1, user_ids: vec![BOB]
+                    }],
+                    pinned: true,
+                },
+                MessageState {
+                    seq: Sequence(40),
+                    deleted: Some(Removed { seq, at: SENT_AT, by: ALICE }),
+                    ..MessageState::default()
+                },
+            ],
         }),
         ServerFrame::Joined(server::Joined {
             reference: 8,

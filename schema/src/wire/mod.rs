@@ -8,20 +8,23 @@ pub mod error_code;
 pub mod framing;
 #[cfg(test)]
 mod golden_tests;
+pub mod log_frame;
 pub mod refusal;
 pub mod scan;
 pub mod server_frame;
 pub mod validate;
 
 pub use client_frame::{
-    Ack, ClientFrame, FetchHistory, Hello, JoinConversation, LeaveConversation, Ping, Position,
-    ReadReceipt, SendMessage,
+    Ack, ClientFrame, DeleteMessage, DeleteScope, EditMessage, FetchHistory, Hello,
+    JoinConversation, LeaveConversation, PinMessage, Ping, Position, PresenceStatus, React,
+    ReadReceipt, SendMessage, SetPresence, SubscribePresence, TypingIndicator, TypingState,
 };
 pub use close_code::CloseCode;
 pub use codec::{DecodeError, Encoding, decode_client, decode_server, encode};
 pub use error_code::ErrorCode;
+pub use log_frame::{LogFrame, NewMessage};
 pub use refusal::Refusal;
 pub use server_frame::{
-    Accepted, ConversationState, ErrorFrame, History, Joined, Left, Limits, LogFrame, NewMessage,
-    Pong, Resync, ServerFrame, Welcome,
+    Accepted, ConversationState, ErrorFrame, History, Joined, Left, Limits, MessageStatus,
+    MessageStatuses, Pong, Resync, ServerFrame, TypingUpdate, UserOnline, UserStatus, Welcome,
 };

@@ -3,8 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::client_frame::{PresenceStatus, TypingState};
 use super::error_code::ErrorCode;
-use crate::record::{Content, Entry, Event, Member, MessageBody};
+use super::log_frame::{
+    ConversationChanged, LogFrame, MembersChanged, MessageDeleted, MessageEdited, NewMessage,
+    PinChanged, ReactionChanged,
+};
+use crate::record::MessageState;
 use crate::{ConnectionId, ConversationId, DeviceId, MessageId, NodeId, Sequence, UserId};
 
 /// Everything the server may say.
@@ -18,6 +23,14 @@ pub enum ServerFrame {
     NewMessage(NewMessage),
     MembersChanged(MembersChanged),
     ConversationChanged(ConversationChanged),
+    MessageEdited(MessageEdited),
+    MessageDeleted(MessageDeleted),
+    ReactionChanged(ReactionChanged),
+    PinChanged(PinChanged),
+    MessageStatus(MessageStatus),
+    MessageStatuses(MessageStatuses),
+    TypingUpdate(TypingUpdate),
+    UserOnline(UserOnline),
     History(History),
     Joined(Joined),
     Left(Left),
@@ -85,61 +98,6 @@ pub struct Accepted {
     pub duplicate: bool,
 }
 
-/// A message of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct NewMessage {
-    pub conversation_id: ConversationId,
-    pub seq: Sequence,
-    pub message_id: MessageId,
-    pub sender_id: UserId,
-    pub sent_at: i64,
-    pub content: Content,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<Sequence>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub thread: Option<Sequence>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mentions: Vec<UserId>,
-}
-
-/// Members came or went: an entry of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct MembersChanged {
-    pub conversation_id: ConversationId,
-    pub seq: Sequence,
-    pub message_id: MessageId,
-    pub sender_id: UserId,
-    pub sent_at: i64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub added: Vec<Member>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub removed: Vec<UserId>,
-}
-
-/// The conversation itself changed: an entry of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ConversationChanged {
-    pub conversation_id: ConversationId,
-    pub seq: Sequence,
-    pub message_id: MessageId,
-    pub sender_id: UserId,
-    pub sent_at: i64,
-    pub name: Option<String>,
-}
-
-/// An entry of the log inside `history`: the same maps that travel live.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub enum LogFrame {
-    NewMessage(NewMessage),
-    MembersChanged(MembersChanged),
-    ConversationChanged(ConversationChanged),
-}
-
 /// A page of the log in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
@@ -148,6 +106,9 @@ pub struct History {
     pub conversation_id: ConversationId,
     pub entries: Vec<LogFrame>,
     pub head: Sequence,
+    /// Messages of the page that later entries changed, as they are at `head`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<MessageState>,
 }
 
 /// Live delivery begins above `after`.
@@ -224,79 +185,51 @@ pub struct Pong {
     pub heads: Option<Vec<super::client_frame::Position>>,
 }
 
-impl From<&Entry> for LogFrame {
-    fn from(entry: &Entry) -> Self {
-        let Entry { conversation_id, seq, message_id, sender_id, sent_at, .. } = *entry;
-        match &entry.event {
-            Event::Message(MessageBody { content, reply_to, thread, mentions }) => {
-                Self::NewMessage(NewMessage {
-                    conversation_id,
-                    seq,
-                    message_id,
-                    sender_id,
-                    sent_at,
-                    content: content.clone(),
-                    reply_to: *reply_to,
-                    thread: *thread,
-                    mentions: mentions.clone(),
-                })
-            }
-            Event::MembersChanged { added, removed } => Self::MembersChanged(MembersChanged {
-                conversation_id,
-                seq,
-                message_id,
-                sender_id,
-                sent_at,
-                added: added.clone(),
-                removed: removed.clone(),
-            }),
-            Event::ConversationChanged { name } => Self::ConversationChanged(ConversationChanged {
-                conversation_id,
-                seq,
-                message_id,
-                sender_id,
-                sent_at,
-                name: name.clone(),
-            }),
-        }
-    }
+/// How far another user is with what this one sent: positions, never lowered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageStatus {
+    pub conversation_id: ConversationId,
+    pub user_id: UserId,
+    /// A device of theirs has everything up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<Sequence>,
+    /// They have read up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Sequence>,
 }
 
-impl LogFrame {
-    #[must_use]
-    pub const fn seq(&self) -> Sequence {
-        match self {
-            Self::NewMessage(frame) => frame.seq,
-            Self::MembersChanged(frame) => frame.seq,
-            Self::ConversationChanged(frame) => frame.seq,
-        }
-    }
-
-    #[must_use]
-    pub const fn conversation_id(&self) -> ConversationId {
-        match self {
-            Self::NewMessage(frame) => frame.conversation_id,
-            Self::MembersChanged(frame) => frame.conversation_id,
-            Self::ConversationChanged(frame) => frame.conversation_id,
-        }
-    }
-
-    #[must_use]
-    pub const fn message_id(&self) -> MessageId {
-        match self {
-            Self::NewMessage(frame) => frame.message_id,
-            Self::MembersChanged(frame) => frame.message_id,
-            Self::ConversationChanged(frame) => frame.message_id,
-        }
-    }
+/// The same of several users of one conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageStatuses {
+    pub conversation_id: ConversationId,
+    pub statuses: Vec<UserStatus>,
 }
 
-impl From<LogFrame> for ServerFrame {
-    fn from(frame: LogFrame) -> Self {
-        match frame {
-            LogFrame::NewMessage(frame) => Self::NewMessage(frame),
-            LogFrame::MembersChanged(frame) => Self::MembersChanged(frame),
-            LogFrame::ConversationChanged(frame) => Self::ConversationChanged(frame),
-        }
-    }
+/// One user's positions in a [`MessageStatuses`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UserStatus {
+    pub user_id: UserId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<Sequence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Sequence>,
+}
+
+/// Somebody writes, or stopped. Not stored; over by itself after six seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypingUpdate {
+    pub conversation_id: ConversationId,
+    pub user_id: UserId,
+    pub state: TypingState,
+}
+
+/// Whether a user is there, to those who subscribed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserOnline {
+    pub user_id: UserId,
+    pub status: PresenceStatus,
+    /// When the user was there last, milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<i64>,
 }

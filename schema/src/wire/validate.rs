@@ -7,6 +7,8 @@ use crate::record::{Content, MessageBody};
 
 /// Most users that one message may mention.
 pub const MENTIONS_MAX: usize = 100;
+/// Longest emoji of a reaction, bytes: the longest sequences of Unicode take 35.
+pub const EMOJI_BYTES_MAX: usize = 64;
 /// Longest `type` of a custom content, bytes.
 pub const CUSTOM_TYPE_BYTES_MAX: usize = 128;
 /// Longest `scheme` of an encrypted content, bytes.
@@ -32,7 +34,22 @@ pub fn content(content: &Content) -> Result<(), Refusal> {
             }
             Ok(())
         }
+        Content::Deleted {} => Err(invalid_content("a message is deleted by delete_message")),
     }
+}
+
+/// Checks an emoji: what is drawn as one, or a name of an application's own.
+///
+/// # Errors
+/// `invalid_field`.
+pub fn emoji(emoji: &str) -> Result<(), Refusal> {
+    if emoji.is_empty() || emoji.len() > EMOJI_BYTES_MAX {
+        return Err(invalid_field(format!("emoji: 1 to {EMOJI_BYTES_MAX} bytes")));
+    }
+    if emoji.chars().any(|it| it.is_whitespace() || it.is_control()) {
+        return Err(invalid_field("emoji: must not have spaces".to_owned()));
+    }
+    Ok(())
 }
 
 /// Checks a whole message: its content and what it refers to.
@@ -132,6 +149,7 @@ mod tests {
             (custom(128, Content::SIZE_MAX), custom(129, 1)),
             (custom(1, 0), custom(0, 1)),
             (custom(1, 1), custom(1, Content::SIZE_MAX + 1)),
+            (text(1), Content::Deleted {}),
             (text(1), Content::Media { media_id: uuid::Uuid::nil(), caption: None }),
         ] {
             assert_eq!(code(content(&good)), None, "{good:?}");
@@ -150,6 +168,16 @@ mod tests {
         assert_eq!(code(message(&body(Some(Sequence(1)), MENTIONS_MAX))), None);
         assert_eq!(code(message(&body(Some(Sequence(0)), 0))), Some(ErrorCode::InvalidField));
         assert_eq!(code(message(&body(None, MENTIONS_MAX + 1))), Some(ErrorCode::InvalidField));
+    }
+
+    #[test]
+    fn an_emoji_is_short_and_without_spaces() {
+        for good in ["👍", "👩‍👩‍👧‍👦", ":party_parrot:", "+1"] {
+            assert_eq!(code(emoji(good)), None, "{good}");
+        }
+        for bad in ["", "a b", "\n", &"x".repeat(65)] {
+            assert_eq!(code(emoji(bad)), Some(ErrorCode::InvalidField), "{bad:?}");
+        }
     }
 
     #[test]

@@ -9,17 +9,24 @@ use crate::api::openapi::openapi;
 use crate::config::Config;
 
 /// The public contract. A change here is a change of the interface.
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 29] = [
     "DELETE /v1/conversations/{id}/members",
+    "DELETE /v1/conversations/{id}/messages/{seq}",
+    "DELETE /v1/conversations/{id}/messages/{seq}/pin",
+    "DELETE /v1/conversations/{id}/messages/{seq}/reactions/{emoji}",
     "DELETE /v1/devices/{id}",
     "GET /v1/conversations/{id}",
     "GET /v1/conversations/{id}/messages",
+    "GET /v1/conversations/{id}/messages/{seq}/edits",
+    "GET /v1/conversations/{id}/messages/{seq}/receipts",
     "GET /v1/devices",
     "GET /v1/users",
     "GET /v1/users/me",
     "GET /v1/users/{id}",
     "GET /v1/users/{id}/conversations",
     "PATCH /v1/conversations/{id}",
+    "PATCH /v1/conversations/{id}/members/{user}",
+    "PATCH /v1/conversations/{id}/messages/{seq}",
     "PATCH /v1/users/me",
     "POST /v1/conversations",
     "POST /v1/conversations/{id}/members",
@@ -29,6 +36,8 @@ const ROUTES: [&str; 20] = [
     "POST /v1/read-receipt",
     "POST /v1/register",
     "POST /v1/token/refresh",
+    "PUT /v1/conversations/{id}/messages/{seq}/pin",
+    "PUT /v1/conversations/{id}/messages/{seq}/reactions/{emoji}",
     "GET /v1/openapi.json",
 ];
 const OPEN: [&str; 3] = ["POST /v1/login", "POST /v1/register", "POST /v1/token/refresh"];
@@ -89,7 +98,9 @@ async fn every_route_answers_and_refuses_strangers() {
     let fixture = Fixture::new();
     for (route, _) in described() {
         let (method, path) = route.split_once(' ').unwrap();
-        let path = path.replace("{id}", "00000000-0000-7000-8000-000000000001");
+        let id = "00000000-0000-7000-8000-000000000001";
+        let path = path.replace("{id}", id).replace("{user}", id).replace("{seq}", "1");
+        let path = path.replace("{emoji}", "+1");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let answer = fixture.call(request(method, &path, None, None)).await;
         if OPEN.contains(&route.as_str()) {

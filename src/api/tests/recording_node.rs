@@ -118,8 +118,14 @@ impl Door for RecordingNode {
             self.note(Asked::History(page, limit));
             let entries = self.entries();
             let head = Sequence(entries.len() as u64);
-            Ok(HistoryRead { entries, head })
+            Ok(HistoryRead { entries, head, states: Vec::new() })
         })
+    }
+
+    fn changes(&self, _: ConversationId, target: Sequence) -> Answer<'_, Vec<Entry>> {
+        let entries = self.entries().into_iter();
+        let changes = entries.filter(|entry| entry.event.target() == Some(target)).collect();
+        Box::pin(async move { Ok(changes) })
     }
 
     fn describe(

@@ -108,12 +108,7 @@ impl Client {
     }
 
     async fn show(&mut self, id: ConversationId, entry: &LogFrame) -> anyhow::Result<()> {
-        let sender = match entry {
-            LogFrame::NewMessage(message) => message.sender_id,
-            LogFrame::MembersChanged(change) => change.sender_id,
-            LogFrame::ConversationChanged(change) => change.sender_id,
-        };
-        let who = self.rest.name_of(sender).await;
+        let who = self.rest.name_of(entry.sender_id()).await;
         if self.open == Some(id) {
             return screen::entry(None, entry, &who);
         }

@@ -24,11 +24,25 @@ fn said(entry: &LogFrame, who: &str) -> String {
     match entry {
         LogFrame::NewMessage(message) => format!("{who}: {}", harmless(&words(&message.content))),
         LogFrame::MembersChanged(change) => {
-            format!("* {who}: {} added, {} removed", change.added.len(), change.removed.len())
+            let (added, removed) = (change.added.len(), change.removed.len());
+            let changed = change.changed.len();
+            format!("* {who}: {added} added, {removed} removed, {changed} with another role")
         }
         LogFrame::ConversationChanged(change) => {
             let name = change.name.as_deref().unwrap_or("nothing");
             format!("* {who} named this {}", harmless(name))
+        }
+        LogFrame::MessageEdited(edit) => {
+            format!("* {who} edited #{}: {}", edit.target, harmless(&words(&edit.content)))
+        }
+        LogFrame::MessageDeleted(deletion) => format!("* {who} deleted #{}", deletion.target),
+        LogFrame::ReactionChanged(change) => {
+            let verb = if change.on { "reacted to" } else { "took back from" };
+            format!("* {who} {verb} #{}: {}", change.target, harmless(&change.emoji))
+        }
+        LogFrame::PinChanged(change) => {
+            let verb = if change.on { "pinned" } else { "unpinned" };
+            format!("* {who} {verb} #{}", change.target)
         }
     }
 }
@@ -41,6 +55,7 @@ fn words(content: &Content) -> String {
         }
         Content::Encrypted { body, .. } => format!("(encrypted, {} bytes)", body.len()),
         Content::Custom { kind, body } => format!("({kind}) {body}"),
+        Content::Deleted {} => "(deleted)".to_owned(),
     }
 }
 

@@ -21,8 +21,8 @@ use super::statements::{Kind, prepare};
 use super::store::{Store, all};
 use super::tokens::ttl_s;
 use crate::store::embedded::{
-    Export, ExportedHead, ExportedMembership, ExportedPair, ExportedPosition, ExportedSent,
-    ExportedToken, Rows,
+    Export, ExportedHead, ExportedMemberPosition, ExportedMembership, ExportedPair,
+    ExportedPosition, ExportedSent, ExportedToken, Rows,
 };
 
 /// How many rows were moved.
@@ -103,6 +103,9 @@ pub async fn import(
     report.positions += copy.all("read_positions", from.read_positions(), Copy::read).await?;
     let delivered = from.delivered_positions();
     report.positions += copy.all("delivered_positions", delivered, Copy::delivered).await?;
+    copy.all("message_changes", from.changes(), Copy::changes).await?;
+    let members = from.member_positions();
+    copy.all("positions_by_conversation", members, Copy::member_positions).await?;
     end(&copy.store, (source, attempt), from.facts().generation).await?;
     Ok(report)
 }
@@ -357,6 +360,26 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
             plan.add_message(entry, self.timestamp)?;
         }
         self.store.carry_out(plan).await
+    }
+
+    async fn changes(&self, entries: Vec<Entry>) -> Result<(), Failure> {
+        let mut plan = Plan::default();
+        for entry in &entries {
+            if let Some(target) = entry.event.target() {
+                plan.add_change(entry, target, self.timestamp)?;
+            }
+        }
+        // What was deleted said nothing any more in the store it comes from.
+        plan.deletions.clear();
+        self.store.carry_out(plan).await
+    }
+
+    async fn member_positions(
+        &self,
+        positions: Vec<ExportedMemberPosition>,
+    ) -> Result<(), Failure> {
+        let positions = positions.iter().map(|it| (it.conversation_id, it.position));
+        self.store.write_delivered_of_members(positions).await
     }
 
     async fn heads(&self, heads: Vec<ExportedHead>) -> Result<(), Failure> {

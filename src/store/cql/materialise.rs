@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use actors::ports::MaterialisedCommit;
-use schema::record::{Entry, Event, Member};
+use schema::record::{Entry, Event, Member, message_state};
 use schema::{ConversationId, MessageId, Sequence, UserId};
 use scylla::serialize::row::SerializeRow;
 use scylla::statement::batch::{Batch, BatchType};
@@ -34,8 +34,16 @@ fn order(n: u64, index: usize) -> i64 {
     to_column(n.saturating_mul(COMMIT_ENTRIES_MAX).saturating_add(index))
 }
 
+pub(super) fn pack(event: &Event) -> Result<Vec<u8>, Failure> {
+    rmp_serde::to_vec_named(event)
+        .map_err(|error| Failure::Damaged(format!("an event cannot be packed: {error}")))
+}
+
 type MessageRow = (Uuid, i64, i64, Uuid, Uuid, i64, Vec<u8>, i64);
 type SentRow = (Uuid, Uuid, i32, Uuid, i64, i64);
+/// Conversation, bucket, target, slot, then the entry that changes.
+type ChangeRow = (Uuid, i64, i64, String, i64, Uuid, Uuid, i64, Vec<u8>, i64);
+type RoleRow = (Uuid, Uuid, &'static str, i64);
 type HeadRow = (Uuid, i64, i64, i64);
 type NameRow = (Uuid, Option<String>, i64);
 /// Conversation and user, in the order of the table's key.
@@ -47,6 +55,11 @@ type RemovalRow = (Uuid, Uuid, i64, i64);
 pub(super) struct Plan {
     messages: BTreeMap<(ConversationId, u64), Vec<MessageRow>>,
     sent: BTreeMap<(ConversationId, UserId, i32), Vec<SentRow>>,
+    changes: BTreeMap<(ConversationId, u64), Vec<ChangeRow>>,
+    roles: BTreeMap<ConversationId, Vec<RoleRow>>,
+    roles_by_user: BTreeMap<UserId, Vec<RoleRow>>,
+    /// Deleted messages and the timestamp of their deletion.
+    pub(super) deletions: BTreeMap<(ConversationId, Sequence), i64>,
     heads: BTreeMap<ConversationId, HeadRow>,
     names: BTreeMap<ConversationId, NameRow>,
     additions: BTreeMap<ConversationId, Vec<AdditionRow>>,
@@ -73,6 +86,15 @@ impl Plan {
         self.add_head(id, seq, entry.sent_at, order);
         match &entry.event {
             Event::Message(_) => {}
+            Event::RolesChanged { members } => {
+                for member in members {
+                    self.change_role(id, *member, order);
+                }
+            }
+            Event::MessageEdited { target, .. }
+            | Event::MessageDeleted { target }
+            | Event::ReactionChanged { target, .. }
+            | Event::PinChanged { target, .. } => self.add_change(entry, *target, order)?,
             Event::MembersChanged { added, removed } => {
                 for member in added {
                     self.add_member(id, *member, seq, order);
@@ -91,8 +113,7 @@ impl Plan {
 
     /// The entry itself.
     pub fn add_message(&mut self, entry: &Entry, order: i64) -> Result<(), Failure> {
-        let event = rmp_serde::to_vec_named(&entry.event)
-            .map_err(|error| Failure::Damaged(format!("an event cannot be packed: {error}")))?;
+        let event = pack(&entry.event)?;
         let bucket = bucket(entry.seq);
         self.messages.entry((entry.conversation_id, bucket)).or_default().push((
             entry.conversation_id.0,
@@ -105,6 +126,41 @@ impl Plan {
             order,
         ));
         Ok(())
+    }
+
+    /// What an entry does to an earlier message.
+    pub fn add_change(
+        &mut self,
+        entry: &Entry,
+        target: Sequence,
+        order: i64,
+    ) -> Result<(), Failure> {
+        let Some(slot) = message_state::slot(entry) else { return Ok(()) };
+        let id = entry.conversation_id;
+        if let Event::MessageDeleted { .. } = entry.event {
+            self.deletions.insert((id, target), order);
+        }
+        let bucket = bucket(target);
+        self.changes.entry((id, bucket)).or_default().push((
+            id.0,
+            to_column(bucket),
+            to_column(target.0),
+            slot,
+            to_column(entry.seq.0),
+            entry.message_id.0,
+            entry.sender_id.0,
+            entry.sent_at,
+            pack(&entry.event)?,
+            order,
+        ));
+        Ok(())
+    }
+
+    /// Another role, given by an entry of this order.
+    pub fn change_role(&mut self, id: ConversationId, member: Member, order: i64) {
+        let (user, role) = (member.user_id, role_text(member.role));
+        self.roles.entry(id).or_default().push((id.0, user.0, role, order));
+        self.roles_by_user.entry(user).or_default().push((user.0, id.0, role, order));
     }
 
     /// The number of a sent message id.
@@ -146,6 +202,10 @@ impl Plan {
         let mut rows = Vec::new();
         let size = |row: &MessageRow| ROW_BYTES + row.6.len();
         rows.extend(split_all(self.messages, size).map(Rows::Messages));
+        let size = |row: &ChangeRow| ROW_BYTES + row.3.len() + row.8.len();
+        rows.extend(split_all(self.changes, size).map(Rows::Changes));
+        rows.extend(split_all(self.roles, |_| ROW_BYTES).map(Rows::Roles));
+        rows.extend(split_all(self.roles_by_user, |_| ROW_BYTES).map(Rows::RolesByUser));
         rows.extend(split_all(self.sent, |_| ROW_BYTES).map(Rows::Sent));
         rows.extend(split_all(self.additions, |_| ROW_BYTES).map(Rows::Additions));
         rows.extend(split_all(self.removals, |_| ROW_BYTES).map(Rows::Removals));
@@ -171,6 +231,9 @@ fn keep_later<K: Ord, R>(rows: &mut BTreeMap<K, R>, key: K, row: R, rank: fn(&R)
 /// Rows of one partition and one statement.
 enum Rows {
     Messages(Vec<MessageRow>),
+    Changes(Vec<ChangeRow>),
+    Roles(Vec<RoleRow>),
+    RolesByUser(Vec<RoleRow>),
     Sent(Vec<SentRow>),
     Head(HeadRow),
     Name(NameRow),
@@ -208,9 +271,13 @@ pub(super) fn split<R>(rows: Vec<R>, size: impl Fn(&R) -> usize) -> Vec<Vec<R>> 
 
 impl Store {
     /// Writes everything that is planned, heads last.
-    pub(super) async fn carry_out(&self, plan: Plan) -> Result<(), Failure> {
+    pub(super) async fn carry_out(&self, mut plan: Plan) -> Result<(), Failure> {
+        let deletions = std::mem::take(&mut plan.deletions);
         let (rows, heads) = plan.into_batches();
         all(rows.into_iter().map(|rows| self.write_rows(rows)).collect()).await?;
+        for ((id, target), order) in deletions {
+            self.scrub(id, target, order).await?;
+        }
         all(heads.into_iter().map(|head| self.write_rows(head)).collect()).await?;
         Ok(())
     }
@@ -219,6 +286,11 @@ impl Store {
         let statements = self.statements();
         match rows {
             Rows::Messages(rows) => self.write_batch(&statements.insert_message, &rows).await,
+            Rows::Changes(rows) => self.write_batch(&statements.insert_change, &rows).await,
+            Rows::Roles(rows) => self.write_batch(&statements.insert_role, &rows).await,
+            Rows::RolesByUser(rows) => {
+                self.write_batch(&statements.insert_role_by_user, &rows).await
+            }
             Rows::Sent(rows) => self.write_batch(&statements.insert_sent, &rows).await,
             Rows::Head(row) => self.write(&statements.insert_head, row).await,
             Rows::Name(row) => self.write(&statements.insert_name, row).await,

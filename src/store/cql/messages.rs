@@ -14,7 +14,7 @@ use super::store::{Store, answer, measured};
 /// Partitions of one conversation that are read at once.
 const BUCKETS_IN_FLIGHT: usize = 4;
 
-type EntryColumns = (i64, Uuid, Uuid, i64, Vec<u8>);
+pub(super) type EntryColumns = (i64, Uuid, Uuid, i64, Vec<u8>);
 
 impl Store {
     /// A conversation's head and when its entry was sent; `None` while it has no entries.
@@ -39,7 +39,7 @@ impl Store {
     }
 
     /// The range less what cannot have entries, so that few partitions are asked.
-    async fn bounded(
+    pub(super) async fn bounded(
         &self,
         id: ConversationId,
         wanted: SequenceRange,
@@ -75,7 +75,10 @@ impl Store {
     }
 }
 
-fn entry(conversation_id: ConversationId, columns: EntryColumns) -> Result<Entry, Failure> {
+pub(super) fn entry(
+    conversation_id: ConversationId,
+    columns: EntryColumns,
+) -> Result<Entry, Failure> {
     let (seq, message_id, sender_id, sent_at, event) = columns;
     Ok(Entry {
         conversation_id,
@@ -102,6 +105,15 @@ impl MessageStore for Store {
     fn range(&self, conversation: ConversationId, wanted: SequenceRange) -> PortFuture<Vec<Entry>> {
         let store = self.clone();
         Box::pin(async move { answer("range", store.read_range(conversation, wanted)).await })
+    }
+
+    fn changes(
+        &self,
+        conversation: ConversationId,
+        targets: SequenceRange,
+    ) -> PortFuture<Vec<Entry>> {
+        let store = self.clone();
+        Box::pin(async move { answer("changes", store.read_changes(conversation, targets)).await })
     }
 
     fn head(&self, conversation: ConversationId) -> PortFuture<Sequence> {

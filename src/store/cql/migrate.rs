@@ -52,6 +52,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0014_devices",
     "0015_devices_by_user",
     "0016_refresh_tokens",
+    "0017_message_changes",
+    "0018_positions_by_conversation",
 ];
 
 /// What a migration did.

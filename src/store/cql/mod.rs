@@ -11,6 +11,7 @@
 //! `schema/cql` holds the tables, one a file.
 
 mod audit;
+mod changes;
 mod chat_list;
 mod config;
 mod devices;

@@ -2,7 +2,8 @@
 
 use actors::ports::{Applied, Created, NewConversation, PortFuture, RosterStore};
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Member, Membership, PositionAdvance,
+    Conversation, ConversationKind, ConversationOverview, Member, MemberPosition, Membership,
+    PositionAdvance,
 };
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 use uuid::Uuid;
@@ -228,6 +229,11 @@ impl RosterStore for Store {
     ) -> PortFuture<Vec<ConversationOverview>> {
         let store = self.clone();
         Box::pin(async move { answer("conversations_of", store.chat_list(user, device)).await })
+    }
+
+    fn positions_of(&self, id: ConversationId) -> PortFuture<Vec<MemberPosition>> {
+        let store = self.clone();
+        Box::pin(async move { answer("positions_of", store.positions_of_conversation(id)).await })
     }
 
     fn advance_positions(&self, advances: Vec<PositionAdvance>) -> PortFuture<()> {

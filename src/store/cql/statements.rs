@@ -117,6 +117,22 @@ statements! {
     insert_sent: Plain =
         "INSERT INTO sent_index (conversation_id, sender_id, day, message_id, seq)
          VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    insert_change: Plain =
+        "INSERT INTO message_changes
+             (conversation_id, bucket, target, slot, seq, message_id, sender_id, sent_at, event)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    scrub_message: Plain =
+        "INSERT INTO messages (conversation_id, bucket, seq, event)
+         VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+    scrub_change: Plain =
+        "INSERT INTO message_changes (conversation_id, bucket, target, slot, event)
+         VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    changes: Plain =
+        "SELECT seq, message_id, sender_id, sent_at, event FROM message_changes
+         WHERE conversation_id = ? AND bucket = ? AND target >= ? AND target <= ? LIMIT 20000";
+    edits: Plain =
+        "SELECT slot, seq FROM message_changes
+         WHERE conversation_id = ? AND bucket = ? AND target = ? AND slot >= ? AND slot < ?";
     messages: Plain =
         "SELECT seq, message_id, sender_id, sent_at, event FROM messages
          WHERE conversation_id = ? AND bucket = ? AND seq >= ? AND seq <= ?";
@@ -138,6 +154,12 @@ statements! {
          VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
     insert_removal: Plain =
         "INSERT INTO members (conversation_id, user_id, removed_seq)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    insert_role: Plain =
+        "INSERT INTO members (conversation_id, user_id, role)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    insert_role_by_user: Plain =
+        "INSERT INTO conversations_by_user (user_id, conversation_id, role)
          VALUES (?, ?, ?) USING TIMESTAMP ?";
     insert_addition_by_user: Plain =
         "INSERT INTO conversations_by_user (user_id, conversation_id, role, added_seq)
@@ -176,6 +198,15 @@ statements! {
     insert_delivered: Plain =
         "INSERT INTO delivered_positions (device_id, conversation_id, seq)
          VALUES (?, ?, ?) USING TIMESTAMP ?";
+    insert_read_of_conversation: Plain =
+        "INSERT INTO positions_by_conversation (conversation_id, user_id, read)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    insert_delivered_of_conversation: Plain =
+        "INSERT INTO positions_by_conversation (conversation_id, user_id, delivered)
+         VALUES (?, ?, ?) USING TIMESTAMP ?";
+    positions_of_conversation: Plain =
+        "SELECT user_id, delivered, read FROM positions_by_conversation
+         WHERE conversation_id = ?";
     read_positions: Plain =
         "SELECT conversation_id, seq FROM read_positions WHERE user_id = ?";
     delivered_positions: Plain =

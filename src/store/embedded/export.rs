@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use actors::committer::payload::{self, PayloadError};
 use actors::ports::{CommitRing, MaterialisedCommit, MessageStore, RingError, StoreError};
 use rusqlite::{Connection, Row};
-use schema::record::{Conversation, Device, Entry, User};
+use schema::record::{Conversation, Device, Entry, MemberPosition, User};
 use schema::{ConversationId, DeviceId, MessageId, Sequence, UserId};
 use tokio::sync::mpsc;
 
@@ -93,6 +93,13 @@ pub struct ExportedSent {
     pub sender_id: UserId,
     pub message_id: MessageId,
     pub seq: Sequence,
+}
+
+/// How far a member is in a conversation, on whichever device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportedMemberPosition {
+    pub conversation_id: ConversationId,
+    pub position: MemberPosition,
 }
 
 /// How far a user has read, or a device was delivered.
@@ -251,21 +258,7 @@ impl Export {
                           event
                    FROM messages JOIN conversation_heads ON number = entry_id >> 32
                    ORDER BY entry_id";
-        self.rows(sql, |row| {
-            let conversation_id = id(row, 0, ConversationId::from_bytes)?;
-            let event = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
-            let unreadable = |error| {
-                Failure::Damaged(format!("an event of {conversation_id} cannot be read: {error}"))
-            };
-            Ok(Entry {
-                conversation_id,
-                seq: sequence(row, 1)?,
-                message_id: id(row, 2, MessageId::from_bytes)?,
-                sender_id: id(row, 3, UserId::from_bytes)?,
-                sent_at: row.get(4)?,
-                event: rmp_serde::from_slice(event).map_err(unreadable)?,
-            })
-        })
+        self.rows(sql, entry)
     }
 
     #[must_use]
@@ -293,6 +286,31 @@ impl Export {
         self.rows(sql, |row| position(row, DeviceId::from_bytes))
     }
 
+    /// How far members are on whichever device.
+    #[must_use]
+    pub fn member_positions(&self) -> Rows<ExportedMemberPosition> {
+        let sql = "SELECT conversation_id, user_id, delivered, read FROM positions_by_conversation";
+        self.rows(sql, |row| {
+            Ok(ExportedMemberPosition {
+                conversation_id: id(row, 0, ConversationId::from_bytes)?,
+                position: MemberPosition {
+                    user_id: id(row, 1, UserId::from_bytes)?,
+                    delivered: sequence(row, 2)?,
+                    read: sequence(row, 3)?,
+                },
+            })
+        })
+    }
+
+    /// What entries did to earlier messages, less what was overruled.
+    #[must_use]
+    pub fn changes(&self) -> Rows<Entry> {
+        let sql = "SELECT conversation_id, seq, message_id, sender_id, sent_at, event
+                   FROM message_changes JOIN conversation_heads ON number = target_id >> 32
+                   ORDER BY target_id";
+        self.rows(sql, entry)
+    }
+
     fn rows<T: Send + 'static>(
         &self,
         sql: &'static str,
@@ -310,6 +328,21 @@ impl Export {
         let failed = thread.spawn(read_all).err();
         Rows { pages, failed: failed.map(|error| StoreError::Unavailable(error.to_string())) }
     }
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry, Failure> {
+    let conversation_id = id(row, 0, ConversationId::from_bytes)?;
+    let event = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
+    let unreadable =
+        |error| Failure::Damaged(format!("an event of {conversation_id} cannot be read: {error}"));
+    Ok(Entry {
+        conversation_id,
+        seq: sequence(row, 1)?,
+        message_id: id(row, 2, MessageId::from_bytes)?,
+        sender_id: id(row, 3, UserId::from_bytes)?,
+        sent_at: row.get(4)?,
+        event: rmp_serde::from_slice(event).map_err(unreadable)?,
+    })
 }
 
 /// A number that is -1 while there is none.

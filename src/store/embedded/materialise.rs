@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 use schema::record::{Entry, Event, Member};
 use schema::{ConversationId, UserId};
 
+use super::changes;
 use super::failure::Failure;
 use super::messages::{SEQ_MAX, entry_id, head};
 use super::roster;
@@ -28,6 +29,8 @@ struct Head {
     number: i64,
     seq: u64,
     sent_at: i64,
+    /// What the store showed before this batch: entries up to there may have been deleted since.
+    known: u64,
 }
 
 /// Entries of one commit that `commit_order` tells apart; commits are far smaller.
@@ -60,10 +63,17 @@ impl Materialise {
             }
             let index = (index as u64).min(COMMIT_ENTRIES_MAX - 1);
             let order = to_column(n.saturating_mul(COMMIT_ENTRIES_MAX).saturating_add(index));
-            pack(entry, &mut event)?;
-            write_message(connection, entry_id(head.number, entry.seq.0), entry, order, &event)?;
+            pack(&entry.event, &mut event)?;
+            let id = entry_id(head.number, entry.seq.0);
+            write_message(connection, id, entry, order, &event)?;
             write_sent(connection, entry)?;
             write_implied(connection, entry)?;
+            if let Some(target) = entry.event.target() {
+                let target = entry_id(head.number, target.0);
+                changes::write(connection, head.number, target, entry, order, &event)?;
+            } else if entry.seq.0 <= head.known {
+                changes::scrub_if_deleted(connection, id)?;
+            }
             if entry.seq.0 > head.seq {
                 (head.seq, head.sent_at) = (entry.seq.0, entry.sent_at);
             }
@@ -82,11 +92,11 @@ fn head_of<'a>(
     match heads.entry(conversation) {
         Entry::Occupied(found) => Ok(found.into_mut()),
         Entry::Vacant(vacant) => {
-            let number = match head(connection, conversation)? {
-                Some((number, _)) => number,
-                None => new_number(connection, conversation)?,
+            let (number, known) = match head(connection, conversation)? {
+                Some((number, known)) => (number, known.0),
+                None => (new_number(connection, conversation)?, 0),
             };
-            Ok(vacant.insert(Head { number, seq: 0, sent_at: 0 }))
+            Ok(vacant.insert(Head { number, seq: 0, sent_at: 0, known }))
         }
     }
 }
@@ -106,9 +116,9 @@ fn write_head(connection: &Connection, head: &Head) -> Result<(), Failure> {
     Ok(())
 }
 
-fn pack(entry: &Entry, event: &mut Vec<u8>) -> Result<(), Failure> {
-    event.clear();
-    rmp_serde::encode::write_named(event, &entry.event)
+pub(super) fn pack(event: &Event, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+    bytes.clear();
+    rmp_serde::encode::write_named(bytes, event)
         .map_err(|error| Failure::Damaged(format!("an event cannot be packed: {error}")))
 }
 
@@ -156,11 +166,14 @@ fn write_sent(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
 /// The rows of the roster that an entry implies.
 fn write_implied(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
     match &entry.event {
-        Event::Message(_) => Ok(()),
         Event::MembersChanged { added, removed } => {
             write_members(connection, entry, added, removed)
         }
+        Event::RolesChanged { members } => members.iter().try_for_each(|member| {
+            roster::change_role(connection, entry.conversation_id, *member, entry.seq)
+        }),
         Event::ConversationChanged { name } => write_name(connection, entry, name.as_deref()),
+        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use schema::record::Entry;
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
 
+use super::changes::changes;
 use super::failure::Failure;
 use super::job::WriteRows;
 use super::materialise::Materialise;
@@ -93,6 +94,15 @@ impl MessageStore for Store {
     fn range(&self, conversation: ConversationId, wanted: SequenceRange) -> PortFuture<Vec<Entry>> {
         let work = move |connection: &Connection| range(connection, conversation, wanted);
         Box::pin(self.read("range", work))
+    }
+
+    fn changes(
+        &self,
+        conversation: ConversationId,
+        targets: SequenceRange,
+    ) -> PortFuture<Vec<Entry>> {
+        let work = move |connection: &Connection| changes(connection, conversation, targets);
+        Box::pin(self.read("changes", work))
     }
 
     fn head(&self, conversation: ConversationId) -> PortFuture<Sequence> {

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sqlite/0003_messages.sql"),
     include_str!("../../../schema/sqlite/0004_roster.sql"),
     include_str!("../../../schema/sqlite/0005_users.sql"),
+    include_str!("../../../schema/sqlite/0006_chat.sql"),
 ];
 
 /// Says that a SQLite file is ours: "SWBD".

@@ -8,6 +8,7 @@
 //!   ones, made durable by the next synced one. The ring holds the entries until then.
 
 mod audit;
+mod changes;
 mod chat_list;
 mod checkpoint;
 mod devices;
@@ -34,8 +35,8 @@ mod writer;
 
 pub use audit::{ReadOnlyStore, open_read_only};
 pub use export::{
-    Export, ExportError, ExportedHead, ExportedMembership, ExportedPair, ExportedPosition,
-    ExportedSent, ExportedToken, Rows,
+    Export, ExportError, ExportedHead, ExportedMemberPosition, ExportedMembership, ExportedPair,
+    ExportedPosition, ExportedSent, ExportedToken, Rows,
 };
 pub use facts::{StoreFacts, raise_generation};
 pub use open::{EmbeddedConfig, OpenError};

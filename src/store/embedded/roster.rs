@@ -3,14 +3,15 @@
 use actors::ports::{Created, NewConversation, PortFuture, RosterStore};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Member, Membership, PositionAdvance, Role,
+    Conversation, ConversationKind, ConversationOverview, Member, MemberPosition, Membership,
+    PositionAdvance, Role,
 };
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 
 use super::chat_list::chat_list;
 use super::failure::Failure;
 use super::job::WriteRows;
-use super::positions::write_positions;
+use super::positions::{positions_of, write_positions};
 use super::queue::Lane;
 use super::rows::{id, sequence, to_column, unknown_text};
 use super::store::Store;
@@ -118,8 +119,31 @@ pub(super) fn add_member(
 ) -> Result<(), Failure> {
     let sql = "INSERT INTO memberships (conversation_id, user_id, role, added_seq, removed_seq)
                VALUES (?1, ?2, ?3, ?4, -1)
-               ON CONFLICT DO UPDATE SET role = excluded.role, added_seq = excluded.added_seq
+               ON CONFLICT DO UPDATE
+               SET role = iif(role_seq > excluded.added_seq, role, excluded.role),
+                   added_seq = excluded.added_seq
                WHERE excluded.added_seq > memberships.added_seq";
+    connection.prepare_cached(sql)?.execute(params![
+        conversation.as_bytes(),
+        member.user_id.as_bytes(),
+        role_text(member.role),
+        to_column(at.0)
+    ])?;
+    Ok(())
+}
+
+/// Notes another role of a member, given by entry `at`.
+pub(super) fn change_role(
+    connection: &Connection,
+    conversation: ConversationId,
+    member: Member,
+    at: Sequence,
+) -> Result<(), Failure> {
+    let sql = "INSERT INTO memberships
+                   (conversation_id, user_id, role, added_seq, removed_seq, role_seq)
+               VALUES (?1, ?2, ?3, -1, -1, ?4)
+               ON CONFLICT DO UPDATE SET role = excluded.role, role_seq = excluded.role_seq
+               WHERE excluded.role_seq > max(memberships.role_seq, memberships.added_seq)";
     connection.prepare_cached(sql)?.execute(params![
         conversation.as_bytes(),
         member.user_id.as_bytes(),
@@ -248,6 +272,10 @@ impl RosterStore for Store {
         let generation = self.facts().generation;
         let work = move |connection: &Connection| chat_list(connection, user, device, generation);
         Box::pin(self.read("conversations_of", work))
+    }
+
+    fn positions_of(&self, id: ConversationId) -> PortFuture<Vec<MemberPosition>> {
+        Box::pin(self.read("positions_of", move |connection| positions_of(connection, id)))
     }
 
     fn advance_positions(&self, advances: Vec<PositionAdvance>) -> PortFuture<()> {

@@ -17,9 +17,9 @@ async fn migrating_again_and_at_once_changes_nothing() {
         .map(|report| report.expect("migrates"))
         .collect();
     let mut applied: Vec<_> = reports.iter().flat_map(|report| report.applied.clone()).collect();
-    assert_eq!(applied.len(), 16, "each is applied once: {applied:?}");
+    assert_eq!(applied.len(), 18, "each is applied once: {applied:?}");
     applied.dedup();
-    assert_eq!(applied.len(), 16, "by one of them, in order");
+    assert_eq!(applied.len(), 18, "by one of them, in order");
     assert!(reports.iter().all(|report| report.facts == reports[0].facts), "one store");
     let again = migrate(&config).await.expect("migrates");
     assert!(!again.made_keyspace && again.applied.is_empty(), "{again:?}");
@@ -42,19 +42,19 @@ async fn a_keyspace_that_is_not_ready_is_refused() {
     let run = async |cql: &str| {
         store.session().query_unpaged(cql, ()).await.expect("runs");
     };
-    run("DELETE FROM schema_migrations WHERE id = 1 AND number = 16 IF EXISTS").await;
+    run("DELETE FROM schema_migrations WHERE id = 1 AND number = 18 IF EXISTS").await;
     let refused = Store::connect(&config).await.err();
     assert!(
         matches!(&refused, Some(CqlOpenError::NotMigrated { missing, .. })
-        if missing == &["0016_refresh_tokens"]),
+        if missing == &["0018_positions_by_conversation"]),
         "{refused:?}"
     );
     let repaired = migrate(&config).await.expect("migrates");
-    assert_eq!(repaired.applied, ["0016_refresh_tokens"], "only what is missing");
+    assert_eq!(repaired.applied, ["0018_positions_by_conversation"], "only what is missing");
 
     run("INSERT INTO schema_migrations (id, number) VALUES (1, 99) IF NOT EXISTS").await;
     for refused in [Store::connect(&config).await.err(), migrate(&config).await.err()] {
-        assert!(matches!(refused, Some(CqlOpenError::Newer { found: 99, known: 16 })));
+        assert!(matches!(refused, Some(CqlOpenError::Newer { found: 99, known: 18 })));
     }
 }
 

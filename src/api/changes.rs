@@ -1,0 +1,186 @@
+//! Changes of messages: each a numbered entry of the log.
+
+use actix_web::{delete, get, patch, put, web};
+use actors::node::Page;
+use schema::record::Event;
+use schema::rest::{EditHistory, EditMessageRequest, Problem, SentMessage};
+use schema::wire::{LogFrame, Refusal, validate};
+use schema::{ConversationId, Sequence};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::body::Valid;
+use super::identity::Caller;
+use super::members::{submit, submit_as};
+use super::problem::ApiError;
+use super::state::ApiState;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(edit_message)
+        .service(delete_message)
+        .service(get_edits)
+        .service(react)
+        .service(take_reaction_back)
+        .service(pin)
+        .service(unpin);
+}
+
+type MessagePath = web::Path<(ConversationId, u64)>;
+type ReactionPath = web::Path<(ConversationId, u64, String)>;
+type Sent = Result<web::Json<SentMessage>, ApiError>;
+
+/// Says something else in place of an own message.
+#[utoipa::path(
+    tag = "messages",
+    params(("id" = ConversationId, Path), ("seq" = u64, Path)),
+    request_body = EditMessageRequest,
+    responses(
+        (status = 200, body = SentMessage, description = "The edit's number"),
+        (status = 403, body = Problem, description = "`forbidden`: who wrote it edits it"),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+        (status = 422, body = Problem, description = "`invalid_content`, `invalid_field`"),
+    )
+)]
+#[patch("/conversations/{id}/messages/{seq}")]
+async fn edit_message(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    path: MessagePath,
+    Valid(body): Valid<EditMessageRequest>,
+) -> Sent {
+    let (id, seq) = path.into_inner();
+    validate::content(&body.content)?;
+    let event = Event::MessageEdited {
+        target: Sequence(seq),
+        content: body.content,
+        mentions: body.mentions.unwrap_or_default(),
+    };
+    submit_as(&state, identity.user_id, id, event, body.message_id).await
+}
+
+/// Takes a message away for everyone; its number stays.
+#[utoipa::path(
+    tag = "messages",
+    params(("id" = ConversationId, Path), ("seq" = u64, Path)),
+    responses(
+        (status = 200, body = SentMessage, description = "The deletion's number"),
+        (status = 403, body = Problem,
+            description = "`forbidden`: who wrote it, owners and admins delete"),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+    )
+)]
+#[delete("/conversations/{id}/messages/{seq}")]
+async fn delete_message(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    path: MessagePath,
+) -> Sent {
+    let (id, seq) = path.into_inner();
+    let event = Event::MessageDeleted { target: Sequence(seq) };
+    submit(&state, identity.user_id, id, event).await
+}
+
+/// What a message said, oldest first: itself and its edits.
+#[utoipa::path(
+    tag = "messages",
+    params(("id" = ConversationId, Path), ("seq" = u64, Path)),
+    responses(
+        (status = 200, body = EditHistory),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+    )
+)]
+#[get("/conversations/{id}/messages/{seq}/edits")]
+async fn get_edits(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    path: MessagePath,
+) -> Result<web::Json<EditHistory>, ApiError> {
+    let (id, seq) = path.into_inner();
+    let before = Page::Before(Sequence(seq).forward(1));
+    let page = state.node.history(identity.user_id, id, before, 1).await?;
+    let message = page.entries.into_iter().find(|entry| entry.seq == Sequence(seq));
+    let message = message.ok_or_else(Refusal::not_found)?;
+    let mut changes = state.node.changes(id, Sequence(seq)).await?;
+    changes.sort_unstable_by_key(|entry| entry.seq);
+    let edits = changes
+        .iter()
+        .filter(|it| it.seq <= page.head && matches!(it.event, Event::MessageEdited { .. }));
+    let versions = std::iter::once(&message).chain(edits).map(LogFrame::from).collect();
+    Ok(web::Json(EditHistory { versions }))
+}
+
+/// Puts an emoji under a message.
+#[utoipa::path(
+    tag = "messages",
+    params(("id" = ConversationId, Path), ("seq" = u64, Path), ("emoji" = String, Path)),
+    responses(
+        (status = 200, body = SentMessage, description = "The reaction's number"),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+        (status = 422, body = Problem, description = "`invalid_field`"),
+    )
+)]
+#[put("/conversations/{id}/messages/{seq}/reactions/{emoji}")]
+async fn react(state: web::Data<ApiState>, Caller(identity): Caller, path: ReactionPath) -> Sent {
+    let (id, event) = reaction(path, true)?;
+    submit(&state, identity.user_id, id, event).await
+}
+
+/// Takes an emoji back.
+#[utoipa::path(
+    tag = "messages",
+    params(("id" = ConversationId, Path), ("seq" = u64, Path), ("emoji" = String, Path)),
+    responses(
+        (status = 200, body = SentMessage, description = "The entry's number"),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+        (status = 422, body = Problem, description = "`invalid_field`"),
+    )
+)]
+#[delete("/conversations/{id}/messages/{seq}/reactions/{emoji}")]
+async fn take_reaction_back(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    path: ReactionPath,
+) -> Sent {
+    let (id, event) = reaction(path, false)?;
+    submit(&state, identity.user_id, id, event).await
+}
+
+fn reaction(path: ReactionPath, on: bool) -> Result<(ConversationId, Event), ApiError> {
+    let (id, seq, emoji) = path.into_inner();
+    validate::emoji(&emoji)?;
+    Ok((id, Event::ReactionChanged { target: Sequence(seq), emoji, on }))
+}
+
+/// Holds a message up for all to see.
+#[utoipa::path(
+    tag = "messages",
+    params(("id" = ConversationId, Path), ("seq" = u64, Path)),
+    responses(
+        (status = 200, body = SentMessage, description = "The entry's number"),
+        (status = 403, body = Problem, description = "`forbidden`: owners and admins pin"),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+    )
+)]
+#[put("/conversations/{id}/messages/{seq}/pin")]
+async fn pin(state: web::Data<ApiState>, Caller(identity): Caller, path: MessagePath) -> Sent {
+    let (id, seq) = path.into_inner();
+    let event = Event::PinChanged { target: Sequence(seq), on: true };
+    submit(&state, identity.user_id, id, event).await
+}
+
+/// Holds a message up no more.
+#[utoipa::path(
+    tag = "messages",
+    params(("id" = ConversationId, Path), ("seq" = u64, Path)),
+    responses(
+        (status = 200, body = SentMessage, description = "The entry's number"),
+        (status = 403, body = Problem, description = "`forbidden`: owners and admins pin"),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+    )
+)]
+#[delete("/conversations/{id}/messages/{seq}/pin")]
+async fn unpin(state: web::Data<ApiState>, Caller(identity): Caller, path: MessagePath) -> Sent {
+    let (id, seq) = path.into_inner();
+    let event = Event::PinChanged { target: Sequence(seq), on: false };
+    submit(&state, identity.user_id, id, event).await
+}
