@@ -128,14 +128,17 @@ impl NodeInbox {
         let shard = self.sequencers.shard_of(id);
         let activation = self.sequencers.committers().activation(shard);
         let is_here = self.sequencers.owner(id) == Owner::Here;
-        let results = match (is_here, self.peers.batch_arrived(from, &submit, activation)) {
-            // Not here, or not any more: no results.
-            (false, _) => Vec::new(),
-            (true, Arrived::Known) => return,
-            (true, Arrived::Done(results)) => results,
-            (true, Arrived::New) => {
-                // Another activation may have stored these before.
-                if submit.activation.is_none() || submit.activation != activation {
+        let Some(serving) = activation.filter(|_| is_here) else {
+            // Not here, not any more or not yet: no results.
+            return self.peers.tell(from, &answered(&submit, activation, Vec::new()));
+        };
+        let (arrived, follows) = self.peers.batch_arrived(from, &submit, serving);
+        let results = match arrived {
+            Arrived::Known => return,
+            Arrived::Done(results) => results,
+            Arrived::New => {
+                // Others may have stored these before.
+                if submit.activation != activation || !follows {
                     submit.drafts.iter_mut().for_each(|draft| draft.retry = true);
                 }
                 let (peers, conversations) = (self.peers.clone(), self.conversations.clone());

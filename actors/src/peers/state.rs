@@ -206,15 +206,17 @@ impl Peers {
         conversations.iter().for_each(|it| state.followers.unfollow(from, *it));
     }
 
-    /// Notes a batch of drafts from another node.
+    /// Notes a batch of drafts from another node. Also: whether the one before it is remembered.
     pub fn batch_arrived(
         &self,
         from: NodeId,
         submit: &Submit,
-        activation: Option<OwnerToken>,
-    ) -> Arrived {
+        activation: OwnerToken,
+    ) -> (Arrived, bool) {
         let now_ms = self.now_ms();
-        self.state().batches.arrived(from, submit, activation, now_ms)
+        let batches = &mut self.state().batches;
+        let follows = batches.follows(from, submit);
+        (batches.arrived(from, submit, Some(activation), now_ms), follows)
     }
 
     pub fn batch_done(&self, from: NodeId, submit: &Submit, results: &[DraftResult]) {
