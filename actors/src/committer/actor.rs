@@ -165,14 +165,14 @@ impl Committer {
     fn ready(&mut self, epoch: schema::Epoch) {
         tracing::info!(shard = self.shard, epoch = epoch.0, "shard claimed and replayed");
         metrics::counter!(metric::SHARD_TAKE_OVERS).increment(1);
-        self.context.ownership.ready(self.shard, self.core.owner());
+        self.context.ownership.ready(self.shard, self.core.owner(), epoch);
         for register in std::mem::take(&mut self.early) {
             self.register(register);
         }
         self.is_serving = true;
         self.materialised();
         let heads: Vec<_> = std::mem::take(&mut self.replayed).into_iter().collect();
-        self.context.peers.replayed(self.shard, &heads);
+        self.context.peers.replayed(self.shard, epoch, &heads);
     }
 
     fn register(&mut self, register: Register) {

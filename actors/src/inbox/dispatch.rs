@@ -78,6 +78,7 @@ impl NodeInbox {
     }
 
     fn on_announce(&self, announce: Announce) {
+        self.peers.serves(announce.shard, announce.epoch);
         for news in announce.news {
             let Some(last) = news.entries.last().map(|it| it.seq) else { continue };
             let id = news.conversation_id;
@@ -105,12 +106,9 @@ impl NodeInbox {
     }
 
     fn on_follow(&self, from: NodeId, follow: &Follow) {
-        let Follow { request, shard, conversations } = follow;
         // Who does not own the shard does not answer: whoever does is asked next.
-        if self.sequencers.committers().activation(*shard).is_some() {
-            let heads = self.peers.on_follow(from, conversations);
-            let followed = Followed { request: *request, heads };
-            self.peers.tell(from, &NodeFrame::Followed(followed));
+        if let Some(epoch) = self.sequencers.committers().ownership().epoch(follow.shard) {
+            self.peers.on_follow(from, follow, epoch);
         }
     }
 
