@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
@@ -27,6 +28,8 @@ use crate::ports::{MessageStore, Owner, StoreError, WallClock};
 const RECENT: u64 = 128;
 /// Drafts that may wait at once; capacity of the mailbox.
 const MAILBOX: usize = 4096;
+/// Clocks prove ids new only from this long after recovery: late copies have come by then.
+const TRUST: Duration = Duration::from_secs(60);
 
 /// What a sequencer works with.
 #[derive(Clone)]
@@ -146,7 +149,13 @@ impl Sequencer {
         ctx: &mut Context<Self>,
     ) {
         let recovered = Recovered { head, recent, pending: registered.entries };
-        let core = SequencerCore::recover(self.conversation_id, &recovered);
+        let mut core = SequencerCore::recover(self.conversation_id, &recovered);
+        core.look_up_all(true);
+        ctx.run_later(TRUST, |actor, _| {
+            if let Some(running) = &mut actor.running {
+                running.core.look_up_all(false);
+            }
+        });
         let mut newest = recovered.recent;
         let stored = recovered.pending.into_iter().filter(|(_, stored)| *stored);
         newest.extend(stored.map(|(entry, _)| entry).filter(|entry| entry.seq > head));
