@@ -46,6 +46,12 @@ pub(super) struct Append {
     pub(super) room: Option<Room>,
 }
 
+impl crate::sequencer::turns::OfSender for Append {
+    fn sender(&self) -> schema::UserId {
+        self.draft.sender_id
+    }
+}
+
 impl Sequencer {
     pub(super) fn append(&mut self, mut append: Append, ctx: &mut Context<'_>) {
         let Some(running) = &mut self.running else { return self.parked.push(append) };
