@@ -8,17 +8,9 @@ use std::collections::VecDeque;
 
 use schema::UserId;
 
-use super::messages::Append;
-
 /// Whose it is.
 pub trait OfSender {
     fn sender(&self) -> UserId;
-}
-
-impl OfSender for Append {
-    fn sender(&self) -> UserId {
-        self.draft.sender_id
-    }
 }
 
 /// One draft's place in the order.
