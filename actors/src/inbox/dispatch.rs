@@ -185,15 +185,13 @@ impl Inbox for NodeInbox {
 
 impl Wake for NodeInbox {
     fn wake(&self, conversation: ConversationId, head: Sequence) {
-        if self.sessions.online().is_empty() {
-            return;
-        }
         if self.sequencers.owner(conversation) != Owner::Here
             && let Some(stand_in) = self.sequencers.running_elsewhere(conversation)
         {
             let _ = stand_in.try_send(FromOwner::Head(head));
         }
-        if self.conversations.get(conversation).is_none() {
+        // Those that come later ask by themselves.
+        if !self.sessions.online().is_empty() && self.conversations.get(conversation).is_none() {
             let _ = self.conversations.get_or_start(conversation);
         }
     }

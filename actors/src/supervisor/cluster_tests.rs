@@ -13,6 +13,7 @@ use super::Tree;
 use super::tests::{
     Explode, PATIENCE, Recorder, all_stored_once, conversation, draft, node_of, send,
 };
+use crate::conversation::Page;
 use crate::memory::{MemoryBridge, MemoryBridgeHub, MemoryStore, ShardOwners};
 use crate::node::Node;
 use crate::ports::{Bridge, BridgeError, CommitRing as _, Inbox};
@@ -222,6 +223,30 @@ async fn the_last_news_of_an_activation_are_found_by_the_next() {
     committer.try_send(Explode).unwrap();
     let number = timeout(PATIENCE, numbers[1 - owner].recv()).await.expect("compared in time");
     assert_eq!(number, Some(Sequence(2)));
+}
+
+/// Heads find a stand-in also where nobody has a socket: REST callers read there.
+#[actix::test]
+async fn a_head_reaches_a_conversation_that_nobody_listens_to() {
+    let cluster = Cluster::start(2, 0);
+    let users = vec![UserId::generate(), UserId::generate()];
+    let id = conversation(&cluster.store, &users).await;
+    let owner = cluster.owner_of(id);
+    let other = 1 - owner;
+    send(cluster.node(other), draft(id, users[other], "starts both")).await;
+    cluster.bridges[owner].is_silent.store(true, Ordering::Relaxed);
+    send(cluster.node(owner), draft(id, users[owner], "not heard")).await;
+    cluster.bridges[owner].is_silent.store(false, Ordering::Relaxed);
+    let reads_both = async {
+        loop {
+            let page = cluster.node(other).history(users[other], id, Page::Newest, 9).await;
+            if page.is_ok_and(|page| page.head == Sequence(2)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, reads_both).await.expect("the owner says where its logs end");
 }
 
 #[actix::test]
