@@ -249,6 +249,21 @@ async fn a_head_reaches_a_conversation_that_nobody_listens_to() {
     timeout(PATIENCE, reads_both).await.expect("the owner says where its logs end");
 }
 
+/// It may own the shard no more and not know it: the device comes from the node that does.
+#[actix::test]
+async fn an_owner_too_waits_for_what_a_device_claims_to_have() {
+    let cluster = Cluster::start(2, 0);
+    let (id, users, _numbers) = cluster.group().await;
+    let owner = cluster.owner_of(id);
+    let (node, user) = (cluster.node(owner), users[owner]);
+    send(node.clone(), draft(id, user, "first")).await;
+    let claim = || node.history(user, id, Page::After(Sequence(2)), 9);
+    let refusal = claim().await.expect_err("nobody knows better yet");
+    assert!(refusal.code.is_temporary(), "{refusal:?}");
+    send(node.clone(), draft(id, user, "second")).await;
+    assert!(claim().await.expect("it has come").entries.is_empty());
+}
+
 #[actix::test]
 async fn a_member_added_from_another_node_hears_of_it() {
     use schema::record::{Draft, Event, Member, Role};
