@@ -204,12 +204,12 @@ impl Committer {
     fn materialised(&mut self) {
         self.gauge_depth();
         let heads = self.core.take_materialised_heads();
-        if self.is_serving {
-            for (conversation, seq) in heads {
-                self.tell(conversation, FromCommitter::Materialised(seq));
-            }
-        } else {
-            self.replayed.extend(heads);
+        if !self.is_serving {
+            // Those who wait asked for all of the replay, whatever its depth.
+            return self.replayed.extend(heads);
+        }
+        for (conversation, seq) in heads {
+            self.tell(conversation, FromCommitter::Materialised(seq));
         }
         let done = self.core.done();
         for (_, waiter) in self.materialise_waiters.extract_if(.., |(n, _)| *n <= done) {
