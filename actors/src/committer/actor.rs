@@ -165,14 +165,14 @@ impl Committer {
     fn ready(&mut self, epoch: schema::Epoch) {
         tracing::info!(shard = self.shard, epoch = epoch.0, "shard claimed and replayed");
         metrics::counter!(metric::SHARD_TAKE_OVERS).increment(1);
-        self.context.ownership.ready(self.shard, self.core.owner());
+        self.context.ownership.ready(self.shard, self.core.owner(), epoch);
         for register in std::mem::take(&mut self.early) {
             self.register(register);
         }
         self.is_serving = true;
         self.materialised();
         let heads: Vec<_> = std::mem::take(&mut self.replayed).into_iter().collect();
-        self.context.peers.replayed(self.shard, &heads);
+        self.context.peers.replayed(self.shard, epoch, &heads);
     }
 
     fn register(&mut self, register: Register) {
@@ -204,12 +204,12 @@ impl Committer {
     fn materialised(&mut self) {
         self.gauge_depth();
         let heads = self.core.take_materialised_heads();
-        if self.is_serving {
-            for (conversation, seq) in heads {
-                self.tell(conversation, FromCommitter::Materialised(seq));
-            }
-        } else {
-            self.replayed.extend(heads);
+        if !self.is_serving {
+            // Those who wait asked for all of the replay, whatever its depth.
+            return self.replayed.extend(heads);
+        }
+        for (conversation, seq) in heads {
+            self.tell(conversation, FromCommitter::Materialised(seq));
         }
         let done = self.core.done();
         for (_, waiter) in self.materialise_waiters.extract_if(.., |(n, _)| *n <= done) {

@@ -108,8 +108,57 @@ impl Budget {
     }
 }
 
+/// Room for one entry: given back, also when its holder dies, unless the entry went to the
+/// committer, who then gives it back.
+#[derive(Debug)]
+pub struct Room {
+    budget: Arc<Budget>,
+    bytes: usize,
+    is_handed_on: bool,
+}
+
+impl Room {
+    /// Room for an entry of about `bytes`, if there is any.
+    #[must_use]
+    pub fn acquire(budget: &Arc<Budget>, bytes: usize) -> Option<Self> {
+        let room = || Self { budget: budget.clone(), bytes, is_handed_on: false };
+        budget.acquire(bytes).then(room)
+    }
+
+    /// The entry is the committer's now.
+    pub fn hand_on(mut self) {
+        self.is_handed_on = true;
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if !self.is_handed_on {
+            self.budget.release(self.bytes);
+        }
+    }
+}
+
 impl Default for Budget {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_comes_back_however_its_holder_ends() {
+        let budget = Arc::new(Budget::new());
+        let taken = |budget: &Budget| budget.entries.load(Ordering::Relaxed);
+        let (first, second) = (Room::acquire(&budget, 10), Room::acquire(&budget, 20));
+        assert_eq!(taken(&budget), 2);
+        drop(first);
+        assert_eq!((taken(&budget), budget.bytes.load(Ordering::Relaxed)), (1, 20));
+        second.unwrap().hand_on();
+        assert_eq!(taken(&budget), 1, "the committer's to give back");
+        assert!(Room::acquire(&budget, Budget::BYTES_MAX).is_some(), "begun below the limit");
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use actor::event_size;
 pub use actor::{Committer, CommitterContext};
 pub use batch::{BatchLimits, PackedEntry};
 pub use messages::{
-    Budget, Enqueue, FromCommitter, Register, Registered, Retire, StoredEntries, Unregister,
+    Budget, Enqueue, FromCommitter, Register, Registered, Retire, Room, StoredEntries, Unregister,
     WhenMaterialised,
 };
 pub use ownership::Ownership;

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use schema::{OwnerToken, metric};
+use schema::{Epoch, OwnerToken, metric};
 
 #[derive(Clone, Copy, Default)]
 struct Shard {
     /// To be claimed, or claimed.
     is_assigned: bool,
-    /// Claimed and replayed by this activation.
-    activation: Option<OwnerToken>,
+    /// Claimed and replayed by this activation, in this epoch.
+    activation: Option<(OwnerToken, Epoch)>,
     /// The last activation was ended by another owner.
     was_fenced: bool,
 }
@@ -52,8 +52,10 @@ impl Ownership {
     }
 
     /// The shard is claimed and replayed.
-    pub fn ready(&self, shard: u32, activation: OwnerToken) {
-        self.change(shard, |it| (it.activation, it.was_fenced) = (Some(activation), false));
+    pub fn ready(&self, shard: u32, activation: OwnerToken, epoch: Epoch) {
+        self.change(shard, |it| {
+            (it.activation, it.was_fenced) = (Some((activation, epoch)), false);
+        });
     }
 
     /// Another owner has the shard.
@@ -69,7 +71,7 @@ impl Ownership {
     /// This activation is over.
     pub fn ended(&self, shard: u32, activation: OwnerToken) {
         self.change(shard, |it| {
-            it.activation.take_if(|running| *running == activation);
+            it.activation.take_if(|(running, _)| *running == activation);
         });
     }
 
@@ -80,6 +82,16 @@ impl Ownership {
 
     #[must_use]
     pub fn activation(&self, shard: u32) -> Option<OwnerToken> {
+        self.running(shard).map(|(activation, _)| activation)
+    }
+
+    /// The epoch of the running activation.
+    #[must_use]
+    pub fn epoch(&self, shard: u32) -> Option<Epoch> {
+        self.running(shard).map(|(_, epoch)| epoch)
+    }
+
+    fn running(&self, shard: u32) -> Option<(OwnerToken, Epoch)> {
         self.shards().get(shard as usize).and_then(|it| it.activation)
     }
 
@@ -108,10 +120,11 @@ mod tests {
         assert!(ownership.all_ready());
         ownership.assign(1);
         assert!(!ownership.all_ready() && ownership.is_assigned(1) && !ownership.is_assigned(2));
-        ownership.ready(1, first);
+        ownership.ready(1, first, Epoch(4));
         assert!(ownership.all_ready());
         ownership.ended(1, second);
         assert_eq!(ownership.activation(1), Some(first), "another one ended");
+        assert_eq!(ownership.epoch(1), Some(Epoch(4)));
         ownership.ended(1, first);
         assert!(!ownership.all_ready());
         ownership.unassign(1);

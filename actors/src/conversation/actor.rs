@@ -74,11 +74,15 @@ impl Conversation {
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(refusal) => {
-                if refusal.code.is_temporary() {
-                    self.missed(Sequence::START);
-                }
+                let is_temporary = refusal.code.is_temporary();
                 self.serving = Err(refusal);
-                ctx.run_later(LINGER, |_, ctx| ctx.stop());
+                ctx.run_later(LINGER, move |actor, ctx| {
+                    // What came while it lingered reached nobody.
+                    if is_temporary {
+                        actor.missed(Sequence::START);
+                    }
+                    ctx.stop();
+                });
                 return;
             }
         };
@@ -107,6 +111,8 @@ impl Conversation {
             }
             if let Ok(serving) = &actor.serving {
                 serving.sequencer.stop(Stop::Idle);
+                // What waits in the mailbox is lost.
+                actor.missed(serving.head);
             }
             ctx.stop();
         });
@@ -225,8 +231,11 @@ impl Conversation {
     fn answer(&mut self, token: u64, result: Result<Submitted, Refusal>) {
         let Ok(serving) = &mut self.serving else { return };
         if let Some(Waiting { draft, reply, since, .. }) = serving.pending.take(token) {
-            if result.is_ok() {
-                serving.pending.note_stored(draft.sender_id, token);
+            if let Ok(submitted) = &result {
+                // One that was stored before it was sent again says nothing about the others.
+                if !submitted.duplicate {
+                    serving.pending.note_stored(draft.sender_id, token);
+                }
                 metrics::histogram!(metric::ACCEPT_SECONDS).record(since.elapsed());
             }
             reply.answer(self.id, draft.message_id, result);

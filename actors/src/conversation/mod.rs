@@ -10,7 +10,7 @@ pub(crate) mod gap;
 mod load;
 mod messages;
 mod page;
-mod pending;
+pub(crate) mod pending;
 mod read;
 mod reading;
 pub(crate) mod recent;

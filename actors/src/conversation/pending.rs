@@ -16,23 +16,28 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 pub const WAITING_MAX: usize = 4096;
 
 /// One draft and who asked.
-pub struct Waiting {
+pub struct Waiting<R = SubmitReply> {
     pub draft: Arc<Draft>,
-    pub reply: SubmitReply,
+    pub reply: R,
     pub since: Instant,
     pub deadline: Instant,
 }
 
 /// Waiting drafts by token, in the order they came.
-#[derive(Default)]
-pub struct Pending {
-    waiting: BTreeMap<u64, Waiting>,
+pub struct Pending<R = SubmitReply> {
+    waiting: BTreeMap<u64, Waiting<R>>,
     last_token: u64,
     /// The last draft of each sender that was stored, while others wait.
     stored: BTreeMap<UserId, u64>,
 }
 
-impl Pending {
+impl<R> Default for Pending<R> {
+    fn default() -> Self {
+        Self { waiting: BTreeMap::new(), last_token: 0, stored: BTreeMap::new() }
+    }
+}
+
+impl<R> Pending<R> {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.waiting.len() >= WAITING_MAX
@@ -44,15 +49,19 @@ impl Pending {
     }
 
     /// Keeps a draft; its token comes back with the sequencer's answer.
-    pub fn add(&mut self, draft: Arc<Draft>, reply: SubmitReply) -> u64 {
+    pub fn add(&mut self, draft: Arc<Draft>, reply: R) -> u64 {
+        self.add_at(draft, reply, Instant::now())
+    }
+
+    /// The same at a given time.
+    pub fn add_at(&mut self, draft: Arc<Draft>, reply: R, since: Instant) -> u64 {
         self.last_token += 1;
-        let since = Instant::now();
         let deadline = since + DEADLINE;
         self.waiting.insert(self.last_token, Waiting { draft, reply, since, deadline });
         self.last_token
     }
 
-    pub fn take(&mut self, token: u64) -> Option<Waiting> {
+    pub fn take(&mut self, token: u64) -> Option<Waiting<R>> {
         let taken = self.waiting.remove(&token);
         if self.waiting.is_empty() {
             self.stored.clear();
@@ -69,7 +78,7 @@ impl Pending {
     }
 
     /// Removes those that a later one of the same sender was stored before.
-    pub fn take_overtaken(&mut self) -> Vec<Waiting> {
+    pub fn take_overtaken(&mut self) -> Vec<Waiting<R>> {
         let stored = std::mem::take(&mut self.stored);
         self.waiting
             .extract_if(.., |token, waiting| {
@@ -80,13 +89,13 @@ impl Pending {
     }
 
     /// Removes all.
-    pub fn take_all(&mut self) -> Vec<Waiting> {
+    pub fn take_all(&mut self) -> Vec<Waiting<R>> {
         self.stored.clear();
         std::mem::take(&mut self.waiting).into_values().collect()
     }
 
     #[must_use]
-    pub fn get(&self, token: u64) -> Option<&Waiting> {
+    pub fn get(&self, token: u64) -> Option<&Waiting<R>> {
         self.waiting.get(&token)
     }
 
@@ -96,7 +105,7 @@ impl Pending {
     }
 
     /// Removes those whose time is over.
-    pub fn expired(&mut self, now: Instant) -> Vec<Waiting> {
+    pub fn expired(&mut self, now: Instant) -> Vec<Waiting<R>> {
         self.waiting
             .extract_if(.., |_, waiting| waiting.deadline <= now)
             .map(|(_, it)| it)

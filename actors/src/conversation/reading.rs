@@ -24,9 +24,8 @@ use crate::ports::{Owner, StoreError};
 const REPAIR_MAX: u64 = 300;
 /// A repair without an answer by then is begun again.
 const REPAIR_DEADLINE: Duration = Duration::from_secs(10);
-/// What a device claims to have is waited for this long: entries that are stored reach the
-/// readers' tables sooner, unless the database is in trouble.
-const CLAIM_MAX: Duration = Duration::from_secs(30);
+/// What a device claims to have is waited for this long: longer than any shard is without an owner.
+const CLAIM_MAX: Duration = Duration::from_secs(60);
 
 impl Conversation {
     pub(super) fn read(&mut self, read: Read, ctx: &mut Context<Self>) {
@@ -43,41 +42,45 @@ impl Conversation {
         self.read_range(range, ctx, PageAnswer { reply: read.reply, head, changes });
     }
 
-    /// A device may have come from a node that was ahead of this one: what it claims to have is
-    /// waited for, for a while, before it is told that there is no such thing.
+    /// A device may have come from a node that was ahead of this one, also where this one believes
+    /// that it gives the numbers: what it claims to have is waited for, for a while, before it is
+    /// told that there is no such thing.
     fn check_claim(&mut self, page: Page, ctx: &mut Context<Self>) -> Result<(), Refusal> {
+        let sequencers = &self.context.sequencers;
+        let peers = sequencers.committers().peers();
         let (Page::After(position), Ok(serving)) = (page, &mut self.serving) else {
             return Ok(());
         };
-        if serving.sequencer.is_here() || position <= serving.head {
-            serving.claim = None;
+        let head = serving.head;
+        // What was claimed before and has come says nothing about this claim.
+        serving.claim.take_if(|claim| claim.position <= head);
+        if position <= head || !peers.is_clustered() {
             return Ok(());
         }
-        let claim = *serving.claim.get_or_insert_with(Claim::now);
-        if claim.is_refuted {
+        let claim = *serving.claim.get_or_insert_with(|| Claim::to(position));
+        let heard = peers.head(self.id).max(Some(serving.known_head));
+        // A shard without an owner may be ahead of the store, and so may one cut off from here.
+        let can_tell = peers.is_connected() && sequencers.owner(self.id) != Owner::Unknown;
+        let is_late = claim.since.elapsed() > CLAIM_MAX;
+        if is_late && claim.is_doubtful && can_tell && Some(position) > heard {
             return Ok(());
         }
         let head = self.context.messages.head(self.id);
-        ctx.spawn(head.into_actor(self).map(move |head, actor, ctx| {
+        ctx.spawn(head.into_actor(self).map(|head, actor, ctx| {
             if let Ok(head) = head {
-                actor.on_head(head, ctx);
-                actor.refute(claim, position.min(head) == position);
+                actor.on_claim_checked(head, ctx);
             }
         }));
         Err(Refusal::retry_later("this node is behind").retry_after_ms(200))
     }
 
-    /// The store answered. What it does not show after so long, while the shard has an owner, is
-    /// not on its way either.
-    fn refute(&mut self, claim: Claim, is_shown: bool) {
-        let has_owner = self.context.sequencers.owner(self.id) != Owner::Unknown;
+    fn on_claim_checked(&mut self, head: Sequence, ctx: &mut Context<Self>) {
         if let Ok(serving) = &mut self.serving
-            && !is_shown
-            && has_owner
-            && claim.since.elapsed() > CLAIM_MAX
+            && let Some(claim) = &mut serving.claim
         {
-            serving.claim = Some(Claim { is_refuted: true, ..claim });
+            claim.is_doubtful = head < claim.position;
         }
+        self.on_head(head, ctx);
     }
 
     /// Reads what is missing before the known end of the log, a piece at a time.

@@ -21,14 +21,15 @@ use crate::sequencer::{Opened, SequencerHandle};
 /// A reader's claim to have more than is known here.
 #[derive(Clone, Copy)]
 pub(super) struct Claim {
+    pub position: Sequence,
     pub since: Instant,
-    /// There is no such thing.
-    pub is_refuted: bool,
+    /// The store was asked since, and does not show it.
+    pub is_doubtful: bool,
 }
 
 impl Claim {
-    pub fn now() -> Self {
-        Self { since: Instant::now(), is_refuted: false }
+    pub fn to(position: Sequence) -> Self {
+        Self { position, since: Instant::now(), is_doubtful: false }
     }
 }
 

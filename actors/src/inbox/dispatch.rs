@@ -78,6 +78,7 @@ impl NodeInbox {
     }
 
     fn on_announce(&self, announce: Announce) {
+        self.peers.serves(announce.shard, announce.epoch);
         for news in announce.news {
             let Some(last) = news.entries.last().map(|it| it.seq) else { continue };
             let id = news.conversation_id;
@@ -105,12 +106,9 @@ impl NodeInbox {
     }
 
     fn on_follow(&self, from: NodeId, follow: &Follow) {
-        let Follow { request, shard, conversations } = follow;
         // Who does not own the shard does not answer: whoever does is asked next.
-        if self.sequencers.committers().activation(*shard).is_some() {
-            let heads = self.peers.on_follow(from, conversations);
-            let followed = Followed { request: *request, heads };
-            self.peers.tell(from, &NodeFrame::Followed(followed));
+        if let Some(epoch) = self.sequencers.committers().ownership().epoch(follow.shard) {
+            self.peers.on_follow(from, follow, epoch);
         }
     }
 
@@ -128,14 +126,17 @@ impl NodeInbox {
         let shard = self.sequencers.shard_of(id);
         let activation = self.sequencers.committers().activation(shard);
         let is_here = self.sequencers.owner(id) == Owner::Here;
-        let results = match (is_here, self.peers.batch_arrived(from, &submit, activation)) {
-            // Not here, or not any more: no results.
-            (false, _) => Vec::new(),
-            (true, Arrived::Known) => return,
-            (true, Arrived::Done(results)) => results,
-            (true, Arrived::New) => {
-                // Another activation may have stored these before.
-                if submit.activation.is_none() || submit.activation != activation {
+        let Some(serving) = activation.filter(|_| is_here) else {
+            // Not here, not any more or not yet: no results.
+            return self.peers.tell(from, &answered(&submit, activation, Vec::new()));
+        };
+        let (arrived, follows) = self.peers.batch_arrived(from, &submit, serving);
+        let results = match arrived {
+            Arrived::Known => return,
+            Arrived::Done(results) => results,
+            Arrived::New => {
+                // Others may have stored these before.
+                if submit.activation != activation || !follows {
                     submit.drafts.iter_mut().for_each(|draft| draft.retry = true);
                 }
                 let (peers, conversations) = (self.peers.clone(), self.conversations.clone());
@@ -184,15 +185,13 @@ impl Inbox for NodeInbox {
 
 impl Wake for NodeInbox {
     fn wake(&self, conversation: ConversationId, head: Sequence) {
-        if self.sessions.online().is_empty() {
-            return;
-        }
         if self.sequencers.owner(conversation) != Owner::Here
             && let Some(stand_in) = self.sequencers.running_elsewhere(conversation)
         {
             let _ = stand_in.try_send(FromOwner::Head(head));
         }
-        if self.conversations.get(conversation).is_none() {
+        // Those that come later ask by themselves.
+        if !self.sessions.online().is_empty() && self.conversations.get(conversation).is_none() {
             let _ = self.conversations.get_or_start(conversation);
         }
     }

@@ -35,7 +35,10 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Notes a batch. `activation`: of the shard here, now.
+    /// Notes a batch. `activation`: of the shard here, now; `None`: it is not, or not yet.
+    ///
+    /// What was decided stays so, also when the shard was claimed again since: a draft that was
+    /// refused, asked for once more, would come after a later one that was stored.
     pub fn arrived(
         &mut self,
         from: NodeId,
@@ -49,17 +52,29 @@ impl Batches {
             if number < known {
                 return Arrived::Known;
             }
-            if number == known && last.activation == activation {
-                return match &last.results {
-                    Some(results) => Arrived::Done(results.clone()),
-                    None => Arrived::Known,
-                };
+            if number == known {
+                match &last.results {
+                    Some(results) => return Arrived::Done(results.clone()),
+                    None if last.activation.is_some() || activation.is_none() => {
+                        return Arrived::Known;
+                    }
+                    // It came before there was an activation to work on it.
+                    None => {}
+                }
             }
         }
         let (asker, batch) = number;
         let last = Last { asker, batch, activation, results: None, at_ms: now_ms };
         self.last.insert((from, submit.conversation_id), last);
         Arrived::New
+    }
+
+    /// Whether the one before it is remembered: then it is not late. Of any other one the drafts may
+    /// be known, whoever worked on them.
+    #[must_use]
+    pub fn follows(&self, from: NodeId, submit: &Submit) -> bool {
+        let last = self.last.get(&(from, submit.conversation_id));
+        last.is_some_and(|last| last.asker == submit.asker && last.batch < submit.batch)
     }
 
     /// Notes what became of a batch.
@@ -104,10 +119,38 @@ mod tests {
         let mut arrive =
             |asker, batch, activation| batches.arrived(node, &submit(asker, batch), activation, 0);
         assert_eq!(arrive(1, 2, activation), Arrived::Done(results.to_vec()));
-        assert_eq!(arrive(1, 2, Some(OwnerToken::generate())), Arrived::New, "another life");
+        let another_life = Some(OwnerToken::generate());
+        assert_eq!(
+            arrive(1, 2, another_life),
+            Arrived::Done(results.to_vec()),
+            "decided is decided"
+        );
+        assert_eq!(arrive(1, 3, None), Arrived::New);
+        assert_eq!(arrive(1, 3, None), Arrived::Known);
+        assert_eq!(arrive(1, 3, activation), Arrived::New, "nobody could work on it before");
+        assert_eq!(arrive(1, 3, another_life), Arrived::Known, "it is worked on");
         assert_eq!(arrive(2, 1, activation), Arrived::New, "another asker");
         assert_eq!(arrive(1, 9, activation), Arrived::Known, "the asker before");
         batches.expire(KEPT_MS);
         assert!(batches.last.is_empty());
+    }
+
+    #[test]
+    fn a_batch_is_surely_new_only_behind_one_that_is_remembered() {
+        let (mut batches, node) = (Batches::default(), NodeId::generate());
+        let submit = |asker, batch| Submit {
+            conversation_id: ConversationId::from_bytes([1; 16]),
+            asker,
+            batch,
+            attempt: 0,
+            activation: None,
+            drafts: Vec::new(),
+        };
+        assert!(!batches.follows(node, &submit(1, 1)), "another owner may have heard of it");
+        batches.arrived(node, &submit(1, 1), Some(OwnerToken::generate()), 0);
+        assert!(batches.follows(node, &submit(1, 2)));
+        assert!(!batches.follows(node, &submit(1, 1)), "late");
+        assert!(!batches.follows(node, &submit(2, 1)), "another asker");
+        assert!(!batches.follows(NodeId::generate(), &submit(1, 2)), "another node");
     }
 }

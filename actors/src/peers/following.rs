@@ -5,14 +5,16 @@
 //! here. Bridges lose frames without a trace, so what may have been missed is compared with the store:
 //! conversations wait in `unsure` until their head was read.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use schema::{ConversationId, NodeId, Sequence};
+use schema::{ConversationId, Epoch, NodeId, Sequence};
 
 /// An unanswered request is sent again after this time.
 const ANSWER_MS: u64 = 1_000;
 /// What is followed is said again this often: well before the owner forgets it.
 const RENEW_MS: u64 = 30_000;
+/// An owner that answers nothing for longer may have said things that did not come.
+const SILENT_MS: u64 = 5_000;
 /// Conversations named in one request.
 const REQUEST_MAX: usize = 1_000;
 
@@ -23,6 +25,10 @@ struct Followed {
     /// The last number heard of.
     head: Sequence,
     is_unsure: bool,
+    /// Since when its owner is asked for its news and does not answer.
+    asked_since_ms: Option<u64>,
+    /// What was said before the owner's next answer may not have come: to be compared then.
+    is_untold: bool,
 }
 
 /// A request to a shard's owner.
@@ -43,10 +49,12 @@ struct Asked {
 /// See the module. Times are milliseconds on any monotonic clock.
 #[derive(Default)]
 pub struct Following {
-    by_conversation: HashMap<ConversationId, Followed>,
+    by_conversation: BTreeMap<ConversationId, Followed>,
     /// To be asked for at the next [`requests`](Self::requests), by shard.
     unasked: BTreeMap<u32, Vec<ConversationId>>,
     asked: BTreeMap<u64, Asked>,
+    /// The newest activation heard of, by shard.
+    epochs: BTreeMap<u32, Epoch>,
     last_request: u64,
     renew_at_ms: u64,
     unsure: VecDeque<ConversationId>,
@@ -54,14 +62,18 @@ pub struct Following {
 }
 
 impl Following {
-    /// One more here wants the conversation, whose head is `head` as far as is known.
+    /// One more here wants the conversation, whose head is `head` as far as is known. Those who
+    /// wanted it before may lack what that one has already.
     pub fn follow(&mut self, conversation: ConversationId, shard: u32, head: Sequence) {
         let followed = self.by_conversation.entry(conversation).or_insert_with(|| {
             self.unasked.entry(shard).or_default().push(conversation);
-            Followed { shard, wanted: 0, head, is_unsure: false }
+            let (is_unsure, asked_since_ms, is_untold) = (false, None, false);
+            Followed { shard, wanted: 0, head, is_unsure, asked_since_ms, is_untold }
         });
         followed.wanted += 1;
-        followed.head = followed.head.max(head);
+        if followed.head < head {
+            self.doubt(conversation);
+        }
     }
 
     /// One of those who wanted it does not any more.
@@ -110,13 +122,27 @@ impl Following {
     /// unsure.
     pub fn owner_changed(&mut self, shard: u32) {
         self.asked.retain(|_, asked| asked.shard != shard);
-        let of_shard = self.by_conversation.iter().filter(|(_, it)| it.shard == shard);
-        let all: Vec<ConversationId> = of_shard.map(|(id, _)| *id).collect();
+        let all = self.of_shard(shard);
         all.iter().for_each(|id| self.doubt(*id));
         if all.is_empty() {
             self.unasked.remove(&shard);
         } else {
             self.unasked.insert(shard, all);
+        }
+    }
+
+    fn of_shard(&self, shard: u32) -> Vec<ConversationId> {
+        let of_shard = self.by_conversation.iter().filter(|(_, it)| it.shard == shard);
+        of_shard.map(|(id, _)| *id).collect()
+    }
+
+    /// An activation of the shard serves, here or elsewhere. What those before it stored last, they
+    /// may have told others, or nobody; by now the store shows it.
+    pub fn serves(&mut self, shard: u32, epoch: Epoch) {
+        let last = self.epochs.entry(shard).or_default();
+        if *last < epoch {
+            *last = epoch;
+            self.of_shard(shard).into_iter().for_each(|id| self.doubt(id));
         }
     }
 
@@ -182,6 +208,7 @@ impl Following {
             for chunk in wanted.chunks(REQUEST_MAX) {
                 self.last_request += 1;
                 let (request, conversations) = (self.last_request, chunk.to_vec());
+                self.note_asked(chunk, now_ms);
                 let again_ms = now_ms + ANSWER_MS;
                 let asked = Asked { shard, conversations: conversations.clone(), again_ms };
                 self.asked.insert(request, asked);
@@ -191,9 +218,25 @@ impl Following {
         requests
     }
 
+    fn note_asked(&mut self, conversations: &[ConversationId], now_ms: u64) {
+        for conversation in conversations {
+            if let Some(followed) = self.by_conversation.get_mut(conversation) {
+                let since_ms = *followed.asked_since_ms.get_or_insert(now_ms);
+                followed.is_untold |= now_ms - since_ms >= SILENT_MS;
+            }
+        }
+    }
+
     /// The owner follows a request.
     pub fn answered(&mut self, request: u64) {
-        self.asked.remove(&request);
+        let Some(asked) = self.asked.remove(&request) else { return };
+        for conversation in asked.conversations {
+            let Some(followed) = self.by_conversation.get_mut(&conversation) else { continue };
+            followed.asked_since_ms = None;
+            if std::mem::take(&mut followed.is_untold) {
+                self.doubt(conversation);
+            }
+        }
     }
 
     /// What nobody here wants any more, by shard.
@@ -247,6 +290,56 @@ mod tests {
         assert!(!following.heard(conversation, Sequence(3)));
         assert!(following.heard(conversation, Sequence(4)));
         assert_eq!(following.head(conversation), Some(Sequence(4)));
+    }
+
+    #[test]
+    fn each_activation_is_compared_with_once() {
+        let mut following = Following::default();
+        let (here, other) = (ConversationId::generate(), ConversationId::generate());
+        following.follow(here, 0, Sequence(1));
+        following.follow(other, 1, Sequence(1));
+        following.serves(0, Epoch(2));
+        assert_eq!(following.take_unsure(9), [here]);
+        following.serves(0, Epoch(2));
+        following.serves(0, Epoch(1));
+        assert!(following.take_unsure(9).is_empty(), "nothing that was not compared since");
+        following.serves(0, Epoch(3));
+        assert_eq!(following.take_unsure(9), [here]);
+    }
+
+    #[test]
+    fn one_who_has_more_makes_the_others_unsure() {
+        let (mut following, conversation) = (Following::default(), ConversationId::generate());
+        following.follow(conversation, 0, Sequence(3));
+        following.follow(conversation, 0, Sequence(2));
+        assert!(following.take_unsure(9).is_empty());
+        following.follow(conversation, 0, Sequence(5));
+        assert_eq!(following.take_unsure(9), [conversation]);
+        assert!(following.heard(conversation, Sequence(5)), "news to those who were here before");
+    }
+
+    #[test]
+    fn what_a_silent_owner_said_is_compared_when_it_answers() {
+        let (mut following, node) = (Following::default(), NodeId::generate());
+        let conversation = ConversationId::generate();
+        following.follow(conversation, 0, Sequence(1));
+        let ask = |following: &mut Following, now_ms| {
+            let asked = following.requests(now_ms, owner(node));
+            asked.first().map(|it| it.request)
+        };
+        let soon = ask(&mut following, 0).unwrap();
+        following.answered(soon);
+        assert!(following.take_unsure(9).is_empty());
+        let mut last = None;
+        for now_ms in (RENEW_MS..=RENEW_MS + SILENT_MS).step_by(1_000) {
+            last = ask(&mut following, now_ms).or(last);
+        }
+        assert!(following.take_unsure(9).is_empty(), "it may be silent for long");
+        following.answered(last.unwrap());
+        assert_eq!(following.take_unsure(9), [conversation]);
+        let again = ask(&mut following, RENEW_MS * 3).unwrap();
+        following.answered(again);
+        assert!(following.take_unsure(9).is_empty());
     }
 
     #[test]

@@ -9,11 +9,11 @@
 //! ```
 //! All of it is memory: what is lost with it is said again by the others, or read from the store.
 
-mod batches;
-mod followers;
-mod following;
-mod outgoing;
-mod recent_heads;
+pub(crate) mod batches;
+pub(crate) mod followers;
+pub(crate) mod following;
+pub(crate) mod outgoing;
+pub(crate) mod recent_heads;
 mod state;
 
 pub use batches::Arrived;

@@ -2,7 +2,7 @@
 //!
 //! Followers compare: an announcement that was lost, the last one too, shows by it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use schema::{ConversationId, Sequence};
 
@@ -18,7 +18,7 @@ struct Recent {
 /// Heads by conversation. Times are milliseconds on any monotonic clock.
 #[derive(Default)]
 pub struct RecentHeads {
-    by_conversation: HashMap<ConversationId, Recent>,
+    by_conversation: BTreeMap<ConversationId, Recent>,
 }
 
 impl RecentHeads {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use schema::cluster::envelope::{self, DraftResult, Head, NodeFrame, Submit};
+use schema::cluster::envelope::{self, Announce, DraftResult, Followed, Head, NodeFrame, Submit};
 use schema::record::{Entry, Event};
 use schema::{ConversationId, Epoch, NodeId, OwnerToken, Sequence, UserId, metric};
 use tokio::time::Instant;
@@ -170,14 +170,16 @@ impl Peers {
     }
 
     /// A shard was claimed: its last commits may be news to all who listen, here and elsewhere.
-    pub fn replayed(&self, shard: u32, heads: &[(ConversationId, Sequence)]) {
+    pub fn replayed(&self, shard: u32, epoch: Epoch, heads: &[(ConversationId, Sequence)]) {
         let now_ms = self.now_ms();
         if self.clustered {
             let mut state = self.state();
+            state.following.serves(shard, epoch);
             for (conversation, head) in heads {
                 state.recent.stored(shard, *conversation, *head, now_ms);
             }
         }
+        self.tell_all(&says(shard, epoch));
         if let Some(wake) = self.wake.get() {
             heads.iter().for_each(|(conversation, head)| wake.wake(*conversation, *head));
         }
@@ -188,17 +190,20 @@ impl Peers {
         self.state().recent.forget_shard(shard);
     }
 
-    /// A node wants news: the heads of those that had traffic lately.
-    pub fn on_follow(&self, from: NodeId, conversations: &[ConversationId]) -> Vec<Head> {
+    /// A node wants news: it is told the heads of those that had traffic lately, and who serves.
+    pub fn on_follow(&self, from: NodeId, follow: &envelope::Follow, epoch: Epoch) {
         let now_ms = self.now_ms();
-        let mut state = self.state();
         let mut heads = Vec::new();
-        for conversation_id in conversations {
-            state.followers.follow(from, *conversation_id, now_ms);
-            let head = state.recent.of(*conversation_id);
-            heads.extend(head.map(|seq| Head { conversation_id: *conversation_id, seq }));
+        {
+            let mut state = self.state();
+            for &conversation_id in &follow.conversations {
+                state.followers.follow(from, conversation_id, now_ms);
+                let head = state.recent.of(conversation_id);
+                heads.extend(head.map(|seq| Head { conversation_id, seq }));
+            }
         }
-        heads
+        self.tell(from, &NodeFrame::Followed(Followed { request: follow.request, heads }));
+        self.tell(from, &says(follow.shard, epoch));
     }
 
     pub fn on_unfollow(&self, from: NodeId, conversations: &[ConversationId]) {
@@ -206,15 +211,17 @@ impl Peers {
         conversations.iter().for_each(|it| state.followers.unfollow(from, *it));
     }
 
-    /// Notes a batch of drafts from another node.
+    /// Notes a batch of drafts from another node. Also: whether the one before it is remembered.
     pub fn batch_arrived(
         &self,
         from: NodeId,
         submit: &Submit,
-        activation: Option<OwnerToken>,
-    ) -> Arrived {
+        activation: OwnerToken,
+    ) -> (Arrived, bool) {
         let now_ms = self.now_ms();
-        self.state().batches.arrived(from, submit, activation, now_ms)
+        let batches = &mut self.state().batches;
+        let follows = batches.follows(from, submit);
+        (batches.arrived(from, submit, Some(activation), now_ms), follows)
     }
 
     pub fn batch_done(&self, from: NodeId, submit: &Submit, results: &[DraftResult]) {
@@ -269,6 +276,11 @@ impl Peers {
 
     pub fn owner_changed(&self, shard: u32) {
         self.state().following.owner_changed(shard);
+    }
+
+    /// An activation of the shard serves elsewhere.
+    pub fn serves(&self, shard: u32, epoch: Epoch) {
+        self.state().following.serves(shard, epoch);
     }
 
     /// Frames may have been lost.
@@ -328,6 +340,11 @@ impl Peers {
             }
         }
     }
+}
+
+/// Who gives numbers says so.
+const fn says(shard: u32, epoch: Epoch) -> NodeFrame {
+    NodeFrame::Announce(Announce { shard, epoch, news: Vec::new(), heads: Vec::new() })
 }
 
 impl State {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
@@ -11,13 +12,15 @@ use schema::record::Entry;
 use schema::wire::{ErrorCode, Refusal};
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::core::{Decision, Found, Recovered, SequencerCore};
 use super::dedupe::Known;
 use super::messages::{Answer, Append, FromSequencer, News, Open, Opened, Stop};
-use super::turns::{Ticket, Turns};
+use super::turned_away::{AWAY_MS, TurnedAway};
+use super::turns::{OfSender, Ticket, Turns};
 use crate::committer::{
-    Budget, Committer, Committers, Enqueue, FromCommitter, Register, Registered, Unregister,
+    Budget, Committer, Committers, Enqueue, FromCommitter, Register, Registered, Room, Unregister,
     event_size,
 };
 use crate::monitor::DeathNotice;
@@ -27,6 +30,8 @@ use crate::ports::{MessageStore, Owner, StoreError, WallClock};
 const RECENT: u64 = 128;
 /// Drafts that may wait at once; capacity of the mailbox.
 const MAILBOX: usize = 4096;
+/// Clocks prove ids new only from this long after recovery: late copies have come by then.
+const TRUST: Duration = Duration::from_secs(60);
 
 /// What a sequencer works with.
 #[derive(Clone)]
@@ -45,6 +50,18 @@ impl SequencerContext {
             Owner::Here if !self.committers.is_assigned(shard) => Owner::Unknown,
             owner => owner,
         }
+    }
+}
+
+/// A draft that has its turn, and room.
+struct Roomy {
+    append: Append,
+    room: Room,
+}
+
+impl OfSender for Roomy {
+    fn sender(&self) -> UserId {
+        self.append.draft.sender_id
     }
 }
 
@@ -72,7 +89,9 @@ pub struct Sequencer {
     /// Drafts that came before recovery was done.
     parked: Vec<Append>,
     /// Drafts in order, some of which wait for the durable index.
-    turns: Turns<Append, Result<Found, StoreError>>,
+    turns: Turns<Roomy, Result<Found, StoreError>>,
+    turned_away: TurnedAway,
+    began: Instant,
     /// Who waits for which number to be stored.
     unanswered: BTreeMap<Sequence, Vec<Answer>>,
     _notice: DeathNotice,
@@ -99,6 +118,8 @@ impl Sequencer {
             early_news: Vec::new(),
             parked: Vec::new(),
             turns: Turns::default(),
+            turned_away: TurnedAway::default(),
+            began: Instant::now(),
             unanswered: BTreeMap::new(),
             _notice: notice,
         }
@@ -146,7 +167,13 @@ impl Sequencer {
         ctx: &mut Context<Self>,
     ) {
         let recovered = Recovered { head, recent, pending: registered.entries };
-        let core = SequencerCore::recover(self.conversation_id, &recovered);
+        let mut core = SequencerCore::recover(self.conversation_id, &recovered);
+        core.look_up_all(true);
+        ctx.run_later(TRUST, |actor, _| {
+            if let Some(running) = &mut actor.running {
+                running.core.look_up_all(false);
+            }
+        });
         let mut newest = recovered.recent;
         let stored = recovered.pending.into_iter().filter(|(_, stored)| *stored);
         newest.extend(stored.map(|(entry, _)| entry).filter(|entry| entry.seq > head));
@@ -156,9 +183,12 @@ impl Sequencer {
         for news in std::mem::take(&mut self.early_news) {
             self.on_news(news, ctx);
         }
+        // Those that found no room while it loaded came after the ones that did.
+        let turned_away = std::mem::take(&mut self.turned_away);
         for append in std::mem::take(&mut self.parked) {
             self.append(append, ctx);
         }
+        self.turned_away.merge(turned_away);
     }
 
     fn open(&mut self) {
@@ -170,23 +200,34 @@ impl Sequencer {
         }
     }
 
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// There is no room for a draft: its sender's later ones are not served before it either.
+    fn turn_away(&mut self, append: &Append, text: &'static str, ctx: &mut Context<Self>) {
+        self.turned_away.note(append.draft.sender_id, self.now_ms());
+        let refusal = Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(AWAY_MS);
+        self.refuse(append.token, refusal, ctx);
+    }
+
     fn append(&mut self, append: Append, ctx: &mut Context<Self>) {
+        let now_ms = self.now_ms();
         let Some(running) = &mut self.running else {
             if self.parked.len() < MAILBOX {
                 return self.parked.push(append);
             }
-            let refusal = Refusal::new(ErrorCode::Overloaded, "the conversation is loading");
-            return self.refuse(append.token, refusal.retry_after_ms(500), ctx);
+            return self.turn_away(&append, "the conversation is loading", ctx);
         };
-        let size = event_size(&append.draft.event);
-        if self.turns.len() >= MAILBOX || !running.budget.acquire(size) {
-            let refusal =
-                Refusal::new(ErrorCode::Overloaded, "the store is behind").retry_after_ms(500);
-            return self.refuse(append.token, refusal, ctx);
-        }
-        let needs_look_up = running.core.needs_look_up(&append.draft);
         let (sender, message) = (append.draft.sender_id, append.draft.message_id);
-        let ticket = self.turns.push(append, needs_look_up);
+        let is_full = self.turns.len() >= MAILBOX || self.turned_away.is_away(sender, now_ms);
+        let size = event_size(&append.draft.event);
+        let room = if is_full { None } else { Room::acquire(&running.budget, size) };
+        let Some(room) = room else {
+            return self.turn_away(&append, "the store is behind", ctx);
+        };
+        let needs_look_up = running.core.needs_look_up(&append.draft);
+        let ticket = self.turns.push(Roomy { append, room }, needs_look_up);
         if needs_look_up {
             self.look_up(ticket, sender, message, ctx);
         }
@@ -196,29 +237,27 @@ impl Sequencer {
     /// Decides on drafts in the order they came, as far as their look-ups are answered.
     fn take_turns(&mut self, ctx: &mut Context<Self>) {
         let now_ms = self.context.clock.now_ms();
-        while let Some((append, found)) = self.turns.next() {
+        while let Some((roomy, found)) = self.turns.next() {
             let Some(running) = &mut self.running else { return };
-            let draft = &append.draft;
+            let draft = &roomy.append.draft;
             let decision = match found {
                 None => running.core.submit(draft, now_ms),
                 Some(Ok(found)) => running.core.after_lookup(draft, &found, now_ms),
                 Some(Err(error)) => {
                     tracing::warn!(%error, "an id could not be looked up");
-                    running.budget.release(event_size(&draft.event));
                     let refusal = Refusal::retry_later("the store did not answer");
-                    self.refuse(append.token, refusal, ctx);
+                    self.refuse(roomy.append.token, refusal, ctx);
                     continue;
                 }
             };
-            self.settle(append, decision, ctx);
+            self.settle(roomy, decision, ctx);
         }
     }
 
-    /// Carries a decision out. Room in the budget is held, and given back unless it is used.
-    fn settle(&mut self, append: Append, decision: Decision, ctx: &mut Context<Self>) {
-        let token = append.token;
+    fn settle(&mut self, roomy: Roomy, decision: Decision, ctx: &mut Context<Self>) {
+        let token = roomy.append.token;
         match decision {
-            Decision::Append(entry) => return self.enqueue(entry, token, ctx),
+            Decision::Append(entry) => self.enqueue(entry, token, roomy.room, ctx),
             // The id was remembered when its turn came and is not any more: to be said again.
             Decision::LookUp => {
                 self.refuse(token, Refusal::retry_later("repeat under the same id"), ctx);
@@ -235,15 +274,13 @@ impl Sequencer {
                 self.refuse(token, refusal.with_seq(known.seq), ctx);
             }
         }
-        if let Some(running) = &self.running {
-            running.budget.release(event_size(&append.draft.event));
-        }
     }
 
-    fn enqueue(&mut self, entry: Entry, token: u64, ctx: &mut Context<Self>) {
+    fn enqueue(&mut self, entry: Entry, token: u64, room: Room, ctx: &mut Context<Self>) {
         let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest: 0 };
         let sent = self.committer.as_ref().is_some_and(|it| it.try_send(Enqueue { entry }).is_ok());
         if sent {
+            room.hand_on();
             self.wait_for(known, token, false);
         } else {
             // The number is spent in this life only, so nothing may follow it: the next sequencer

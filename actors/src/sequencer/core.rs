@@ -40,6 +40,8 @@ pub struct SequencerCore {
     /// Last number in the readers' tables.
     materialised: Sequence,
     dedupe: Dedupe,
+    /// See [`SequencerCore::look_up_all`].
+    looks_up_all: bool,
 }
 
 /// What a sequencer starts from.
@@ -71,6 +73,7 @@ impl SequencerCore {
             stored: recovered.head,
             materialised: recovered.head,
             dedupe: Dedupe::new(floor, covered_since_ms),
+            looks_up_all: false,
         };
         for entry in &recovered.recent {
             core.dedupe.remember(entry, digest(&entry.event), recovered.head);
@@ -104,20 +107,29 @@ impl SequencerCore {
         self.allocated.0 == self.stored.0 && self.stored.0 <= self.materialised.0
     }
 
+    /// Whether every id is looked up that memory does not know, whatever its time says: for a while
+    /// after recovery. What was stored before may come once more, late and not marked as a repeat,
+    /// when a device was quicker to say it again by another node; then clocks that are wrong would
+    /// prove it new.
+    pub const fn look_up_all(&mut self, yes: bool) {
+        self.looks_up_all = yes;
+    }
+
     /// True when the durable index must be read before this draft is decided on.
     #[must_use]
     pub fn needs_look_up(&self, draft: &Draft) -> bool {
-        self.dedupe.get(draft.sender_id, draft.message_id).is_none()
-            && !self.dedupe.proves_new(draft.message_id, draft.retry)
+        self.dedupe.get(draft.sender_id, draft.message_id).is_none() && !self.proves_new(draft)
+    }
+
+    fn proves_new(&self, draft: &Draft) -> bool {
+        self.dedupe.proves_new(draft.message_id, draft.retry || self.looks_up_all)
     }
 
     /// Decides on a draft. `now_ms`: calendar time, for display.
     pub fn submit(&mut self, draft: &Draft, now_ms: i64) -> Decision {
         match self.dedupe.get(draft.sender_id, draft.message_id) {
             Some(known) => self.repeat(known, digest(&draft.event)),
-            None if self.dedupe.proves_new(draft.message_id, draft.retry) => {
-                Decision::Append(self.allocate(draft, now_ms))
-            }
+            None if self.proves_new(draft) => Decision::Append(self.allocate(draft, now_ms)),
             None => Decision::LookUp,
         }
     }
@@ -281,6 +293,24 @@ mod tests {
             core.after_lookup(&old, &Found::Absent, NOW_MS),
             Decision::Append(entry) if entry.seq == Sequence(5)
         ));
+    }
+
+    /// It was stored by the activation before, sent again by another node, and its device's clock
+    /// is fast.
+    #[test]
+    fn a_late_copy_with_a_wrong_clock_is_looked_up_after_recovery() {
+        let stored = append(&mut empty(), &draft("old", NOW_MS));
+        let head = Sequence(2);
+        let recent = vec![Entry { seq: head, ..stored.clone() }];
+        let recovered = Recovered { head, recent, pending: Vec::new() };
+        let mut core = SequencerCore::recover(stored.conversation_id, &recovered);
+        let late = draft("stored as number 1", NOW_MS + 10 * 60_000);
+        core.look_up_all(true);
+        assert!(core.needs_look_up(&late));
+        assert_eq!(core.submit(&late, NOW_MS), Decision::LookUp);
+        core.look_up_all(false);
+        assert!(!core.needs_look_up(&late));
+        assert!(matches!(core.submit(&late, NOW_MS), Decision::Append(_)));
     }
 
     #[test]

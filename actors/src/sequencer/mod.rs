@@ -11,6 +11,7 @@ mod handle;
 mod messages;
 mod registry;
 mod remote;
+pub(crate) mod turned_away;
 pub(crate) mod turns;
 
 pub use actor::{Sequencer, SequencerContext};

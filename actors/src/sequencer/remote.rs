@@ -297,6 +297,13 @@ impl RemoteSequencer {
     }
 }
 
+impl Drop for RemoteSequencer {
+    fn drop(&mut self) {
+        // What waits in the mailbox is lost with it.
+        self.context.committers.peers().missed(self.conversation_id, self.head);
+    }
+}
+
 impl Actor for RemoteSequencer {
     type Context = Context<Self>;
 

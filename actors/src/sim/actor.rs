@@ -1,21 +1,31 @@
 //! What simulated actors share: addresses that go stale, mailboxes, and what a handler may do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use schema::{ConversationId, UserId};
+use bytes::Bytes;
+use schema::{ConversationId, NodeId, UserId};
 
-use super::bus_model::BusFrame;
+use super::faults::{FaultClass, Strikes};
 use super::message::{Frame, Message};
 use super::mutants::Mutant;
+use super::random::Random;
 use super::schedule::Schedule;
+use super::shared::Shared;
 use super::store_model::{Call, Ticket};
+use crate::ports::Owner;
 use crate::sequencer::shard_of;
 
 /// Which actor of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Child {
+    Inbox,
+    Keeper,
     Committer(u32),
     Sequencer(ConversationId),
+    /// Of a sequencer on another node.
+    StandIn(ConversationId),
     Conversation(ConversationId),
     Session(UserId),
 }
@@ -33,6 +43,9 @@ impl Address {
     pub fn brief(self) -> String {
         let Self { child, incarnation } = self;
         match child {
+            Child::Inbox => "inbox".to_owned(),
+            Child::Keeper => "keeper".to_owned(),
+            Child::StandIn(id) => format!("stand-in {} ({incarnation})", short(id.0)),
             Child::Committer(shard) => format!("committer {shard} ({incarnation})"),
             Child::Sequencer(id) => format!("sequencer {} ({incarnation})", short(id.0)),
             Child::Conversation(id) => format!("conversation {} ({incarnation})", short(id.0)),
@@ -51,7 +64,7 @@ pub struct Registry {
     living: BTreeMap<Child, u64>,
     incarnations: u64,
     /// Begun by the handler that runs, not yet alive.
-    pub starting: Vec<Address>,
+    pub starting: VecDeque<Address>,
 }
 
 impl Registry {
@@ -65,7 +78,7 @@ impl Registry {
             self.incarnations += 1;
             let address = Address { child, incarnation: self.incarnations };
             self.living.insert(child, address.incarnation);
-            self.starting.push(address);
+            self.starting.push_back(address);
             address
         })
     }
@@ -109,8 +122,8 @@ pub enum Action {
     },
     /// To one other node, or to all.
     Bus {
-        to: Option<usize>,
-        frame: BusFrame,
+        to: Option<NodeId>,
+        frame: Bytes,
     },
     ToSocket {
         socket: u64,
@@ -139,7 +152,19 @@ pub enum Observation {
     RingFull,
     LookUp,
     GapRepair,
-    Resync,
+    /// A device was told that there is no such number as it claims to have.
+    Resync {
+        conversation: ConversationId,
+        claimed: schema::Sequence,
+    },
+    /// A device is ahead of its node and waits.
+    Claimed,
+    /// A head told of entries whose announcement did not come.
+    NewsMissed,
+    /// A copy of drafts handed over before was not worked on.
+    BatchAgain,
+    /// What follows from other faults struck.
+    Struck(FaultClass),
     /// Everything of this conversation up to here was said to be in the readers' tables.
     Settled {
         conversation: ConversationId,
@@ -152,17 +177,26 @@ pub struct Context<'a> {
     pub now_ms: u64,
     /// The node's calendar, milliseconds since 1970.
     pub calendar_ms: i64,
-    pub node: usize,
     pub me: Address,
     pub schedule: &'a Schedule,
     pub mutant: Mutant,
-    /// By shard: who should own it, as this node believes.
-    pub hints: &'a [Option<usize>],
+    pub shared: &'a mut Shared,
     pub registry: &'a mut Registry,
     pub actions: &'a mut Vec<Action>,
+    pub random: &'a mut Random,
+    pub strikes: &'a mut Strikes,
 }
 
 impl Context<'_> {
+    /// Whether a fault of this class strikes now.
+    pub fn strikes(&mut self, class: FaultClass) -> bool {
+        let strikes = self.random.chance(self.schedule.faults.rate(class));
+        if strikes {
+            self.strikes.strike(class);
+        }
+        strikes
+    }
+
     /// False when the receiver is gone.
     pub fn tell(&mut self, to: Address, message: Message) -> bool {
         let is_alive = self.registry.is_alive(to);
@@ -193,9 +227,35 @@ impl Context<'_> {
         shard_of(conversation, self.schedule.shards)
     }
 
-    /// Who should own the conversation's shard, as this node believes.
+    /// Who numbers a shard's drafts, as this node can tell. Here means that it may: the shard is
+    /// assigned to this node and was not lost.
     #[must_use]
-    pub fn owner_of(&self, conversation: ConversationId) -> Option<usize> {
-        self.hints[self.shard_of(conversation) as usize]
+    pub fn owner(&self, shard: u32) -> Owner {
+        match self.shared.view.owner(shard) {
+            Owner::Here if !self.shared.ownership.is_assigned(shard) => Owner::Unknown,
+            owner => owner,
+        }
+    }
+
+    /// The shard's committer, started when needed; `None` for shards that are not this node's.
+    pub fn committer(&mut self, shard: u32) -> Option<Address> {
+        let is_assigned = self.shared.ownership.is_assigned(shard);
+        is_assigned.then(|| self.registry.get_or_start(Child::Committer(shard)))
+    }
+
+    /// Whoever numbers the conversation's drafts, or stands in for it.
+    pub fn sequencer(&mut self, id: ConversationId) -> Address {
+        self.registry.get_or_start(match self.owner(self.shard_of(id)) {
+            Owner::Here => Child::Sequencer(id),
+            Owner::Elsewhere(_) | Owner::Unknown => Child::StandIn(id),
+        })
+    }
+
+    /// For pure parts that measure with the clock of tokio.
+    #[must_use]
+    pub fn instant(&self) -> tokio::time::Instant {
+        static BEGAN: OnceLock<tokio::time::Instant> = OnceLock::new();
+        let began = BEGAN.get_or_init(tokio::time::Instant::now);
+        *began + Duration::from_millis(self.now_ms)
     }
 }

@@ -1,81 +1,90 @@
-//! Frames between nodes: lost, doubled, late, out of order.
+//! The bridge between nodes: frames lost, doubled, late, out of order; whole nodes cut off.
 
-use std::sync::Arc;
-
-use schema::record::{Draft, Entry};
-use schema::wire::Refusal;
-use schema::{ConversationId, Sequence};
-
-use super::actor::Address;
 use super::faults::{FaultClass, Faults, Strikes};
 use super::random::Random;
-use crate::node::Submitted;
 
-#[derive(Clone, Debug)]
-pub enum BusFrame {
-    /// Stored entries of one conversation from one commit.
-    Announcement {
-        conversation: ConversationId,
-        entries: Arc<[Entry]>,
-    },
-    Head {
-        conversation: ConversationId,
-        head: Sequence,
-    },
-    /// Drafts for the owner of their shard, to be numbered in this order.
-    Forward {
-        node: usize,
-        asker: Address,
-        conversation: ConversationId,
-        batch: u64,
-        drafts: Vec<(u64, Draft)>,
-    },
-    /// The asked node does not own the shard.
-    Moved {
-        asker: Address,
-        batch: u64,
-    },
-    Forwarded {
-        asker: Address,
-        token: u64,
-        result: Result<Submitted, Refusal>,
-    },
+/// Cut off from the bridge.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cut {
+    pub since_ms: u64,
+    pub until_ms: u64,
+    /// The bridge notices, and says so when it is back.
+    pub is_noticed: bool,
 }
 
 /// Decides what becomes of frames.
-#[derive(Default)]
 pub struct BusModel {
-    pub down_until_ms: u64,
+    /// By node.
+    pub cuts: Vec<Cut>,
+    /// When the last frame that is very late arrives.
+    pub last_arrival_ms: u64,
 }
 
 impl BusModel {
+    #[must_use]
+    pub fn new(nodes: usize) -> Self {
+        Self { cuts: vec![Cut::default(); nodes], last_arrival_ms: 0 }
+    }
+
+    /// Cuts a node off; one that is cut off already stays so for longer.
+    pub fn cut(&mut self, node: usize, now_ms: u64, for_ms: u64, is_noticed: bool) {
+        let before = self.cuts[node];
+        let was_cut = self.is_cut(node, now_ms);
+        let since_ms = if was_cut { before.since_ms } else { now_ms };
+        let is_noticed = is_noticed || was_cut && before.is_noticed;
+        let until_ms = before.until_ms.max(now_ms + for_ms);
+        self.cuts[node] = Cut { since_ms, until_ms, is_noticed };
+    }
+
+    #[must_use]
+    pub fn is_cut(&self, node: usize, now_ms: u64) -> bool {
+        now_ms < self.cuts[node].until_ms
+    }
+
+    /// What the bridge says of itself.
+    #[must_use]
+    pub fn is_connected(&self, node: usize, now_ms: u64) -> bool {
+        !self.is_cut(node, now_ms) || !self.cuts[node].is_noticed
+    }
+
     /// The delays after which copies of a frame arrive: usually one.
     pub fn arrivals(
-        &self,
+        &mut self,
         now_ms: u64,
         faults: &Faults,
         random: &mut Random,
         strikes: &mut Strikes,
     ) -> Vec<u64> {
         let mut arrivals = Vec::with_capacity(2);
-        if now_ms < self.down_until_ms {
-            return arrivals;
-        }
-        if random.chance(faults.rate(FaultClass::BridgeDrop)) {
-            strikes.strike(FaultClass::BridgeDrop);
+        let mut has_struck = |class, random: &mut Random| {
+            let has_struck = random.chance(faults.rate(class));
+            if has_struck {
+                strikes.strike(class);
+            }
+            has_struck
+        };
+        if has_struck(FaultClass::BridgeDrop, random) {
             return arrivals;
         }
         // Frames of one sender keep their order unless a fault makes one late.
         let mut delay_ms = 2;
-        if random.chance(faults.rate(FaultClass::BridgeDelay)) {
-            strikes.strike(FaultClass::BridgeDelay);
-            delay_ms = random.between(3, 1500);
+        if has_struck(FaultClass::BridgeDelay, random) {
+            delay_ms = random.between(3, 1_500);
         }
-        arrivals.push(delay_ms);
-        if random.chance(faults.rate(FaultClass::BridgeTwice)) {
-            strikes.strike(FaultClass::BridgeTwice);
-            arrivals.push(delay_ms + random.between(1, 1000));
+        if has_struck(FaultClass::BridgeTwice, random) {
+            arrivals.push(delay_ms + random.between(1, 1_000));
         }
+        if has_struck(FaultClass::BridgeLate, random) {
+            let late_ms = random.between(2_000, 150_000);
+            self.last_arrival_ms = self.last_arrival_ms.max(now_ms + late_ms);
+            // It alone, or a copy of it.
+            if random.chance(500) {
+                delay_ms = late_ms;
+            } else {
+                arrivals.push(late_ms);
+            }
+        }
+        arrivals.insert(0, delay_ms);
         arrivals
     }
 }

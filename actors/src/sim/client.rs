@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schema::checker::{ClientKey, Digest, History};
 use schema::record::{Draft, Event as EntryEvent};
-use schema::{MessageId, Sequence};
+use schema::{ConversationId, MessageId, Sequence};
 
 use super::event::Event;
 use super::faults::FaultClass;
@@ -36,6 +36,8 @@ pub(super) enum Asked {
 pub struct Client {
     pub(super) key: ClientKey,
     pub socket: Option<u64>,
+    /// Where it was last.
+    node: Option<usize>,
     pub(super) is_greeted: bool,
     pub(super) outgoing: BTreeMap<u64, Outgoing>,
     messages: u64,
@@ -50,6 +52,7 @@ impl Client {
         Self {
             key: history.add_client(format!("client {index}"), plan.user),
             socket: None,
+            node: None,
             is_greeted: false,
             outgoing: BTreeMap::new(),
             messages: 0,
@@ -77,8 +80,11 @@ impl World {
             return;
         }
         let node = self.random.below(self.nodes.len());
-        if self.nodes[node].state == NodeState::Down {
+        if matches!(self.nodes[node].state, NodeState::Down { .. }) {
             return self.queue.push(200, Event::ClientConnects(index));
+        }
+        if self.clients[index].node.replace(node).is_some_and(|before| before != node) {
+            self.strikes.strike(FaultClass::DeviceMoved);
         }
         let socket = self.open_socket(index, node);
         let key = self.clients[index].key;
@@ -147,17 +153,22 @@ impl World {
         }
         let plan = &self.schedule.clients[index];
         let (window, messages) = (plan.window, u64::from(plan.messages));
+        // Some say several things in a row, all in one place.
         let burst = self.random.between(1, 4);
+        let is_in_one_place = self.random.chance(500);
+        let mut conversation = *self.random.pick(&self.schedule.conversations);
         for _ in 0..burst {
+            if !is_in_one_place {
+                conversation = *self.random.pick(&self.schedule.conversations);
+            }
             let client = &self.clients[index];
             if client.outgoing.len() < window && client.messages < messages {
-                self.say_something(index);
+                self.say_something(index, conversation);
             }
         }
     }
 
-    fn say_something(&mut self, index: usize) {
-        let conversation_id = *self.random.pick(&self.schedule.conversations);
+    fn say_something(&mut self, index: usize, conversation_id: ConversationId) {
         let number = self.clients[index].messages + 1;
         let words = format!("{number} of {index}");
         let event = if self.random.chance(100) {

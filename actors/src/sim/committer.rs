@@ -7,7 +7,6 @@ use schema::record::Entry;
 use schema::{ConversationId, OwnerToken, Sequence};
 
 use super::actor::{Action, Address, Context, Observation};
-use super::bus_model::BusFrame;
 use super::message::{Message, ToCommitter, ToConversation, ToSequencer};
 use super::mutants::{Driver, Mutant};
 use super::schedule::Schedule;
@@ -17,7 +16,7 @@ use crate::committer::core::{Effect, EndReason};
 use crate::committer::{Budget, FromCommitter, Registered, StoredEntries, event_size};
 
 /// How often a committer looks whether the shard is still its own.
-const LOOK_MS: u64 = 2_000;
+const LOOK_MS: u64 = 3_000;
 
 pub struct Committer {
     shard: u32,
@@ -28,8 +27,9 @@ pub struct Committer {
     early: Vec<(ConversationId, Address)>,
     /// Who waits for which commit, and up to which number of its conversation.
     waiters: Vec<(u64, Address, Sequence)>,
-    /// Those that asked before the shard was replayed.
-    early_waiters: Vec<(Address, Sequence)>,
+    /// Where the logs end that the replay went through, until it is done.
+    replayed: BTreeMap<ConversationId, Sequence>,
+    is_serving: bool,
     is_retiring: bool,
     is_releasing: bool,
 }
@@ -44,15 +44,11 @@ impl Committer {
             sequencers: BTreeMap::new(),
             early: Vec::new(),
             waiters: Vec::new(),
-            early_waiters: Vec::new(),
+            replayed: BTreeMap::new(),
+            is_serving: false,
             is_retiring: false,
             is_releasing: false,
         }
-    }
-
-    #[must_use]
-    pub const fn is_ready(&self) -> bool {
-        self.driver.is_ready()
     }
 
     /// Room is taken though nothing is under way.
@@ -66,14 +62,20 @@ impl Committer {
         let effects = self.driver.start();
         self.carry_out(effects, ctx);
         if !ctx.schedule.is_embedded {
-            self.look(ctx);
+            ctx.later(LOOK_MS, Message::Committer(ToCommitter::Look));
         }
+    }
+
+    /// Runs also after a panic.
+    pub fn stopped(&self, ctx: &mut Context<'_>) {
+        ctx.shared.ownership.ended(self.shard, self.driver.core().owner());
+        ctx.shared.peers.recent.forget_shard(self.shard);
     }
 
     /// Looks now and then whether the shard is still its own.
     fn look(&self, ctx: &mut Context<'_>) {
         ctx.later(LOOK_MS, Message::Committer(ToCommitter::Look));
-        if self.driver.is_ready() {
+        if self.driver.is_quiet() {
             ctx.call(Ticket::Look, Call::Guard(self.shard));
         }
     }
@@ -107,6 +109,11 @@ impl Committer {
 
     fn told(&mut self, message: ToCommitter, ctx: &mut Context<'_>) {
         let effects = match message {
+            // Nothing new is taken: what is left out here and what follows it is asked of the next
+            // owner, once its sequencer ends.
+            ToCommitter::Enqueue(entry) if self.is_retiring => {
+                return self.budget.release(event_size(&entry.event));
+            }
             ToCommitter::Enqueue(entry) => self.driver.enqueue(entry),
             ToCommitter::Wake => self.driver.on_wake(),
             ToCommitter::Look => return self.look(ctx),
@@ -137,10 +144,8 @@ impl Committer {
     }
 
     fn when_materialised(&mut self, asker: Address, up_to: Sequence, ctx: &mut Context<'_>) {
-        if !self.driver.is_ready() {
-            return self.early_waiters.push((asker, up_to));
-        }
-        if self.driver.core().ring_depth() == 0 {
+        // While the shard is claimed its depth is not known yet: answered once it is replayed.
+        if self.driver.is_ready() && self.driver.core().ring_depth() == 0 {
             ctx.tell(asker, Message::Conversation(ToConversation::Settled { up_to }));
             return;
         }
@@ -188,12 +193,15 @@ impl Committer {
 
     fn ready(&mut self, ctx: &mut Context<'_>) {
         ctx.observe(Observation::TakeOver);
+        let core = self.driver.core();
+        ctx.shared.ownership.ready(self.shard, core.owner(), core.epoch());
         for (conversation, sequencer) in std::mem::take(&mut self.early) {
             self.register(conversation, sequencer, ctx);
         }
-        for (asker, up_to) in std::mem::take(&mut self.early_waiters) {
-            ctx.tell(asker, Message::Conversation(ToConversation::Settled { up_to }));
-        }
+        self.is_serving = true;
+        self.materialised(ctx);
+        let heads: Vec<_> = std::mem::take(&mut self.replayed).into_iter().collect();
+        ctx.replayed(self.shard, self.driver.core().epoch(), &heads);
     }
 
     fn register(&mut self, conversation: ConversationId, to: Address, ctx: &mut Context<'_>) {
@@ -211,19 +219,25 @@ impl Committer {
         if self.driver.core().ring_depth() >= slots {
             ctx.observe(Observation::RingFull);
         }
-        for (conversation, group) in by_conversation(entries) {
+        let groups = by_conversation(entries);
+        // Before the senders hear of it: on other nodes the entry then comes ahead of the answer.
+        ctx.announce(self.shard, self.driver.core().epoch(), &groups);
+        for (conversation, group) in groups {
             for entry in group.iter() {
                 self.budget.release(event_size(&entry.event));
             }
-            let news = FromCommitter::Stored(StoredEntries { entries: group.clone() });
+            let news = FromCommitter::Stored(StoredEntries { entries: group });
             self.tell(conversation, news, ctx);
-            let frame = BusFrame::Announcement { conversation, entries: group };
-            ctx.actions.push(Action::Bus { to: None, frame });
         }
     }
 
     fn materialised(&mut self, ctx: &mut Context<'_>) {
-        for (conversation, seq) in self.driver.core_mut().take_materialised_heads() {
+        let heads = self.driver.core_mut().take_materialised_heads();
+        if !self.is_serving {
+            // Those who wait asked for all of the replay, whatever its depth.
+            return self.replayed.extend(heads);
+        }
+        for (conversation, seq) in heads {
             self.tell(conversation, FromCommitter::Materialised(seq), ctx);
         }
         let done = self.driver.core().done();
@@ -245,6 +259,9 @@ impl Committer {
     }
 
     fn ended(&mut self, reason: EndReason, ctx: &mut Context<'_>) {
+        if reason == EndReason::Fenced {
+            ctx.shared.ownership.fenced(self.shard);
+        }
         ctx.observe(match reason {
             EndReason::Broken => Observation::Broken { shard: self.shard },
             EndReason::Fenced => Observation::Fenced,

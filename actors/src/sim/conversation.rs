@@ -1,100 +1,107 @@
 //! A simulated conversation on one node: submits, delivers, repairs gaps, as the real actor does.
-//! Where its shard's owner is another node, it forwards drafts there and lives on announcements.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use schema::cluster::envelope::DraftResult;
 use schema::record::{Draft, Entry};
 use schema::wire::Refusal;
 use schema::{ConversationId, Sequence, SequenceRange, UserId};
 
 use super::actor::{Address, Child, Context, Observation};
-use super::conversation_route::{Forwarding, Opening, Route};
-use super::message::{Answered, Message, Reply, ToCommitter, ToConversation};
+use super::conversation_open::Opening;
+use super::message::{Answered, Message, Reply, ToCommitter, ToConversation, ToInbox};
 use super::message::{ToSequencer, ToSession};
 use super::range_reads::RangeReads;
-use super::store_model::{Answer, Call, Ticket};
-use crate::conversation::LogEntry;
+use super::store_model::{Answer, Ticket};
+use crate::conversation::pending::{Pending, Waiting};
 use crate::conversation::recent::Recent;
 use crate::node::Submitted;
-use crate::sequencer::{self, FromSequencer, News, Opened};
+use crate::sequencer::{self, FromSequencer, News};
 
 const TICK_MS: u64 = 250;
-/// A draft unanswered for longer is answered `retry_later`.
-const DEADLINE_MS: u64 = 10_000;
-/// How often the head is told to the other nodes, or read from the store.
-const BEAT_MS: u64 = 2_000;
-/// One that could not be loaded answers for this long, then goes.
-const LINGER_MS: u64 = 200;
 
-/// One draft and who asked.
-pub(super) struct Waiting {
-    pub draft: Draft,
-    pub reply: Reply,
-    pub deadline_ms: u64,
+/// What a loaded conversation knows.
+pub(super) struct Serving {
+    /// Or who stands in for it.
+    pub sequencer: Address,
+    pub head: Sequence,
+    /// The log reaches to here, at least: what lies between is being read.
+    pub known_head: Sequence,
+    pub repairing_since_ms: Option<u64>,
+    pub claim: Option<Claim>,
+    pub materialised: Sequence,
+    pub recent: Recent,
+    pub listeners: BTreeMap<UserId, Address>,
+    pub pending: Pending<Reply>,
+    pub reads: RangeReads,
+    /// The last number that the present sequencer said is stored.
+    pub stored: Sequence,
+}
+
+/// A reader has more than is known here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    pub position: Sequence,
+    pub since_ms: u64,
+    /// The store was asked since, and does not show it.
+    pub is_doubtful: bool,
+}
+
+impl Serving {
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        matches!(self.sequencer.child, Child::Sequencer(_))
+    }
+
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.head < self.known_head
+    }
 }
 
 pub struct Conversation {
     pub(super) id: ConversationId,
-    pub(super) route: Route,
     pub(super) opening: Option<Opening>,
     /// What came while a sequencer is looked for: nothing else happens then.
     held: VecDeque<Message>,
-    pub(super) is_loaded: bool,
-    has_failed: bool,
+    /// `None` until loaded, and when it could not be.
+    pub(super) serving: Option<Serving>,
     pub(super) life: u64,
-    pub(super) head: Sequence,
-    pub(super) materialised: Sequence,
-    pub(super) recent: Recent,
-    pub(super) listeners: BTreeMap<UserId, Address>,
-    pub(super) pending: BTreeMap<u64, Waiting>,
-    last_token: u64,
-    pub(super) reads: RangeReads,
-    pub(super) forwarding: Forwarding,
-    /// The last number that the present sequencer said is stored.
-    stored: Sequence,
     is_tick_armed: bool,
 }
 
 impl Conversation {
     #[must_use]
-    pub fn new(id: ConversationId) -> Self {
+    pub const fn new(id: ConversationId) -> Self {
         Self {
             id,
-            route: Route::Nowhere,
             opening: None,
             held: VecDeque::new(),
-            is_loaded: false,
-            has_failed: false,
+            serving: None,
             life: 0,
-            head: Sequence::START,
-            materialised: Sequence::START,
-            recent: Recent::default(),
-            listeners: BTreeMap::new(),
-            pending: BTreeMap::new(),
-            last_token: 0,
-            reads: RangeReads::default(),
-            forwarding: Forwarding::default(),
-            stored: Sequence::START,
             is_tick_armed: false,
         }
     }
 
     pub fn started(&mut self, ctx: &mut Context<'_>) {
         self.look_for_sequencer(ctx);
-        if !ctx.schedule.is_embedded {
-            ctx.later(BEAT_MS, Message::Conversation(ToConversation::Beat));
-        }
     }
 
-    /// Who waits for a page hears that none comes.
+    /// Who waits for a page or calls hears that no answer comes.
     pub fn stopped(&mut self, ctx: &mut Context<'_>) {
-        for (session, socket) in self.reads.pages() {
-            ctx.tell(session, Message::no_page(socket, self.id));
-        }
         for message in std::mem::take(&mut self.held) {
             if let Some((to, bounced)) = message.bounced(ctx.me) {
                 ctx.tell(to, bounced);
+            }
+        }
+        let Some(serving) = &mut self.serving else { return };
+        for (session, socket) in serving.reads.pages() {
+            ctx.tell(session, Message::no_page(socket, self.id));
+        }
+        for waiting in serving.pending.take_all() {
+            if let Some((to, dropped)) = waiting.reply.dropped() {
+                ctx.tell(to, dropped);
             }
         }
     }
@@ -103,10 +110,9 @@ impl Conversation {
         let for_opening = matches!(
             &message,
             Message::Conversation(ToConversation::Opened { .. } | ToConversation::OpenCheck { .. })
-                | Message::Answer(Ticket::NewestHead | Ticket::Newest(_), _)
         );
         if self.opening.is_some() && !for_opening {
-            return self.hold(message);
+            return self.held.push_back(message);
         }
         self.take(message, ctx);
         while self.opening.is_none()
@@ -114,15 +120,6 @@ impl Conversation {
         {
             self.take(message, ctx);
         }
-    }
-
-    /// A draft that came before its sequencer may have been stored by another owner since, when its
-    /// client sent it again elsewhere: the sequencer must look.
-    fn hold(&mut self, mut message: Message) {
-        if let Message::Conversation(ToConversation::Submit { draft, .. }) = &mut message {
-            draft.retry = true;
-        }
-        self.held.push_back(message);
     }
 
     fn take(&mut self, message: Message, ctx: &mut Context<'_>) {
@@ -134,9 +131,6 @@ impl Conversation {
     }
 
     fn told(&mut self, message: ToConversation, ctx: &mut Context<'_>) {
-        if !self.is_loaded && !message.is_for_unloaded() {
-            return;
-        }
         match message {
             ToConversation::Submit { draft, reply } => self.submit(draft, reply, ctx),
             ToConversation::News(news) => self.on_news(news, ctx),
@@ -144,20 +138,30 @@ impl Conversation {
             ToConversation::OpenCheck { life } => self.check_opening(life, ctx),
             ToConversation::Join { user, session } => self.join(user, session, ctx),
             ToConversation::Leave { user, session } => {
-                if self.listeners.get(&user) == Some(&session) {
-                    self.listeners.remove(&user);
+                if let Some(serving) = &mut self.serving
+                    && serving.listeners.get(&user) == Some(&session)
+                {
+                    serving.listeners.remove(&user);
                 }
             }
             ToConversation::Read { session, socket, after } => {
                 self.read_page(session, socket, after, ctx);
             }
             ToConversation::ReadAgain { first, last } => {
-                self.reads.again(self.id, SequenceRange::new(first, last), ctx);
+                if let Some(serving) = &self.serving {
+                    serving.reads.again(self.id, SequenceRange::new(first, last), ctx);
+                }
+            }
+            ToConversation::Repaired(entries) => self.on_repaired(entries, ctx),
+            // Who numbers the entries here knows best.
+            ToConversation::Heard(head) => {
+                if self.serving.as_ref().is_some_and(|it| !it.is_here()) {
+                    self.on_head(head, ctx);
+                }
             }
             ToConversation::CheckSequencer => {
-                if let Route::Here(sequencer) = self.route
-                    && !ctx.registry.is_alive(sequencer)
-                {
+                let gone = |it: &Serving| !ctx.registry.is_alive(it.sequencer);
+                if self.serving.as_ref().is_some_and(gone) {
                     self.look_for_sequencer(ctx);
                 }
             }
@@ -165,94 +169,60 @@ impl Conversation {
             ToConversation::Settled { up_to } => {
                 ctx.observe(Observation::Settled { conversation: self.id, up_to });
             }
-            ToConversation::Announced(entries) => self.arrive(&entries, ctx),
-            ToConversation::Head(head) => self.hear_of(head, ctx),
-            ToConversation::RouteChanged => self.follow_hint(ctx),
-            ToConversation::Forwarded { token, result } => {
-                self.on_forwarded(token, result, ctx);
+            ToConversation::Tick => {
+                self.is_tick_armed = false;
+                self.tick(ctx);
+                self.repair(ctx);
+                self.arm_tick(ctx);
             }
-            ToConversation::Moved { batch } => self.on_moved(batch, ctx),
-            ToConversation::ForwardAgain { batch } => self.forward_again(batch, ctx),
-            ToConversation::Tick => self.tick(ctx),
-            ToConversation::Beat => self.beat(ctx),
             ToConversation::Unload => self.unload(ctx),
-            ToConversation::Failed => ctx.stop(),
+            ToConversation::Failed => {
+                // What came while it lingered reached nobody.
+                self.missed(Sequence::START, ctx);
+                ctx.stop();
+            }
         }
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, ctx: &mut Context<'_>) {
+        let Some(serving) = &mut self.serving else { return };
         match (ticket, answer) {
             (Ticket::Range(range), Answer::Entries(read)) => {
-                for (then, entries) in self.reads.done(range, read.ok(), ctx) {
+                for (then, entries) in serving.reads.done(range, read.ok(), ctx) {
                     self.after_read(then, entries, ctx);
                 }
             }
-            (Ticket::Poll, Answer::Head(Ok(head))) => self.hear_of(head, ctx),
-            (ticket, answer) => self.on_loaded_elsewhere(ticket, answer, ctx),
-        }
-    }
-
-    /// No sequencer was found in time.
-    pub(super) fn fail(&mut self, ctx: &mut Context<'_>) {
-        if self.is_loaded {
-            return ctx.stop();
-        }
-        self.has_failed = true;
-        ctx.later(LINGER_MS, Message::Conversation(ToConversation::Failed));
-    }
-
-    /// Starts from what the sequencer or the store says, or goes on from it.
-    pub(super) fn start_from(&mut self, opened: &Opened, ctx: &mut Context<'_>) {
-        self.materialised = self.materialised.max(opened.materialised);
-        self.stored = opened.head;
-        if self.is_loaded {
-            let news: Arc<[Entry]> =
-                opened.recent.iter().filter(|it| it.seq > self.head).cloned().collect();
-            self.arrive(&news, ctx);
-            return self.ask_again(ctx);
-        }
-        self.is_loaded = true;
-        for entry in &opened.recent {
-            self.recent.push(Arc::new(LogEntry::new(entry.clone())), self.materialised);
-        }
-        self.head = opened.head;
-        let sessions: Vec<Address> = ctx.registry.all().collect();
-        for session in sessions {
-            if let Child::Session(user) = session.child {
-                self.join(user, session, ctx);
+            (Ticket::Claimed, Answer::Head(Ok(head))) => {
+                if let Some(claim) = &mut serving.claim {
+                    claim.is_doubtful = head < claim.position;
+                }
+                self.on_head(head, ctx);
             }
+            _ => {}
         }
     }
 
-    fn join(&mut self, user: UserId, session: Address, ctx: &mut Context<'_>) {
-        if !self.is_loaded {
-            return;
-        }
-        let joined = ToSession::Joined { conversation: self.id, head: self.head };
+    pub(super) fn join(&mut self, user: UserId, session: Address, ctx: &mut Context<'_>) {
+        let Some(serving) = &mut self.serving else { return };
+        let joined = ToSession::Joined { conversation: self.id, head: serving.head };
         if ctx.tell(session, Message::Session(joined)) {
-            self.listeners.insert(user, session);
+            serving.listeners.insert(user, session);
         }
     }
 
     fn submit(&mut self, draft: Draft, reply: Reply, ctx: &mut Context<'_>) {
-        if self.has_failed {
+        let now = ctx.instant();
+        let Some(serving) = &mut self.serving else {
             let refusal = Refusal::retry_later("the shard is not ready");
-            return self.reply(&draft, reply, Err(refusal), ctx);
-        }
-        self.last_token += 1;
-        let token = self.last_token;
-        let deadline_ms = ctx.now_ms + DEADLINE_MS;
-        self.pending.insert(token, Waiting { draft: draft.clone(), reply, deadline_ms });
-        self.arm_tick(ctx);
-        match self.route {
-            Route::Here(sequencer) => {
-                let append = ToSequencer::Append { draft: Arc::new(draft), token };
-                if !ctx.tell(sequencer, Message::Sequencer(append)) {
-                    self.look_for_sequencer(ctx);
-                }
-            }
-            Route::Elsewhere(_) => self.forward(ctx),
-            Route::Nowhere => {}
+            return self.reply(&draft, &reply, Err(refusal), ctx);
+        };
+        let draft = Arc::new(draft);
+        let token = serving.pending.add_at(draft.clone(), reply, now);
+        let append = ToSequencer::Append { draft, token };
+        if ctx.tell(serving.sequencer, Message::Sequencer(append)) {
+            self.arm_tick(ctx);
+        } else {
+            self.look_for_sequencer(ctx);
         }
     }
 
@@ -262,43 +232,61 @@ impl Conversation {
         result: Result<Submitted, Refusal>,
         ctx: &mut Context<'_>,
     ) {
-        if let Some(Waiting { draft, reply, .. }) = self.pending.remove(&token) {
-            self.reply(&draft, reply, result, ctx);
+        let Some(serving) = &mut self.serving else { return };
+        if let Some(Waiting { draft, reply, .. }) = serving.pending.take(token) {
+            // One that was stored before it was sent again says nothing about the others.
+            if result.as_ref().is_ok_and(|submitted| !submitted.duplicate) {
+                serving.pending.note_stored(draft.sender_id, token);
+            }
+            self.reply(&draft, &reply, result, ctx);
         }
     }
 
-    fn reply(
+    pub(super) fn reply(
         &self,
         draft: &Draft,
-        reply: Reply,
+        reply: &Reply,
         result: Result<Submitted, Refusal>,
         ctx: &mut Context<'_>,
     ) {
-        match reply {
+        match *reply {
             Reply::Session { session, socket, reference } => {
                 let message_id = draft.message_id;
                 let conversation = self.id;
                 let answered = Answered { socket, reference, conversation, message_id, result };
                 ctx.tell(session, Message::Session(ToSession::Answered(answered)));
             }
-            Reply::Node { node, asker, token } => ctx.forwarded(node, asker, token, result),
+            Reply::Job { inbox, job, at } => {
+                let result = match result {
+                    Ok(Submitted { seq, sent_at, duplicate }) => {
+                        DraftResult::Stored { seq, sent_at, duplicate }
+                    }
+                    Err(refusal) => refusal.into(),
+                };
+                let answered = ToInbox::Answered { job, at, result };
+                ctx.tell(inbox, Message::Inbox(answered));
+            }
         }
     }
 
     fn on_news(&mut self, news: FromSequencer, ctx: &mut Context<'_>) {
-        if self.life != news.life || !matches!(self.route, Route::Here(_)) {
+        let Some(serving) = &mut self.serving else { return };
+        if self.life != news.life {
             return;
         }
         match news.news {
-            // Only stand-ins for other nodes say these; forwarding is simulated by itself.
-            News::Answered(_) | News::Head(_) => {}
             News::Refused { token, refusal } => self.answer(token, Err(refusal), ctx),
             News::Duplicate { token, known } => {
                 let (seq, sent_at) = (known.seq, known.sent_at);
                 self.answer(token, Ok(Submitted { seq, sent_at, duplicate: true }), ctx);
             }
+            News::Answered(sequencer::Answer { token, known, duplicate }) => {
+                let (seq, sent_at) = (known.seq, known.sent_at);
+                self.answer(token, Ok(Submitted { seq, sent_at, duplicate }), ctx);
+            }
+            News::Head(head) => self.on_head(head, ctx),
             News::Stored { entries, answers } => self.stored(&entries, &answers, ctx),
-            News::Materialised(seq) => self.materialised = self.materialised.max(seq),
+            News::Materialised(seq) => serving.materialised = serving.materialised.max(seq),
             News::Ended => self.look_for_sequencer(ctx),
         }
     }
@@ -310,7 +298,8 @@ impl Conversation {
         answers: &[sequencer::Answer],
         ctx: &mut Context<'_>,
     ) {
-        self.stored = entries.last().map_or(self.stored, |last| last.seq);
+        let Some(serving) = &mut self.serving else { return };
+        serving.stored = entries.last().map_or(serving.stored, |last| last.seq);
         for &sequencer::Answer { token, known, duplicate } in answers {
             let (seq, sent_at) = (known.seq, known.sent_at);
             self.answer(token, Ok(Submitted { seq, sent_at, duplicate }), ctx);
@@ -318,54 +307,47 @@ impl Conversation {
         self.arrive(entries, ctx);
     }
 
-    fn arm_tick(&mut self, ctx: &mut Context<'_>) {
-        if !self.is_tick_armed && !self.pending.is_empty() {
+    pub(super) fn arm_tick(&mut self, ctx: &mut Context<'_>) {
+        let needed =
+            self.serving.as_ref().is_some_and(|it| !it.pending.is_empty() || it.is_behind());
+        if !self.is_tick_armed && needed {
             self.is_tick_armed = true;
             ctx.later(TICK_MS, Message::Conversation(ToConversation::Tick));
         }
     }
 
     fn tick(&mut self, ctx: &mut Context<'_>) {
-        self.is_tick_armed = false;
-        let now_ms = ctx.now_ms;
-        let expired: Vec<u64> = self
-            .pending
-            .iter()
-            .filter(|(_, waiting)| waiting.deadline_ms <= now_ms)
-            .map(|(token, _)| *token)
-            .collect();
-        for token in expired {
-            self.answer(token, Err(Refusal::retry_later("not stored in time")), ctx);
+        let now = ctx.instant();
+        let Some(serving) = &mut self.serving else { return };
+        for waiting in serving.pending.expired(now) {
+            let refusal = Refusal::retry_later("not stored in time");
+            self.reply(&waiting.draft, &waiting.reply, Err(refusal), ctx);
         }
-        self.arm_tick(ctx);
     }
 
-    /// Announces the head from the shard's owner, and reads it from the store: an owner that has
-    /// nothing to commit does not notice that it is none any more.
-    fn beat(&mut self, ctx: &mut Context<'_>) {
-        ctx.later(BEAT_MS, Message::Conversation(ToConversation::Beat));
-        if matches!(self.route, Route::Here(_)) {
-            ctx.announce_head(self.id, self.head);
-        }
-        ctx.call(Ticket::Poll, Call::Head(self.id));
-    }
-
+    /// As after a long time without traffic.
     fn unload(&self, ctx: &mut Context<'_>) {
-        // Who comes while it is unloaded learns from the tables how far the log goes.
-        let is_shown = self.head <= self.materialised || !matches!(self.route, Route::Here(_));
-        if !self.pending.is_empty() || !is_shown {
+        let Some(serving) = &self.serving else { return };
+        // The log's end must be in the store before it may leave memory.
+        let is_ahead = serving.materialised < serving.head.max(serving.known_head);
+        if is_ahead || !serving.pending.is_empty() {
             return;
         }
-        if let Route::Here(sequencer) = self.route {
-            ctx.tell(sequencer, Message::Sequencer(ToSequencer::StopIdle));
-        }
+        let class = if serving.is_here() {
+            super::faults::FaultClass::IdleUnload
+        } else {
+            super::faults::FaultClass::FollowerUnload
+        };
+        ctx.observe(Observation::Struck(class));
+        ctx.tell(serving.sequencer, Message::Sequencer(ToSequencer::StopIdle));
+        self.missed(serving.head, ctx);
         ctx.stop();
     }
 
     fn settle(&self, ctx: &mut Context<'_>) {
-        if self.is_loaded && matches!(self.route, Route::Here(_)) {
-            let committer = ctx.registry.get_or_start(Child::Committer(ctx.shard_of(self.id)));
-            let ask = ToCommitter::WhenMaterialised { asker: ctx.me, up_to: self.stored };
+        let Some(serving) = self.serving.as_ref().filter(|it| it.is_here()) else { return };
+        if let Some(committer) = ctx.committer(ctx.shard_of(self.id)) {
+            let ask = ToCommitter::WhenMaterialised { asker: ctx.me, up_to: serving.stored };
             ctx.tell(committer, Message::Committer(ask));
         }
     }

@@ -1,9 +1,9 @@
 //! What happens at a point of virtual time.
 
-use schema::ConversationId;
+use bytes::Bytes;
+use schema::{ConversationId, NodeId};
 
 use super::actor::{Address, Child};
-use super::bus_model::BusFrame;
 use super::message::{Frame, Message};
 use super::store_model::{Caller, Step};
 
@@ -26,17 +26,23 @@ pub enum Event {
         node: usize,
         life: u64,
         child: Child,
-        has_panicked: bool,
     },
     Bus {
         node: usize,
-        frame: BusFrame,
+        life: u64,
+        frame: Bytes,
     },
+    /// The bridge is back, and tells the node what it may have lost.
+    BridgeBack {
+        node: usize,
+        life: u64,
+    },
+    /// The node learns who owns a shard.
     Hint {
         node: usize,
         life: u64,
         shard: u32,
-        owner: usize,
+        owner: NodeId,
     },
     ToNode {
         socket: u64,
@@ -92,6 +98,7 @@ impl Event {
             | Self::Down { node, .. }
             | Self::Restart { node, .. }
             | Self::Bus { node, .. }
+            | Self::BridgeBack { node, .. }
             | Self::Hint { node, .. }
             | Self::ToNode { node, .. }
             | Self::Left { node, .. }
@@ -109,6 +116,7 @@ impl Event {
             Self::Down { address, .. } => 0x400 + (address.incarnation << 16),
             Self::Restart { node, .. } => 0x500 + *node as u64,
             Self::Bus { node, .. } => 0x600 + *node as u64,
+            Self::BridgeBack { node, .. } => 0x1600 + *node as u64,
             Self::Hint { node, shard, .. } => 0x700 + *node as u64 + ((*shard as u64) << 16),
             Self::ToNode { socket, .. } => 0x800 + (*socket << 16),
             Self::Left { socket, .. } => 0x900 + (*socket << 16),

@@ -43,24 +43,34 @@ fault_classes! {
     StoreDown: [1];
     /// A commit waited because the ring was full. Not made to happen: it follows from others.
     RingFull: [0];
+    /// A draft was turned away because too much was under way.
+    NoRoom: [10, 100, 300];
     /// A node lost all its memory at once.
     NodeCrash: [1, 3];
     /// A node stood still and went on as if nothing had happened.
     NodePause: [1, 3];
+    /// A node stood still for longer than a commit may be in doubt.
+    NodePauseLong: [1];
     /// A committer panicked: its shard is claimed again.
     CommitterPanic: [1, 3];
     /// A sequencer panicked while its entries were under way.
     SequencerPanic: [2, 5];
+    /// A stand-in for a sequencer elsewhere panicked.
+    StandInPanic: [2, 5];
     /// A conversation panicked.
     ConversationPanic: [1, 3];
     /// A session panicked: its sockets close.
     SessionPanic: [1];
     /// A conversation and its sequencer were unloaded and loaded again.
     IdleUnload: [1, 3];
+    /// A conversation that follows another node was unloaded while its members listened.
+    FollowerUnload: [2, 5];
     /// A shard was given to another node in an orderly way.
     HandOver: [1, 3];
     /// A node believed that it should own a shard, and another did own it.
     WrongHint: [1, 3];
+    /// A node did not learn for a while who owns what.
+    StaleView: [1, 3];
     /// Clocks of nodes and clients were wrong by up to an hour.
     ClockWrong: [200];
     /// A frame between nodes vanished.
@@ -69,8 +79,20 @@ fault_classes! {
     BridgeTwice: [20, 100];
     /// A frame between nodes came late, after others.
     BridgeDelay: [50, 200];
-    /// No frame between nodes arrived for a while.
+    /// A frame between nodes, or a copy of it, came up to minutes late.
+    BridgeLate: [2, 10];
+    /// No frame between nodes arrived for a while, and they noticed.
     BridgeDown: [1];
+    /// No frame between nodes arrived for a while, and nobody noticed.
+    BridgeSilent: [1];
+    /// One node was cut off from the others for a while, and noticed.
+    NodeCutOff: [1, 3];
+    /// One node was cut off from the others for a while, and did not notice.
+    NodeCutOffSilent: [1, 3];
+    /// A frame went out while it could not arrive. It follows from others.
+    FrameCutOff: [0];
+    /// Drafts handed to another node were not answered in time. It follows from others.
+    BatchRepeated: [0];
     /// A client's send was repeated under its id because no answer came.
     ClientRetry: [1000];
     /// A client sent the same message twice in a row without need.
@@ -79,6 +101,12 @@ fault_classes! {
     IdReused: [20, 60];
     /// A client left and came back, perhaps elsewhere.
     Reconnect: [20, 80];
+    /// A device came back on another node. It follows from others.
+    DeviceMoved: [0];
+    /// A device had more than the store showed when it came. It follows from others.
+    AheadOfStore: [0];
+    /// A device came to a session that served its user already. It follows from others.
+    Reattach: [0];
     /// A client came back with an older position than it had.
     OldPosition: [100];
     /// A client took its frames slowly.
@@ -106,6 +134,11 @@ impl Faults {
             }
         }
         Self { rates }
+    }
+
+    /// Makes a class strike, at its highest rate.
+    pub fn insist_on(&mut self, class: FaultClass) {
+        self.rates[class as usize] = class.rates().iter().copied().max().unwrap_or(0);
     }
 
     #[must_use]

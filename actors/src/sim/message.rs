@@ -2,25 +2,57 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use schema::cluster::envelope::{self, DraftResult};
 use schema::record::{Draft, Entry, Event};
 use schema::wire::Refusal;
 use schema::{ConversationId, MessageId, Sequence, UserId};
 
-use super::actor::Address;
+use super::actor::{Address, Child};
 use super::store_model::{Answer, Ticket};
 use crate::committer::FromCommitter;
 use crate::node::Submitted;
-use crate::sequencer::{FromSequencer, Opened};
+use crate::sequencer::{FromOwner, FromSequencer, Opened};
 
 /// Anything in a mailbox.
 #[derive(Clone, Debug)]
 pub enum Message {
     /// The store answers a call.
     Answer(Ticket, Answer),
+    Inbox(ToInbox),
+    Keeper(ToKeeper),
     Committer(ToCommitter),
+    /// Also to one that stands in for it.
     Sequencer(ToSequencer),
+    StandIn(ToStandIn),
     Conversation(ToConversation),
     Session(ToSession),
+}
+
+#[derive(Clone, Debug)]
+pub enum ToInbox {
+    /// Of another node.
+    Frame(Bytes),
+    /// Frames may have been lost.
+    Unsure,
+    KeepUp,
+    /// What became of a draft that another node handed over.
+    Answered {
+        job: u64,
+        at: usize,
+        result: DraftResult,
+    },
+    JobLate {
+        job: u64,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum ToKeeper {
+    Look,
+    /// The view changed.
+    Settle,
+    WaitOn(u32),
 }
 
 #[derive(Clone, Debug)]
@@ -37,11 +69,26 @@ pub enum ToCommitter {
 
 #[derive(Clone, Debug)]
 pub enum ToSequencer {
-    Open { conversation: Address, life: u64 },
-    Append { draft: Arc<Draft>, token: u64 },
+    Open {
+        conversation: Address,
+        life: u64,
+    },
+    Append {
+        draft: Arc<Draft>,
+        token: u64,
+    },
     StopIdle,
+    /// It runs for long enough.
+    TrustClocks,
     Abandoned,
     News(FromCommitter),
+}
+
+#[derive(Clone, Debug)]
+pub enum ToStandIn {
+    FromOwner(FromOwner),
+    Wake { at_ms: u64 },
+    LookForMaterialised,
 }
 
 #[derive(Clone, Debug)]
@@ -76,46 +123,21 @@ pub enum ToConversation {
         first: Sequence,
         last: Sequence,
     },
+    /// A missing range was read, or was not.
+    Repaired(Option<Vec<Entry>>),
+    /// A session heard that the log reaches to here.
+    Heard(Sequence),
     CheckSequencer,
     Settle,
     Settled {
         up_to: Sequence,
     },
-    Announced(Arc<[Entry]>),
-    Head(Sequence),
-    RouteChanged,
-    /// Another node answers a forwarded draft.
-    Forwarded {
-        token: u64,
-        result: Result<Submitted, Refusal>,
-    },
-    /// The node that a batch was forwarded to does not own the shard.
-    Moved {
-        batch: u64,
-    },
-    ForwardAgain {
-        batch: u64,
-    },
     Tick,
-    Beat,
     Unload,
     Failed,
 }
 
 impl ToConversation {
-    /// What one that could not be loaded still answers, until it goes.
-    #[must_use]
-    pub const fn is_for_unloaded(&self) -> bool {
-        matches!(
-            self,
-            Self::Submit { .. }
-                | Self::Read { .. }
-                | Self::Opened { .. }
-                | Self::OpenCheck { .. }
-                | Self::Failed
-        )
-    }
-
     #[must_use]
     pub const fn is_from_session(&self) -> bool {
         matches!(
@@ -123,29 +145,45 @@ impl ToConversation {
             Self::Join { .. }
                 | Self::Leave { .. }
                 | Self::Read { .. }
+                | Self::Heard(_)
                 | Self::Submit { reply: Reply::Session { .. }, .. }
         )
     }
 }
 
-/// Where a device stands in a conversation, and up to where the readers' tables show it.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    pub conversation: ConversationId,
-    pub position: Sequence,
-    pub shown: Sequence,
-}
-
 /// Where a submit is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    Session { session: Address, socket: u64, reference: u64 },
-    Node { node: usize, asker: Address, token: u64 },
+    Session {
+        session: Address,
+        socket: u64,
+        reference: u64,
+    },
+    /// Draft `at` of what another node handed over.
+    Job {
+        inbox: Address,
+        job: u64,
+        at: usize,
+    },
+}
+
+impl Reply {
+    /// The answer of a life that is over: to a call it says that there is none.
+    #[must_use]
+    pub fn dropped(&self) -> Option<(Address, Message)> {
+        match self {
+            Self::Session { .. } => None,
+            Self::Job { inbox, job, at } => {
+                let open = ToInbox::Answered { job: *job, at: *at, result: DraftResult::Open };
+                Some((*inbox, Message::Inbox(open)))
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
 pub enum ToSession {
-    Attach { socket: u64, places: Vec<Place> },
+    Attach { socket: u64, client: usize, positions: Vec<(ConversationId, Sequence)> },
     Detach { socket: u64 },
     Send { socket: u64, reference: u64, draft: Draft },
     Deliver { conversation: ConversationId, entries: Arc<[Entry]> },
@@ -179,16 +217,39 @@ pub enum Frame {
 }
 
 impl Message {
-    /// What a sender learns when the receiver is gone: a page that was asked for fails.
+    /// What a sender learns when the receiver is gone: a page that was asked for fails, and a call
+    /// is not answered.
     #[must_use]
     pub fn bounced(&self, from: Address) -> Option<(Address, Self)> {
-        let super::actor::Child::Conversation(conversation) = from.child else { return None };
+        let Child::Conversation(conversation) = from.child else { return None };
         match self {
             Self::Conversation(ToConversation::Read { session, socket, .. }) => {
                 Some((*session, Self::no_page(*socket, conversation)))
             }
+            Self::Conversation(ToConversation::Submit { reply, .. }) => reply.dropped(),
             _ => None,
         }
+    }
+
+    /// For the trace.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Inbox(ToInbox::Frame(bytes)) => format!("{:?}", envelope::decode(bytes)),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// Comes again and again whatever happens: not worth a line of a trace.
+    #[must_use]
+    pub const fn is_clockwork(&self) -> bool {
+        matches!(
+            self,
+            Self::Inbox(ToInbox::KeepUp)
+                | Self::Keeper(ToKeeper::Look)
+                | Self::Committer(ToCommitter::Look)
+                | Self::Conversation(ToConversation::Tick)
+        )
     }
 
     #[must_use]

@@ -3,11 +3,14 @@
 //! The cores themselves stay as they are. A mutant lives in the model of the store, in a shell, or
 //! in the [`Driver`] round a committer's core.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use schema::record::Entry;
+use schema::record::{Draft, Entry};
+use schema::wire::Refusal;
 use schema::{ConversationId, Epoch, OwnerToken};
 
+use super::faults::FaultClass;
 use crate::committer::core::{CommitterCore, Effect};
 use crate::committer::{BatchLimits, payload};
 use crate::ports::{Applied, Commit, Guard, RingError, RingShape, Slot};
@@ -43,6 +46,24 @@ pub enum Mutant {
     DeliverOverGaps,
     /// Pages show a socket its own accepted messages again.
     PagesRepeatAccepted,
+    /// Drafts are asked for again though a later one of their sender is stored.
+    AskAgainBehindStored,
+    /// A sender's later drafts find room though an earlier one did not.
+    LaterDraftsServed,
+    /// Drafts handed to another node are not marked as repeats, whoever worked on them before.
+    RepeatsUnmarked,
+    /// Copies of drafts handed over by other nodes are worked on again.
+    NoBatchGuard,
+    /// News are asked for once, of whoever owns the shard then.
+    FollowsOnce,
+    /// Owners do not say where their logs end.
+    HeadsNeverAnnounced,
+    /// Conversations take what other nodes announce, whatever is missing before it.
+    FollowersDeliverOverGaps,
+    /// Nodes do not mind who speaks for a shard.
+    EpochsIgnored,
+    /// A conversation that ends does not say what its listeners lack.
+    MissedUntold,
 }
 
 impl Mutant {
@@ -60,7 +81,96 @@ impl Mutant {
         Self::LookUpsOvertake,
         Self::DeliverOverGaps,
         Self::PagesRepeatAccepted,
+        Self::AskAgainBehindStored,
+        Self::LaterDraftsServed,
+        Self::RepeatsUnmarked,
+        Self::NoBatchGuard,
+        Self::FollowsOnce,
+        Self::HeadsNeverAnnounced,
+        Self::FollowersDeliverOverGaps,
+        Self::EpochsIgnored,
+        Self::MissedUntold,
     ];
+
+    /// While an earlier draft waits outside, later ones are not served: that alone would hide what
+    /// some mutants break.
+    #[must_use]
+    pub const fn serves_later_drafts(self) -> bool {
+        matches!(self, Self::LaterDraftsServed | Self::AskAgainBehindStored | Self::NoBatchGuard)
+    }
+
+    /// Without these faults the broken rule rarely shows.
+    #[must_use]
+    pub const fn shows_under(self) -> &'static [FaultClass] {
+        match self {
+            Self::AskAgainBehindStored | Self::LaterDraftsServed | Self::NoBatchGuard => {
+                &[FaultClass::NoRoom, FaultClass::HandOver, FaultClass::BridgeDrop]
+            }
+            Self::MissedUntold => &[
+                FaultClass::StoreDown,
+                FaultClass::FollowerUnload,
+                FaultClass::ReadFailed,
+                FaultClass::StandInPanic,
+            ],
+            _ => &[],
+        }
+    }
+}
+
+/// Which news were asked for, and which of it successfully: for [`Mutant::FollowsOnce`].
+#[derive(Default)]
+pub struct AskedOnce {
+    open: BTreeMap<u64, Vec<ConversationId>>,
+    confirmed: BTreeSet<ConversationId>,
+}
+
+impl AskedOnce {
+    /// Whether the request goes out.
+    pub fn asks(&mut self, request: u64, conversations: &[ConversationId]) -> bool {
+        self.open.insert(request, conversations.to_vec());
+        conversations.iter().any(|id| !self.confirmed.contains(id))
+    }
+
+    pub fn answered(&mut self, request: u64) {
+        self.confirmed.extend(self.open.remove(&request).unwrap_or_default());
+    }
+
+    pub fn forget(&mut self, conversations: &[ConversationId]) {
+        self.confirmed.retain(|id| !conversations.contains(id));
+    }
+}
+
+/// The drafts that a stand-in was given: for mutants that ask for them in other ways than it would.
+#[derive(Default)]
+pub struct Forwarded {
+    drafts: BTreeMap<u64, Arc<Draft>>,
+}
+
+impl Forwarded {
+    pub fn note(&mut self, token: u64, draft: &Arc<Draft>, mutant: Mutant) {
+        if matches!(mutant, Mutant::AskAgainBehindStored | Mutant::RepeatsUnmarked) {
+            self.drafts.insert(token, draft.clone());
+        }
+    }
+
+    /// Makes drafts look as they did when they came.
+    pub fn unmark(&self, drafts: &mut [Draft], mutant: Mutant) {
+        if mutant == Mutant::RepeatsUnmarked {
+            for draft in drafts {
+                let is_it = |it: &&Arc<Draft>| it.message_id == draft.message_id;
+                draft.retry = self.drafts.values().find(is_it).is_some_and(|it| it.retry);
+            }
+        }
+    }
+
+    /// A draft to be asked for though a later one is stored.
+    #[must_use]
+    pub fn overtaken(&self, token: u64, refusal: &Refusal, mutant: Mutant) -> Option<Arc<Draft>> {
+        let is_overtaken = refusal.message.starts_with("a later one was stored");
+        let draft = self.drafts.get(&token)?;
+        let asks = mutant == Mutant::AskAgainBehindStored && is_overtaken;
+        asks.then(|| Arc::new(Draft { retry: true, ..(**draft).clone() }))
+    }
 }
 
 /// A committer's core, and the mutants that concern it.
@@ -263,7 +373,7 @@ impl Driver {
         commit
     }
 
-    fn enlarged(&self, n: u64, entries: &std::sync::Arc<[Entry]>) -> std::sync::Arc<[Entry]> {
+    fn enlarged(&self, n: u64, entries: &Arc<[Entry]>) -> Arc<[Entry]> {
         match self.added.get(&n) {
             None => entries.clone(),
             Some(added) => entries.iter().chain(added).cloned().collect(),

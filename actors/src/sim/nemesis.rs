@@ -1,4 +1,4 @@
-//! Strikes whole nodes, the store and the bridge; hands shards from node to node.
+//! Strikes whole nodes, actors, the store and the bridge; hands shards from node to node.
 
 use schema::ConversationId;
 
@@ -9,24 +9,28 @@ use super::message::{Message, ToConversation};
 use super::node::NodeState;
 use super::schedule::Schedule;
 use super::world::World;
-
-/// A node that is silent for this long loses its shards.
-const SILENT_MS: u64 = 3_000;
-const COORDINATE_MS: u64 = 500;
+use crate::committer::core::RESOLVE_GIVE_UP_MS;
 
 /// Blows that strike now and then, by weight.
 const BLOWS: &[FaultClass] = &[
     FaultClass::StoreDown,
     FaultClass::BridgeDown,
+    FaultClass::BridgeSilent,
+    FaultClass::NodeCutOff,
+    FaultClass::NodeCutOffSilent,
     FaultClass::NodeCrash,
     FaultClass::NodePause,
+    FaultClass::NodePauseLong,
     FaultClass::CommitterPanic,
     FaultClass::SequencerPanic,
+    FaultClass::StandInPanic,
     FaultClass::ConversationPanic,
     FaultClass::SessionPanic,
     FaultClass::IdleUnload,
+    FaultClass::FollowerUnload,
     FaultClass::HandOver,
     FaultClass::WrongHint,
+    FaultClass::StaleView,
 ];
 
 impl World {
@@ -70,19 +74,24 @@ impl World {
     fn blow(&mut self, class: FaultClass) {
         let has_struck = match class {
             FaultClass::StoreDown => self.store_goes_down(),
-            FaultClass::BridgeDown => {
-                self.bus.down_until_ms = self.queue.now_ms() + self.random.between(300, 5_000);
-                true
-            }
+            FaultClass::BridgeDown => self.bridge_goes_down(true, true),
+            FaultClass::BridgeSilent => self.bridge_goes_down(true, false),
+            FaultClass::NodeCutOff => self.bridge_goes_down(false, true),
+            FaultClass::NodeCutOffSilent => self.bridge_goes_down(false, false),
             FaultClass::NodeCrash => self.any_node_up().is_some_and(|node| self.crash(node)),
-            FaultClass::NodePause => self.any_node_up().is_some_and(|node| self.pause(node)),
+            FaultClass::NodePause => self.pause(50, 6_000),
+            FaultClass::NodePauseLong => self.pause(RESOLVE_GIVE_UP_MS, RESOLVE_GIVE_UP_MS + 5_000),
             FaultClass::HandOver => self.hand_over(),
             FaultClass::WrongHint => self.mislead(),
-            FaultClass::IdleUnload => self.unload(),
+            FaultClass::StaleView => self.leave_untold(),
+            FaultClass::IdleUnload | FaultClass::FollowerUnload => self.unload(),
             _ => self.panic_somewhere(class),
         };
         if has_struck {
-            self.strikes.strike(class);
+            // Whether a conversation unloads is its own decision, and counted there.
+            if !matches!(class, FaultClass::IdleUnload | FaultClass::FollowerUnload) {
+                self.strikes.strike(class);
+            }
             self.trace.line(self.queue.now_ms(), || format!("nemesis: {class:?}"));
         }
     }
@@ -94,33 +103,40 @@ impl World {
         true
     }
 
-    fn any_node_up(&mut self) -> Option<usize> {
+    fn bridge_goes_down(&mut self, for_all: bool, is_noticed: bool) -> bool {
+        if self.nodes.len() < 2 {
+            return false;
+        }
+        let one = self.random.below(self.nodes.len());
+        let nodes: Vec<usize> = if for_all { (0..self.nodes.len()).collect() } else { vec![one] };
+        let long = self.random.chance(200);
+        let for_ms = match (long, is_noticed) {
+            (false, _) => self.random.between(300, 5_000),
+            (true, true) => self.random.between(5_000, 20_000),
+            // Longer than heads are remembered.
+            (true, false) => self.random.between(20_000, 100_000),
+        };
+        self.cut_off(&nodes, for_ms, is_noticed);
+        true
+    }
+
+    pub(super) fn any_node_up(&mut self) -> Option<usize> {
         let up: Vec<usize> =
-            (0..self.nodes.len()).filter(|node| self.nodes[*node].state == NodeState::Up).collect();
+            (0..self.nodes.len()).filter(|node| self.nodes[*node].is_up()).collect();
         (!up.is_empty()).then(|| *self.random.pick(&up))
     }
 
     fn crash(&mut self, node: usize) -> bool {
-        let dead = &mut self.nodes[node];
-        dead.state = NodeState::Down;
-        dead.life += 1;
-        dead.registry.clear();
-        dead.actors.clear();
-        dead.backlog.clear();
-        dead.hints.fill(None);
+        self.nodes[node].die(self.queue.now_ms());
         self.close_all_of(node);
         let delay_ms = self.random.between(100, 4_000);
         self.queue.push(delay_ms, Event::Boot(node));
         true
     }
 
-    pub(super) fn boot(&mut self, node: usize) {
-        self.nodes[node].state = NodeState::Up;
-    }
-
-    fn pause(&mut self, node: usize) -> bool {
-        let long = self.random.chance(100);
-        let for_ms = if long { 17_000 } else { self.random.between(50, 6_000) };
+    fn pause(&mut self, ms_min: u64, ms_max: u64) -> bool {
+        let Some(node) = self.any_node_up() else { return false };
+        let for_ms = self.random.between(ms_min, ms_max);
         self.nodes[node].state = NodeState::Paused { since_ms: self.queue.now_ms() };
         let life = self.nodes[node].life;
         self.queue.push(for_ms, Event::Resume { node, life });
@@ -145,6 +161,7 @@ impl World {
         let is_meant = |it: &Address| match class {
             FaultClass::CommitterPanic => matches!(it.child, Child::Committer(_)),
             FaultClass::SequencerPanic => matches!(it.child, Child::Sequencer(_)),
+            FaultClass::StandInPanic => matches!(it.child, Child::StandIn(_)),
             FaultClass::ConversationPanic => matches!(it.child, Child::Conversation(_)),
             _ => matches!(it.child, Child::Session(_)),
         };
@@ -193,59 +210,35 @@ impl World {
     fn mislead(&mut self) -> bool {
         let shard = self.any_shard();
         let Some(node) = self.any_node_up() else { return false };
-        if self.assigned[shard as usize] == node {
+        if self.assigned[shard as usize] == node || self.schedule.is_embedded {
             return false;
         }
-        let until_ms = self.queue.now_ms() + self.random.between(500, 4_000);
-        self.nodes[node].misled_until_ms = until_ms;
-        self.on_hint(node, shard, node);
+        self.leave_one_untold(node);
+        let me = self.nodes[node].shared.id;
+        self.on_hint(node, shard, me);
         true
     }
 
-    /// Gives the shards of silent nodes to others and tells everyone, now and then.
-    pub(super) fn coordinate(&mut self) {
-        self.queue.push(COORDINATE_MS, Event::Coordinate);
-        for shard in 0..self.schedule.shards {
-            let assigned = self.assigned[shard as usize];
-            if self.is_silent(assigned)
-                && let Some(node) = self.any_node_up()
-            {
-                self.assigned[shard as usize] = node;
-            }
-            self.spread_hint(shard);
-        }
+    fn leave_untold(&mut self) -> bool {
+        let node = self.any_node_up().filter(|_| self.nodes.len() > 1);
+        node.is_some_and(|node| self.leave_one_untold(node))
     }
 
-    fn is_silent(&self, node: usize) -> bool {
-        match self.nodes[node].state {
-            NodeState::Up => false,
-            NodeState::Down => true,
-            NodeState::Paused { since_ms } => self.queue.now_ms() - since_ms > SILENT_MS,
-        }
-    }
-
-    fn spread_hint(&mut self, shard: u32) {
-        let owner = self.assigned[shard as usize];
-        let now_ms = self.queue.now_ms();
-        for node in 0..self.nodes.len() {
-            let it = &self.nodes[node];
-            let knows = it.hints[shard as usize] == Some(owner);
-            if knows || it.state == NodeState::Down || now_ms < it.misled_until_ms {
-                continue;
-            }
-            let life = it.life;
-            let delay_ms = self.random.between(1, 300);
-            self.queue.push(delay_ms, Event::Hint { node, life, shard, owner });
-        }
+    /// The node goes on believing what it does about who owns what.
+    fn leave_one_untold(&mut self, node: usize) -> bool {
+        let until_ms = self.queue.now_ms() + self.random.between(500, 4_000);
+        self.nodes[node].misled_until_ms = until_ms;
+        true
     }
 
     /// No more faults: what is broken is mended, what is asleep wakes.
     pub(super) fn calm_down(&mut self) {
         self.trace.line(self.queue.now_ms(), || "all faults end".to_owned());
         self.is_active = false;
+        self.calm_since_ms = self.queue.now_ms();
         self.schedule = Schedule { faults: Faults::none(), ..self.schedule.clone() };
         self.store.down_until_ms = 0;
-        self.bus.down_until_ms = 0;
+        self.mend_bridge();
         for node in 0..self.nodes.len() {
             self.nodes[node].misled_until_ms = 0;
             self.resume(node, self.nodes[node].life);

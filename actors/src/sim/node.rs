@@ -1,27 +1,72 @@
-//! A simulated node: its actors, its supervisor, and its view of who owns which shard.
+//! A simulated node: its actors, what they share, and how they are started and ended.
 
 use std::collections::BTreeMap;
 
-use schema::{ConversationId, OwnerToken};
+use schema::{ConversationId, NodeId, OwnerToken};
 
 use super::actor::{Action, Address, Child, Context, Registry};
-use super::bus_model::BusFrame;
 use super::committer::Committer;
 use super::conversation::Conversation;
 use super::event::Event;
-use super::message::{Message, Reply, ToConversation};
+use super::inbox::Inbox;
+use super::keeper::Keeper;
+use super::message::Message;
 use super::mutants::Mutant;
 use super::sequencer::Sequencer;
 use super::session::Session;
+use super::shared::{Shared, node_id};
+use super::stand_in::StandIn;
 use super::world::World;
+use crate::ports::Owner;
 use crate::sequencer::core::SequencerCore;
 use crate::sequencer::shard_of;
 
 pub enum Actor {
+    Inbox(Box<Inbox>),
+    Keeper(Box<Keeper>),
     Committer(Box<Committer>),
     Sequencer(Box<Sequencer>),
+    StandIn(Box<StandIn>),
     Conversation(Box<Conversation>),
     Session(Box<Session>),
+}
+
+impl Actor {
+    fn started(&mut self, ctx: &mut Context<'_>) {
+        match self {
+            Self::Inbox(actor) => actor.started(ctx),
+            Self::Keeper(actor) => actor.started(ctx),
+            Self::Committer(actor) => actor.started(ctx),
+            Self::Sequencer(actor) => actor.started(ctx),
+            Self::StandIn(actor) => actor.started(ctx),
+            Self::Conversation(actor) => actor.started(ctx),
+            Self::Session(_) => {}
+        }
+    }
+
+    fn handle(&mut self, message: Message, ctx: &mut Context<'_>) {
+        match self {
+            Self::Inbox(actor) => actor.handle(message, ctx),
+            Self::Keeper(actor) => actor.handle(message, ctx),
+            Self::Committer(actor) => actor.handle(message, ctx),
+            Self::Sequencer(actor) => actor.handle(message, ctx),
+            Self::StandIn(actor) => actor.handle(message, ctx),
+            Self::Conversation(actor) => actor.handle(message, ctx),
+            Self::Session(actor) => actor.handle(message, ctx),
+        }
+    }
+
+    /// Runs also after a panic: what the real ones do when they are dropped.
+    fn stopped(&mut self, ctx: &mut Context<'_>) {
+        match self {
+            Self::Inbox(_) | Self::Keeper(_) => {}
+            Self::Committer(actor) => actor.stopped(ctx),
+            Self::Sequencer(actor) => actor.stopped(ctx),
+            Self::StandIn(actor) => actor.stopped(ctx),
+            Self::Conversation(actor) => actor.stopped(ctx),
+            Self::Session(actor) => actor.stopped(ctx),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +76,19 @@ pub enum NodeState {
     Paused {
         since_ms: u64,
     },
-    Down,
+    Down {
+        since_ms: u64,
+    },
 }
 
 pub struct Node {
     pub state: NodeState,
     /// Counts its processes.
     pub life: u64,
+    pub shared: Shared,
     pub registry: Registry,
     pub actors: BTreeMap<Child, (u64, Actor)>,
-    /// By shard.
-    pub hints: Vec<Option<usize>>,
-    /// It believes what it should not until then.
+    /// It learns nothing of who owns what until then.
     pub misled_until_ms: u64,
     /// What came while it was paused.
     pub backlog: Vec<Event>,
@@ -52,21 +98,61 @@ pub struct Node {
 
 impl Node {
     #[must_use]
-    pub fn new(shards: u32) -> Self {
+    pub fn new(node: usize, shards: u32) -> Self {
         Self {
-            state: NodeState::Up,
+            state: NodeState::Down { since_ms: 0 },
             life: 0,
+            shared: Shared::new(node_id(node, 0), shards, Owner::Unknown),
             registry: Registry::default(),
             actors: BTreeMap::new(),
-            hints: vec![None; shards as usize],
             misled_until_ms: 0,
             backlog: Vec::new(),
             kept: BTreeMap::new(),
         }
     }
+
+    /// All memory is lost.
+    pub fn die(&mut self, now_ms: u64) {
+        self.state = NodeState::Down { since_ms: now_ms };
+        self.life += 1;
+        self.registry.clear();
+        self.actors.clear();
+        self.backlog.clear();
+        self.kept.clear();
+    }
+
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.state == NodeState::Up
+    }
 }
 
 impl World {
+    /// A process starts on a node.
+    pub(super) fn boot(&mut self, node: usize) {
+        let owner = if self.schedule.is_embedded { Owner::Here } else { Owner::Unknown };
+        let id = node_id(node, self.nodes[node].life);
+        let now_ms = self.queue.now_ms();
+        let is_connected = self.bus.is_connected(node, now_ms);
+        if !is_connected {
+            self.await_bridge(node);
+        }
+        let it = &mut self.nodes[node];
+        it.state = NodeState::Up;
+        it.shared = Shared::new(id, self.schedule.shards, owner);
+        it.shared.is_connected = is_connected;
+        self.get_or_start(node, Child::Keeper);
+        self.get_or_start(node, Child::Inbox);
+    }
+
+    /// Where a process runs, or stands still.
+    #[must_use]
+    pub(super) fn place_of(&self, id: NodeId) -> Option<usize> {
+        let is_it =
+            |node: &Node| node.shared.id == id && !matches!(node.state, NodeState::Down { .. });
+        self.nodes.iter().position(is_it)
+    }
+
     fn with_actor(
         &mut self,
         node: usize,
@@ -75,7 +161,7 @@ impl World {
     ) -> bool {
         let calendar_ms = self.calendar_ms(self.schedule.skew_ms[node]);
         let now_ms = self.queue.now_ms();
-        let Node { registry, actors, hints, .. } = &mut self.nodes[node];
+        let Node { shared, registry, actors, .. } = &mut self.nodes[node];
         let Some((incarnation, actor)) = actors.get_mut(&address.child) else { return false };
         if *incarnation != address.incarnation {
             return false;
@@ -83,32 +169,56 @@ impl World {
         let mut ctx = Context {
             now_ms,
             calendar_ms,
-            node,
             me: address,
             schedule: &self.schedule,
             mutant: self.mutant,
-            hints,
+            shared,
             registry,
             actions: &mut self.actions,
+            random: &mut self.random,
+            strikes: &mut self.strikes,
         };
         run(actor, &mut ctx);
         true
     }
 
+    /// Lets something happen on a node that is no actor's doing.
+    pub(super) fn with_context<T>(
+        &mut self,
+        node: usize,
+        me: Address,
+        run: impl FnOnce(&mut Context<'_>) -> T,
+    ) -> T {
+        let waiting = std::mem::take(&mut self.actions);
+        let calendar_ms = self.calendar_ms(self.schedule.skew_ms[node]);
+        let Node { shared, registry, .. } = &mut self.nodes[node];
+        let done = run(&mut Context {
+            now_ms: self.queue.now_ms(),
+            calendar_ms,
+            me,
+            schedule: &self.schedule,
+            mutant: self.mutant,
+            shared,
+            registry,
+            actions: &mut self.actions,
+            random: &mut self.random,
+            strikes: &mut self.strikes,
+        });
+        self.carry_out(node, me);
+        self.actions = waiting;
+        done
+    }
+
     /// Lets an actor handle a message; one that is gone bounces what can be bounced.
     pub(super) fn dispatch(&mut self, node: usize, to: Address, message: Message) {
-        self.trace.line(self.queue.now_ms(), || {
-            let mut text = format!("node {node}: {} hears {message:?}", to.brief());
+        let is_clockwork = message.is_clockwork();
+        self.trace.line_if(!is_clockwork, self.queue.now_ms(), || {
+            let mut text = format!("node {node}: {} hears {}", to.brief(), message.brief());
             text.truncate(300);
             text
         });
         let bounced = message.bounced(to);
-        let handled = self.with_actor(node, to, |actor, ctx| match actor {
-            Actor::Committer(actor) => actor.handle(message, ctx),
-            Actor::Sequencer(actor) => actor.handle(message, ctx),
-            Actor::Conversation(actor) => actor.handle(message, ctx),
-            Actor::Session(actor) => actor.handle(message, ctx),
-        });
+        let handled = self.with_actor(node, to, |actor, ctx| actor.handle(message, ctx));
         if handled {
             self.carry_out(node, to);
         } else if let Some((to, message)) = bounced {
@@ -167,8 +277,7 @@ impl World {
     }
 
     fn start_all(&mut self, node: usize) {
-        let starting = std::mem::take(&mut self.nodes[node].registry.starting);
-        for address in starting {
+        while let Some(address) = self.nodes[node].registry.starting.pop_front() {
             self.start(node, address);
         }
     }
@@ -178,18 +287,15 @@ impl World {
         let actor = self.new_actor(node, address);
         self.nodes[node].actors.insert(address.child, (address.incarnation, actor));
         let waiting = std::mem::take(&mut self.actions);
-        self.with_actor(node, address, |actor, ctx| match actor {
-            Actor::Committer(actor) => actor.started(ctx),
-            Actor::Sequencer(actor) => actor.started(ctx),
-            Actor::Conversation(actor) => actor.started(ctx),
-            Actor::Session(_) => {}
-        });
+        self.with_actor(node, address, Actor::started);
         self.carry_out(node, address);
         self.actions = waiting;
     }
 
     fn new_actor(&mut self, node: usize, address: Address) -> Actor {
         match address.child {
+            Child::Inbox => Actor::Inbox(Box::default()),
+            Child::Keeper => Actor::Keeper(Box::new(Keeper::new(self.schedule.shards))),
             Child::Committer(shard) => {
                 let owner = OwnerToken::from_bytes(self.random.bytes());
                 let committer = Committer::new(shard, owner, &self.schedule, self.mutant);
@@ -199,6 +305,10 @@ impl World {
                 let shard = shard_of(id, self.schedule.shards);
                 let kept = self.nodes[node].kept.remove(&id);
                 Actor::Sequencer(Box::new(Sequencer::new(id, shard, kept)))
+            }
+            Child::StandIn(id) => {
+                let shard = shard_of(id, self.schedule.shards);
+                Actor::StandIn(Box::new(StandIn::new(id, shard)))
             }
             Child::Conversation(id) => Actor::Conversation(Box::new(Conversation::new(id))),
             Child::Session(user) => Actor::Session(Box::new(Session::new(user))),
@@ -216,12 +326,7 @@ impl World {
         });
         self.nodes[node].registry.remove(address);
         let waiting = std::mem::take(&mut self.actions);
-        self.with_actor(node, address, |actor, ctx| match actor {
-            Actor::Committer(_) => {}
-            Actor::Sequencer(actor) => actor.stopped(ctx),
-            Actor::Conversation(actor) => actor.stopped(ctx),
-            Actor::Session(actor) => actor.stopped(ctx),
-        });
+        self.with_actor(node, address, Actor::stopped);
         self.carry_out(node, address);
         self.actions = waiting;
         let removed = self.nodes[node].actors.remove(&address.child);
@@ -234,40 +339,5 @@ impl World {
         }
         let life = self.nodes[node].life;
         self.queue.push(1, Event::Down { node, life, address, has_panicked });
-    }
-
-    /// A frame of another node arrives.
-    pub(super) fn on_bus_frame(&mut self, node: usize, frame: BusFrame) {
-        match frame {
-            BusFrame::Announcement { conversation, entries } => {
-                let news = Message::Conversation(ToConversation::Announced(entries));
-                self.tell_child(node, Child::Conversation(conversation), news);
-            }
-            BusFrame::Head { conversation, head } => {
-                let news = Message::Conversation(ToConversation::Head(head));
-                self.tell_child(node, Child::Conversation(conversation), news);
-            }
-            BusFrame::Forward { node: asking, asker, conversation, batch, drafts } => {
-                let shard = shard_of(conversation, self.schedule.shards);
-                if self.nodes[node].hints[shard as usize] != Some(node) {
-                    let moved = BusFrame::Moved { asker, batch };
-                    return self.send_over_bus(node, Some(asking), &moved);
-                }
-                let to = self.get_or_start(node, Child::Conversation(conversation));
-                for (token, draft) in drafts {
-                    let reply = Reply::Node { node: asking, asker, token };
-                    let submit = ToConversation::Submit { draft, reply };
-                    self.tell(node, to, Message::Conversation(submit));
-                }
-            }
-            BusFrame::Forwarded { asker, token, result } => {
-                let answer = ToConversation::Forwarded { token, result };
-                self.tell(node, asker, Message::Conversation(answer));
-            }
-            BusFrame::Moved { asker, batch } => {
-                let moved = ToConversation::Moved { batch };
-                self.tell(node, asker, Message::Conversation(moved));
-            }
-        }
     }
 }

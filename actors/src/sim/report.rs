@@ -8,7 +8,7 @@ use schema::wire::ErrorCode;
 use schema::{ConversationId, MessageId, Sequence};
 
 use super::faults::Strikes;
-use super::node::Actor;
+use super::node::{Actor, Node};
 use super::world::World;
 
 /// Something that must not be.
@@ -42,6 +42,10 @@ pub enum Finding {
         seq: Sequence,
         told: Option<Sequence>,
     },
+    /// A device was told that there is no such number as it has.
+    ResyncWithoutNeed {
+        claimed: Sequence,
+    },
     WronglyRefused {
         code: ErrorCode,
     },
@@ -66,6 +70,7 @@ impl Finding {
             Self::SettledEarly { .. } => "settled_early",
             Self::ReuseAccepted { .. } => "reuse_accepted",
             Self::ReuseMisnumbered { .. } => "reuse_misnumbered",
+            Self::ResyncWithoutNeed { .. } => "resync_without_need",
             Self::WronglyRefused { .. } => "wrongly_refused",
             Self::RoomLeaked => "room_leaked",
             Self::NeverSettled { .. } => "never_settled",
@@ -97,10 +102,16 @@ pub struct Tally {
     pub look_ups: u64,
     pub gap_repairs: u64,
     pub resyncs: u64,
+    pub claims: u64,
+    pub news_missed: u64,
+    pub batches_again: u64,
     pub messages: u64,
     pub deliveries: u64,
     pub duplicate_acks: u64,
     pub sockets: u64,
+    /// How long after the last fault it took until everyone had everything, milliseconds: the
+    /// longest of all runs.
+    pub settled_in_ms_max: u64,
 }
 
 impl Tally {
@@ -117,10 +128,14 @@ impl Tally {
         self.look_ups += other.look_ups;
         self.gap_repairs += other.gap_repairs;
         self.resyncs += other.resyncs;
+        self.claims += other.claims;
+        self.news_missed += other.news_missed;
+        self.batches_again += other.batches_again;
         self.messages += other.messages;
         self.deliveries += other.deliveries;
         self.duplicate_acks += other.duplicate_acks;
         self.sockets += other.sockets;
+        self.settled_in_ms_max = self.settled_in_ms_max.max(other.settled_in_ms_max);
     }
 }
 
@@ -149,9 +164,10 @@ impl World {
             let waits_for = self.waits_for();
             self.findings.push(Finding::NeverSettled { waits_for });
         }
-        let actors = self.nodes.iter().flat_map(|node| node.actors.values());
         let leaks = |actor: &Actor| matches!(actor, Actor::Committer(it) if it.leaks_room());
-        if has_settled && actors.into_iter().any(|(_, actor)| leaks(actor)) {
+        let decides = |actor: &Actor| matches!(actor, Actor::Sequencer(it) if it.decides());
+        let has = |node: &Node, is: fn(&Actor) -> bool| node.actors.values().any(|(_, it)| is(it));
+        if has_settled && self.nodes.iter().any(|it| has(it, leaks) && !has(it, decides)) {
             self.findings.push(Finding::RoomLeaked);
         }
         for id in self.schedule.conversations.clone() {

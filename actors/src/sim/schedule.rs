@@ -45,6 +45,8 @@ pub struct Schedule {
     pub recent: u64,
     /// Entries of a page.
     pub page: u64,
+    /// Entries read at once to close a gap.
+    pub repair: u64,
     /// The calendar runs this much faster than events do, so that ids grow old.
     pub calendar_speed: i64,
     /// By node.
@@ -74,7 +76,7 @@ impl Schedule {
             outbox: *random.pick(&[6, 20, 60]),
             conversations,
             clients: clients(&mut random, &faults, skew_ms_max),
-            active_ms: random.between(3_000, 14_000),
+            active_ms: active_ms(&mut random),
             faults,
             batch: BatchLimits {
                 entries_max: *random.pick(&[2, 8, 256]),
@@ -83,6 +85,7 @@ impl Schedule {
             },
             recent: random.between(2, 8),
             page: random.between(1, 5),
+            repair: *random.pick(&[1, 3, 300]),
             calendar_speed: *random.pick(&[1, 60, 200]),
             skew_ms: (0..nodes).map(|_| skew(&mut random, skew_ms_max)).collect(),
         }
@@ -98,6 +101,11 @@ impl Schedule {
     pub const fn has_mild_clocks(&self) -> bool {
         !self.faults.has(FaultClass::ClockWrong)
     }
+}
+
+/// Mostly short; some runs outlast what nodes remember of each other.
+fn active_ms(random: &mut Random) -> u64 {
+    if random.chance(40) { random.between(20_000, 70_000) } else { random.between(3_000, 14_000) }
 }
 
 fn skew(random: &mut Random, max_ms: i64) -> i64 {
@@ -118,7 +126,7 @@ fn clients(random: &mut Random, faults: &Faults, skew_ms_max: i64) -> Vec<Client
             user,
             messages: u32::try_from(random.between(6, 24)).unwrap_or(0),
             window: *random.pick(&[1, 1, 3, 8]),
-            patience_ms: *random.pick(&[600, 2_000, 5_000]),
+            patience_ms: *random.pick(&[600, 2_000, 5_000, 20_000]),
             skew_ms: skew(random, skew_ms_max),
             is_slow: random.chance(faults.rate(FaultClass::SlowReader)),
         });

@@ -7,7 +7,7 @@ use schema::record::Entry;
 use schema::wire::Refusal;
 use schema::{ConversationId, Sequence, SequenceRange};
 
-use super::actor::{Address, Child, Context};
+use super::actor::{Address, Context};
 use super::message::{Message, ToCommitter, ToConversation, ToSequencer};
 use super::mutants::Mutant;
 use super::sequencer_turns::Append;
@@ -15,8 +15,12 @@ use super::store_model::{Answer, Call, Ticket};
 use crate::committer::{Budget, FromCommitter, Registered};
 use crate::ports::StoreError;
 use crate::sequencer::core::{Found, Recovered, SequencerCore};
+use crate::sequencer::turned_away::TurnedAway;
 use crate::sequencer::turns::{self, Turns};
 use crate::sequencer::{self, FromSequencer, News, Opened};
+
+/// Clocks prove ids new only this long after recovery.
+const TRUST_MS: u64 = 60_000;
 
 pub(super) struct Running {
     pub(super) core: SequencerCore,
@@ -38,6 +42,7 @@ pub struct Sequencer {
     pub(super) parked: Vec<Append>,
     /// Drafts in order, some of which are looked up.
     pub(super) turns: Turns<Append, Result<Found, StoreError>>,
+    pub(super) turned_away: TurnedAway,
     /// Look-ups under way, by number.
     pub(super) look_ups: BTreeMap<u64, turns::Ticket>,
     pub(super) look_ups_begun: u64,
@@ -66,6 +71,7 @@ impl Sequencer {
             early_news: Vec::new(),
             parked: Vec::new(),
             turns: Turns::default(),
+            turned_away: TurnedAway::default(),
             look_ups: BTreeMap::new(),
             look_ups_begun: 0,
             overtaking: BTreeMap::new(),
@@ -76,7 +82,7 @@ impl Sequencer {
     }
 
     pub fn started(&mut self, ctx: &mut Context<'_>) {
-        self.committer = Some(ctx.registry.get_or_start(Child::Committer(self.shard)));
+        self.committer = ctx.committer(self.shard);
         if ctx.mutant == Mutant::StoreBeforeMemory {
             return ctx.call(Ticket::NewestHead, Call::Head(self.id));
         }
@@ -105,6 +111,12 @@ impl Sequencer {
         self.running.map(|running| running.core)
     }
 
+    /// Drafts wait for their turn, and hold room.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
     pub fn handle(&mut self, message: Message, ctx: &mut Context<'_>) {
         match message {
             Message::Answer(ticket, answer) => self.answered(ticket, answer, ctx),
@@ -123,6 +135,11 @@ impl Sequencer {
                 let is_settled = self.running.as_ref().is_none_or(|it| it.core.is_settled());
                 if is_settled && self.parked.is_empty() && self.turns.is_empty() {
                     ctx.stop();
+                }
+            }
+            Message::Sequencer(ToSequencer::TrustClocks) => {
+                if let Some(running) = &mut self.running {
+                    running.core.look_up_all(false);
                 }
             }
             Message::Sequencer(ToSequencer::Abandoned) => self.end(ctx),
@@ -199,7 +216,10 @@ impl Sequencer {
         ctx: &mut Context<'_>,
     ) {
         let recovered = Recovered { head, recent, pending: registered.entries };
-        let core = self.kept.take().unwrap_or_else(|| SequencerCore::recover(self.id, &recovered));
+        let mut core =
+            self.kept.take().unwrap_or_else(|| SequencerCore::recover(self.id, &recovered));
+        core.look_up_all(ctx.mutant != Mutant::RepeatsUnmarked);
+        ctx.later(TRUST_MS, Message::Sequencer(ToSequencer::TrustClocks));
         let mut newest = recovered.recent;
         let stored = recovered.pending.into_iter().filter(|(_, stored)| *stored);
         newest.extend(stored.map(|(entry, _)| entry).filter(|entry| entry.seq > head));
@@ -251,6 +271,11 @@ impl Sequencer {
         let later = self.unanswered.split_off(&last.seq.next());
         let answered = std::mem::replace(&mut self.unanswered, later);
         let answers = answered.into_values().flatten().collect();
+        // Recovery may not have been told yet: it is part of what was opened then.
+        if let Some(opened) = &mut self.opened {
+            opened.head = last.seq;
+            opened.recent.extend(entries.iter().cloned());
+        }
         self.tell(News::Stored { entries, answers }, ctx);
     }
 }

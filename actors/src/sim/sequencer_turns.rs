@@ -2,42 +2,21 @@
 
 use std::sync::Arc;
 
+use schema::UserId;
 use schema::record::{Draft, Entry};
 use schema::wire::{ErrorCode, Refusal};
 
 use super::actor::{Context, Observation};
+use super::faults::FaultClass;
 use super::message::ToCommitter;
 use super::mutants::Mutant;
 use super::sequencer::Sequencer;
 use super::store_model::{Call, Ticket};
-use crate::committer::{Budget, event_size};
+use crate::committer::{Room, event_size};
 use crate::ports::StoreError;
 use crate::sequencer::core::{Decision, Found};
+use crate::sequencer::turns::OfSender;
 use crate::sequencer::{self, Known, News};
-
-/// Room in the committer's budget: given back unless its entry goes to the committer, who then
-/// gives it back. Also when the sequencer dies.
-pub(super) struct Room {
-    budget: Arc<Budget>,
-    bytes: usize,
-    is_handed_on: bool,
-}
-
-impl Room {
-    fn acquire(budget: &Arc<Budget>, draft: &Draft) -> Option<Self> {
-        let bytes = event_size(&draft.event);
-        let room = || Self { budget: budget.clone(), bytes, is_handed_on: false };
-        budget.acquire(bytes).then(room)
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        if !self.is_handed_on {
-            self.budget.release(self.bytes);
-        }
-    }
-}
 
 pub(super) struct Append {
     pub(super) draft: Arc<Draft>,
@@ -46,11 +25,22 @@ pub(super) struct Append {
     pub(super) room: Option<Room>,
 }
 
+impl OfSender for Append {
+    fn sender(&self) -> UserId {
+        self.draft.sender_id
+    }
+}
+
 impl Sequencer {
     pub(super) fn append(&mut self, mut append: Append, ctx: &mut Context<'_>) {
         let Some(running) = &mut self.running else { return self.parked.push(append) };
-        append.room = Room::acquire(&running.budget, &append.draft);
-        if append.room.is_none() {
+        if !ctx.strikes(FaultClass::NoRoom) {
+            append.room = Room::acquire(&running.budget, event_size(&append.draft.event));
+        }
+        let sender = append.draft.sender_id;
+        let is_away = self.turned_away.is_away(sender, ctx.now_ms);
+        if append.room.is_none() || is_away && !ctx.mutant.serves_later_drafts() {
+            self.turned_away.note(sender, ctx.now_ms);
             let refusal = Refusal::new(ErrorCode::Overloaded, "the store is behind");
             return self.refuse(append.token, refusal, ctx);
         }
@@ -120,9 +110,7 @@ impl Sequencer {
         let Append { token, room, .. } = append;
         let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest: 0 };
         if self.tell_committer(ToCommitter::Enqueue(entry), ctx) {
-            if let Some(mut room) = room {
-                room.is_handed_on = true;
-            }
+            room.into_iter().for_each(Room::hand_on);
             self.wait_for(known, token, false);
         } else {
             self.running = None;

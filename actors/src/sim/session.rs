@@ -1,7 +1,7 @@
 //! A simulated session: routes sends to conversations and entries to sockets, as the real actor
 //! does.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use schema::record::{Draft, Entry};
@@ -9,15 +9,19 @@ use schema::wire::Refusal;
 use schema::{ConnectionId, ConversationId, Sequence, UserId};
 
 use super::actor::{Action, Child, Context};
-use super::message::{Answered, Frame, Message, Place, Reply, ToConversation, ToSession};
+use super::message::{Answered, Frame, Message, Reply, ToConversation, ToSession};
 use super::mutants::Mutant;
-use crate::session::cursor::{Accepted, Cursor, Step};
+use super::session_attach::Attaching;
+use super::store_model::{Answer, Ticket};
+use crate::ports::Owner;
+use crate::session::cursor::{Cursor, Step};
 
 /// A send unanswered for longer is answered `retry_later`.
 const SEND_DEADLINE_MS: u64 = 12_000;
 
 pub(super) struct Link {
-    socket: u64,
+    pub(super) socket: u64,
+    pub(super) client: usize,
     /// Conversations that wait for their turn to catch up.
     pub(super) behind: VecDeque<ConversationId>,
     pub(super) catching_up: usize,
@@ -26,7 +30,7 @@ pub(super) struct Link {
 #[derive(Default)]
 pub(super) struct Subscription {
     pub(super) head: Sequence,
-    cursors: Vec<Cursor>,
+    pub(super) cursors: Vec<Cursor>,
 }
 
 impl Subscription {
@@ -35,17 +39,18 @@ impl Subscription {
     }
 }
 
-const fn connection(socket: u64) -> ConnectionId {
+pub(super) const fn connection(socket: u64) -> ConnectionId {
     ConnectionId(uuid::Uuid::from_u128(socket as u128))
 }
 
-const fn socket_of(cursor: &Cursor) -> u64 {
+pub(super) const fn socket_of(cursor: &Cursor) -> u64 {
     cursor.connection.0.as_u128() as u64
 }
 
 pub struct Session {
-    user: UserId,
-    links: Vec<Link>,
+    pub(super) user: UserId,
+    pub(super) links: Vec<Link>,
+    pub(super) attaching: BTreeMap<u64, Attaching>,
     pub(super) conversations: BTreeMap<ConversationId, Subscription>,
     unanswered: BTreeMap<(u64, u64), u64>,
     is_deadline_armed: bool,
@@ -57,6 +62,7 @@ impl Session {
         Self {
             user,
             links: Vec::new(),
+            attaching: BTreeMap::new(),
             conversations: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             is_deadline_armed: false,
@@ -65,19 +71,30 @@ impl Session {
 
     /// Sockets that lose their session are closed.
     pub fn stopped(&self, ctx: &mut Context<'_>) {
-        for link in &self.links {
-            ctx.actions.push(Action::CloseSocket(link.socket));
+        let sockets = self.links.iter().map(|link| link.socket);
+        for socket in sockets.chain(self.attaching.keys().copied()) {
+            ctx.actions.push(Action::CloseSocket(socket));
         }
+        self.conversations.keys().for_each(|id| ctx.unfollow(*id));
     }
 
     pub fn handle(&mut self, message: Message, ctx: &mut Context<'_>) {
         let message = match message {
             Message::Session(message) => message,
+            Message::Answer(Ticket::Overview(socket), Answer::Overview(heads)) => {
+                return self.on_loaded(socket, heads, ctx);
+            }
             _ => return,
         };
         match message {
-            ToSession::Attach { socket, places } => self.attach(socket, &places, ctx),
-            ToSession::Detach { socket } => self.detach(socket, ctx),
+            ToSession::Attach { socket, client, positions } => {
+                self.attach(socket, client, positions, ctx);
+            }
+            ToSession::Detach { socket } => {
+                self.attaching.remove(&socket);
+                self.detach(socket);
+                self.end_if_alone(ctx);
+            }
             ToSession::Send { socket, reference, draft } => {
                 self.send(socket, reference, draft, ctx);
             }
@@ -114,49 +131,26 @@ impl Session {
         ctx.tell(conversation, Message::Conversation(message));
     }
 
-    fn attach(&mut self, socket: u64, places: &[Place], ctx: &mut Context<'_>) {
-        self.links.push(Link { socket, behind: VecDeque::new(), catching_up: 0 });
-        let mut heads = Vec::new();
-        for place in places {
-            let subscription = self.conversations.entry(place.conversation).or_default();
-            subscription.head = subscription.head.max(place.shown);
-            subscription.cursors.push(Cursor::at(connection(socket), place.position));
-            heads.push((place.conversation, subscription.head));
-        }
-        self.frame(socket, Frame::Welcome { heads }, ctx);
-        for place in places {
-            self.join(place.conversation, ctx);
-            let subscription = self.conversations.get(&place.conversation);
-            if subscription.is_some_and(|it| it.head != place.position) {
-                self.fall_behind(socket, place.conversation, ctx);
-            }
-        }
-    }
-
-    /// A conversation that runs here may be ahead of the store. On a node of many it must run, or
-    /// nobody hears what the others announce; alone, it starts when there is something to hear.
-    fn join(&self, id: ConversationId, ctx: &mut Context<'_>) {
-        let join = ToConversation::Join { user: self.user, session: ctx.me };
-        if !ctx.schedule.is_embedded || ctx.registry.get(Child::Conversation(id)).is_some() {
-            self.tell(id, join, ctx);
-        }
-    }
-
-    fn detach(&mut self, socket: u64, ctx: &mut Context<'_>) {
+    pub(super) fn detach(&mut self, socket: u64) {
         self.links.retain(|link| link.socket != socket);
         for subscription in self.conversations.values_mut() {
             subscription.cursors.retain(|cursor| socket_of(cursor) != socket);
         }
         self.unanswered.retain(|(from, _), _| *from != socket);
-        if self.links.is_empty() {
-            for &id in self.conversations.keys() {
-                if let Some(conversation) = ctx.registry.get(Child::Conversation(id)) {
-                    let leave = ToConversation::Leave { user: self.user, session: ctx.me };
-                    ctx.tell(conversation, Message::Conversation(leave));
-                }
-            }
-            ctx.stop();
+    }
+
+    /// With no socket left the session ends.
+    pub(super) fn end_if_alone(&self, ctx: &mut Context<'_>) {
+        if !self.links.is_empty() || !self.attaching.is_empty() {
+            return;
         }
+        for &id in self.conversations.keys() {
+            if let Some(conversation) = ctx.registry.get(Child::Conversation(id)) {
+                let leave = ToConversation::Leave { user: self.user, session: ctx.me };
+                ctx.tell(conversation, Message::Conversation(leave));
+            }
+        }
+        ctx.stop();
     }
 
     fn send(&mut self, socket: u64, reference: u64, draft: Draft, ctx: &mut Context<'_>) {
@@ -197,10 +191,9 @@ impl Session {
             Ok(submitted) => {
                 let subscription = self.conversations.get_mut(&conversation);
                 if let Some(cursor) = subscription.and_then(|it| it.cursor(socket)) {
-                    // What a socket was shown or told already, it is not told as something new.
-                    let seq = submitted.seq;
-                    submitted.duplicate |= seq <= cursor.sent || cursor.accepted.contains(seq);
-                    cursor.accepted.note(seq, cursor.sent);
+                    // The entry overtook its answer, or was answered before: the socket has it.
+                    submitted.duplicate |= cursor.has(submitted.seq);
+                    cursor.accepted.note(submitted.seq, cursor.sent);
                 }
                 self.frame(socket, Frame::Accepted(answered), ctx);
             }
@@ -214,38 +207,45 @@ impl Session {
     fn deliver(&mut self, id: ConversationId, entries: &Arc<[Entry]>, ctx: &mut Context<'_>) {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
         let (first, last) = (first.seq, last.seq);
+        let takes_all = match ctx.mutant {
+            Mutant::DeliverOverGaps => true,
+            Mutant::FollowersDeliverOverGaps => ctx.owner(ctx.shard_of(id)) != Owner::Here,
+            _ => false,
+        };
         let Some(subscription) = self.conversations.get_mut(&id) else { return };
         subscription.head = subscription.head.max(last);
         let (mut forward, mut behind) = (Vec::new(), Vec::new());
         for cursor in &mut subscription.cursors {
-            let accepted = cursor.accepted.clone();
+            let socket = socket_of(cursor);
+            // Only what the socket was told: an answer may have come too late to be passed on.
+            let known = cursor.accepted_of(first, last);
             match cursor.on_delivery(first, last) {
-                Step::Forward { skip } => forward.push((socket_of(cursor), skip, accepted)),
-                Step::Behind if ctx.mutant == Mutant::DeliverOverGaps => {
+                Step::Forward { skip } => forward.push((socket, skip, known)),
+                Step::Behind if takes_all => {
                     cursor.move_to(last);
-                    forward.push((socket_of(cursor), 0, accepted));
+                    forward.push((socket, 0, known));
                 }
-                Step::Behind => behind.push(socket_of(cursor)),
+                Step::Behind => behind.push(socket),
                 Step::Drop | Step::Hold => {}
             }
         }
-        for (socket, skip, accepted) in forward {
-            self.show(socket, &entries[skip..], &accepted, ctx);
+        for (socket, skip, known) in forward {
+            self.show(socket, &entries[skip..], &known, ctx);
         }
         for socket in behind {
             self.fall_behind(socket, id, ctx);
         }
     }
 
-    /// Shows entries to a socket, less those of which `accepted` told it.
+    /// Shows entries to a socket, less those that it was told of by `accepted`.
     pub(super) fn show(
         &self,
         socket: u64,
         entries: &[Entry],
-        accepted: &Accepted,
+        known: &BTreeSet<Sequence>,
         ctx: &mut Context<'_>,
     ) {
-        for entry in entries.iter().filter(|entry| !accepted.contains(entry.seq)) {
+        for entry in entries.iter().filter(|entry| !known.contains(&entry.seq)) {
             self.frame(socket, Frame::Entry(entry.clone()), ctx);
         }
     }
@@ -253,6 +253,7 @@ impl Session {
     fn on_head(&mut self, id: ConversationId, head: Sequence, ctx: &mut Context<'_>) {
         let Some(subscription) = self.conversations.get_mut(&id) else { return };
         subscription.head = subscription.head.max(head);
+        let head = subscription.head;
         let is_behind = |cursor: &&Cursor| cursor.sent < head && !cursor.catching_up;
         let behind: Vec<u64> =
             subscription.cursors.iter().filter(is_behind).map(socket_of).collect();

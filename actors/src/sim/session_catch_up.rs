@@ -1,5 +1,7 @@
 //! How a simulated session hands a socket what it missed, page after page.
 
+use std::collections::BTreeSet;
+
 use schema::record::Entry;
 use schema::{ConversationId, Sequence};
 
@@ -7,11 +9,12 @@ use super::actor::{Action, Context, Observation};
 use super::message::{Frame, Message, ToConversation, ToSession};
 use super::mutants::Mutant;
 use super::session::Session;
-use crate::session::cursor::{Accepted, Cursor};
 
 /// Conversations of one socket that catch up at the same time.
 const AT_ONCE: usize = 2;
 const RETRY_MS: u64 = 500;
+/// A page without the news that were heard of is asked for again after this time.
+const NO_NEWS_MS: u64 = 100;
 
 impl Session {
     /// A socket lacks entries of a conversation: queue it for pages.
@@ -59,41 +62,36 @@ impl Session {
             let again = ToSession::ReadPage { socket, conversation: id };
             return ctx.later(RETRY_MS, Message::Session(again));
         };
-        let Some(subscription) = self.conversations.get_mut(&id) else { return };
+        let Some(subscription) = self.conversations.get_mut(&id) else {
+            return self.caught_up(socket, id, ctx);
+        };
         subscription.head = subscription.head.max(head);
+        let heard = subscription.head;
         let Some(cursor) = subscription.cursor(socket) else {
             return self.caught_up(socket, id, ctx);
         };
-        let Some(last) = entries.last() else {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             if cursor.sent > head {
-                // The client forgets what it was told as well.
-                *cursor = Cursor { catching_up: true, ..Cursor::at(cursor.connection, head) };
-                ctx.observe(Observation::Resync);
+                let claimed = cursor.sent;
+                cursor.restart_at(head);
+                ctx.observe(Observation::Resync { conversation: id, claimed });
                 self.frame(socket, Frame::Resync { conversation: id, head }, ctx);
+            } else if cursor.sent < heard {
+                // The conversation is behind what was heard of it: it is told, and asked again.
+                self.tell(id, ToConversation::Heard(heard), ctx);
+                let again = ToSession::ReadPage { socket, conversation: id };
+                return ctx.later(NO_NEWS_MS, Message::Session(again));
             }
-            return self.on_empty_page(socket, id, ctx);
+            return self.caught_up(socket, id, ctx);
         };
-        let accepted = if ctx.mutant == Mutant::PagesRepeatAccepted {
-            Accepted::default()
+        let known = if ctx.mutant == Mutant::PagesRepeatAccepted {
+            BTreeSet::new()
         } else {
-            cursor.accepted.clone()
+            cursor.accepted_of(first.seq, last.seq)
         };
         cursor.move_to(last.seq);
-        self.show(socket, &entries, &accepted, ctx);
+        self.show(socket, &entries, &known, ctx);
         ctx.actions.push(Action::WhenDrained { socket, conversation: id });
-    }
-
-    /// The conversation may know less than this session: it lost its memory, or lives on
-    /// announcements.
-    fn on_empty_page(&mut self, socket: u64, id: ConversationId, ctx: &mut Context<'_>) {
-        let Some(subscription) = self.conversations.get_mut(&id) else { return };
-        let head = subscription.head;
-        if subscription.cursor(socket).is_none_or(|cursor| cursor.sent >= head) {
-            return self.caught_up(socket, id, ctx);
-        }
-        self.tell(id, ToConversation::Head(head), ctx);
-        let again = ToSession::ReadPage { socket, conversation: id };
-        ctx.later(RETRY_MS, Message::Session(again));
     }
 
     pub(super) fn on_drained(&mut self, socket: u64, id: ConversationId, ctx: &mut Context<'_>) {

@@ -5,12 +5,8 @@ use schema::{ConversationId, UserId};
 use super::actor::Child;
 use super::event::Event;
 use super::faults::FaultClass;
-use super::message::{Frame, Message, Place, ToSession};
-use super::node::{Actor, NodeState};
+use super::message::{Frame, Message, ToSession};
 use super::world::World;
-
-/// A device that comes too early is looked at again after this time.
-const ATTACH_PAUSE_MS: u64 = 20;
 
 /// One live socket.
 pub struct Socket {
@@ -111,34 +107,17 @@ impl World {
         }
     }
 
-    /// A device that comes learns from the tables how far each log goes. While a shard is not
-    /// replayed they may not show all of it, and with nobody else to tell, it would not hear more.
-    fn shows_all(&self, node: usize) -> bool {
-        let ready = |it: &Actor| matches!(it, Actor::Committer(committer) if committer.is_ready());
-        let ready = self.nodes[node].actors.values().filter(|(_, actor)| ready(actor)).count();
-        !self.schedule.is_embedded || ready == self.schedule.shards as usize
-    }
-
     /// A frame of a client arrives at its node.
     pub(super) fn on_client_frame(&mut self, id: u64, node: usize, frame: Frame) {
         let Some(socket) = self.sockets.get(&id) else { return };
-        if self.nodes[node].state != NodeState::Up {
+        if !self.nodes[node].is_up() {
             return;
         }
-        let user = socket.user;
-        if matches!(frame, Frame::Hello { .. }) && !self.shows_all(node) {
-            let again = Event::ToNode { socket: id, node, frame };
-            return self.queue.push(ATTACH_PAUSE_MS, again);
-        }
+        let (user, client) = (socket.user, socket.client);
         match frame {
             Frame::Hello { positions } => {
                 let session = self.get_or_start(node, Child::Session(user));
-                let place = |(conversation, position)| {
-                    let shown = self.store.tables.head(conversation);
-                    Place { conversation, position, shown }
-                };
-                let places = positions.into_iter().map(place).collect();
-                let attach = ToSession::Attach { socket: id, places };
+                let attach = ToSession::Attach { socket: id, client, positions };
                 self.tell(node, session, Message::Session(attach));
             }
             Frame::Send { reference, draft } => {

@@ -25,6 +25,8 @@ pub enum Call {
     Head(ConversationId),
     Range(ConversationId, SequenceRange),
     Sent(ConversationId, UserId, MessageId),
+    /// The heads of these.
+    Overview(Vec<ConversationId>),
 }
 
 impl Call {
@@ -75,7 +77,16 @@ pub enum Ticket {
     LookUp(u64),
     LookUpRow(u64),
     Range(SequenceRange),
+    /// What the store shows by now.
     Poll,
+    /// A device claims to have more than is known.
+    Claimed,
+    /// A head that may have been missed.
+    Compare(ConversationId),
+    /// A shard is waited for.
+    HandOver(u32),
+    /// For a socket that comes.
+    Overview(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +98,7 @@ pub enum Answer {
     Head(Result<Sequence, StoreError>),
     Entries(Result<Vec<Entry>, StoreError>),
     Sent(Result<Option<Sequence>, StoreError>),
+    Overview(Result<Vec<(ConversationId, Sequence)>, StoreError>),
 }
 
 /// Who waits for an answer.
@@ -164,6 +176,10 @@ impl StoreModel {
             Call::Sent(conversation, sender, message) => {
                 Answer::Sent(Ok(tables.sent(*conversation, *sender, *message)))
             }
+            Call::Overview(conversations) => {
+                let heads = conversations.iter().map(|id| (*id, tables.head(*id)));
+                Answer::Overview(Ok(heads.collect()))
+            }
         }
     }
 
@@ -179,9 +195,12 @@ impl StoreModel {
         let mut fate = Fate { faults, random, strikes, is_down: now_ms < self.down_until_ms };
         let steps = match &call {
             Call::Rows(writes) => fate.of_writes(writes.clone()),
-            Call::Guard(_) | Call::Slot(..) | Call::Head(_) | Call::Range(..) | Call::Sent(..) => {
-                fate.of_read(call.clone())
-            }
+            Call::Guard(_)
+            | Call::Slot(..)
+            | Call::Head(_)
+            | Call::Range(..)
+            | Call::Sent(..)
+            | Call::Overview(_) => fate.of_read(call.clone()),
             _ => fate.of_statement(call.clone()),
         };
         let failed = steps.iter().any(|(_, step)| matches!(step, Step::Fail(_)));
@@ -204,6 +223,7 @@ fn failure(call: &Call) -> Answer {
         Call::Head(_) => Answer::Head(Err(unavailable())),
         Call::Range(..) => Answer::Entries(Err(unavailable())),
         Call::Sent(..) => Answer::Sent(Err(unavailable())),
+        Call::Overview(_) => Answer::Overview(Err(unavailable())),
     }
 }
 

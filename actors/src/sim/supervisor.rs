@@ -1,92 +1,65 @@
-//! What a node starts, ends and starts again.
+//! What a simulated node starts again.
 
-use super::actor::{Address, Child};
+use super::actor::{Address, Child, Context};
 use super::event::Event;
-use super::message::{Message, ToCommitter, ToConversation, ToSequencer};
+use super::keeper::tell_stand_ins;
+use super::message::{Message, ToConversation, ToSequencer};
 use super::world::World;
-use crate::sequencer::shard_of;
 
-/// A shard or conversation that ended without a panic is tried again after this time.
-const RESTART_MS: u64 = 500;
+/// A shard that could not be claimed is tried again after this time.
+const RECLAIM_MS: u64 = 500;
 
 impl World {
     /// The supervisor hears of a death.
     pub(super) fn on_down(&mut self, node: usize, address: Address, has_panicked: bool) {
         let life = self.nodes[node].life;
-        let delay_ms = if has_panicked { 0 } else { RESTART_MS };
         match address.child {
             Child::Committer(shard) => {
-                self.abandon(node, shard);
-                self.queue.push(
-                    delay_ms,
-                    Event::Restart { node, life, child: address.child, has_panicked },
-                );
-            }
-            Child::Sequencer(id) => {
-                let check = Message::Conversation(ToConversation::CheckSequencer);
-                if has_panicked {
-                    self.tell_child(node, Child::Conversation(id), check);
+                let is_needed =
+                    self.with_context(node, address, |ctx| committer_is_down(shard, ctx));
+                if is_needed {
+                    let delay_ms = if has_panicked { 0 } else { RECLAIM_MS };
+                    self.queue.push(delay_ms, Event::Restart { node, life, child: address.child });
                 }
             }
-            Child::Conversation(_) => {
-                self.queue.push(
-                    delay_ms,
-                    Event::Restart { node, life, child: address.child, has_panicked },
-                );
+            // The next one starts when its conversation asks for it.
+            Child::Sequencer(id) | Child::StandIn(id) if has_panicked => {
+                let check = Message::Conversation(ToConversation::CheckSequencer);
+                self.tell_child(node, Child::Conversation(id), check);
             }
-            Child::Session(_) => {}
+            // Its members are waiting.
+            Child::Conversation(_) if has_panicked => {
+                self.queue.push(0, Event::Restart { node, life, child: address.child });
+            }
+            _ => {}
         }
     }
 
-    /// Ends all sequencers of a shard whose committer is gone.
-    fn abandon(&mut self, node: usize, shard: u32) {
-        let shards = self.schedule.shards;
-        let is_of_shard = |it: &Address| matches!(it.child, Child::Sequencer(id) if shard_of(id, shards) == shard);
-        let sequencers: Vec<Address> =
-            self.nodes[node].registry.all().filter(is_of_shard).collect();
-        for sequencer in sequencers {
-            self.tell(node, sequencer, Message::Sequencer(ToSequencer::Abandoned));
-        }
-    }
-
-    pub(super) fn restart(&mut self, node: usize, child: Child, has_panicked: bool) {
-        let is_needed = match child {
-            Child::Committer(shard) => self.nodes[node].hints[shard as usize] == Some(node),
-            // Those with a socket here wait for what other nodes announce.
-            _ => {
-                has_panicked
-                    || !self.schedule.is_embedded
-                        && self.nodes[node]
-                            .registry
-                            .all()
-                            .any(|it| matches!(it.child, Child::Session(_)))
+    pub(super) fn restart(&mut self, node: usize, child: Child) {
+        match child {
+            Child::Committer(shard) => {
+                let nobody = Address { child, incarnation: 0 };
+                self.with_context(node, nobody, |ctx| ctx.committer(shard));
             }
-        };
-        if is_needed {
-            self.get_or_start(node, child);
+            _ => drop(self.get_or_start(node, child)),
         }
     }
+}
 
-    /// The node learns who should own a shard.
-    pub(super) fn on_hint(&mut self, node: usize, shard: u32, owner: usize) {
-        if self.nodes[node].hints[shard as usize] == Some(owner) {
-            return;
-        }
-        self.nodes[node].hints[shard as usize] = Some(owner);
-        self.trace.line(self.queue.now_ms(), || {
-            format!("node {node} believes that node {owner} owns shard {shard}")
-        });
-        if owner == node {
-            self.get_or_start(node, Child::Committer(shard));
-        } else {
-            let retire = Message::Committer(ToCommitter::Retire);
-            self.tell_child(node, Child::Committer(shard), retire);
-        }
-        for conversation in self.schedule.conversations.clone() {
-            if shard_of(conversation, self.schedule.shards) == shard {
-                let news = Message::Conversation(ToConversation::RouteChanged);
-                self.tell_child(node, Child::Conversation(conversation), news);
-            }
-        }
+/// Without its committer a shard stands still: its sequencers end. True when it is claimed anew.
+fn committer_is_down(shard: u32, ctx: &mut Context<'_>) -> bool {
+    let sequencers: Vec<Address> = ctx
+        .registry
+        .all()
+        .filter(|it| matches!(it.child, Child::Sequencer(id) if ctx.shard_of(id) == shard))
+        .collect();
+    for sequencer in sequencers {
+        ctx.tell(sequencer, Message::Sequencer(ToSequencer::Abandoned));
     }
+    if ctx.shared.ownership.was_fenced(shard) && !ctx.shared.is_connected {
+        // Cut off, this node cannot tell who is meant to own it: it does not fight.
+        ctx.shared.ownership.unassign(shard);
+        tell_stand_ins(shard, ctx);
+    }
+    ctx.shared.ownership.is_assigned(shard)
 }

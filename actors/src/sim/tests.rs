@@ -14,7 +14,8 @@ use super::{Finding, Mutant, Report, Strikes, Tally, run};
 const MUTANT_SEEDS: u64 = 2_000;
 /// Every class of faults strikes within this many seeds.
 const SEEDS_FOR_ALL_FAULTS: u64 = 2_000;
-const FAILURES_SHOWN_MAX: usize = 10;
+/// Failures shown, unless `SIM_SHOWN` says otherwise.
+const FAILURES_SHOWN_MAX: u64 = 10;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -70,7 +71,8 @@ impl Sum {
         println!("{} seeds in {took:.1?}, {per_second:.0} a second: {:?}", self.seeds, self.tally);
         let strikes = self.strikes.iter().map(|(class, count)| format!("{class:?} {count}"));
         println!("faults: {}", strikes.collect::<Vec<String>>().join(", "));
-        for (seed, findings) in self.failures.iter().take(FAILURES_SHOWN_MAX) {
+        let shown = usize::try_from(setting("SIM_SHOWN", FAILURES_SHOWN_MAX)).unwrap_or(usize::MAX);
+        for (seed, findings) in self.failures.iter().take(shown) {
             let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
             println!("seed {seed}: {}", findings.join("\n    "));
             println!(
@@ -188,4 +190,15 @@ mutants_are_caught! {
     look_ups_that_overtake_break_a_senders_order: LookUpsOvertake as ["sender_order_broken"];
     delivering_over_gaps_is_noticed: DeliverOverGaps as ["delivery_gap"];
     pages_that_repeat_accepted_messages_are_noticed: PagesRepeatAccepted as ["delivery_repeated"];
+    asking_again_behind_a_stored_draft_breaks_a_senders_order:
+        AskAgainBehindStored as ["sender_order_broken"];
+    later_drafts_that_find_room_break_a_senders_order:
+        LaterDraftsServed as ["sender_order_broken"];
+    forwarded_repeats_without_their_mark_are_stored_twice: RepeatsUnmarked as ["stored_twice"];
+    copies_of_forwarded_drafts_worked_on_again_are_noticed: NoBatchGuard as ["sender_order_broken"];
+    a_node_that_follows_only_once_misses_news: FollowsOnce as ["delivery_tail_missing"];
+    heads_never_announced_leave_news_missed: HeadsNeverAnnounced as ["delivery_tail_missing"];
+    followers_that_deliver_over_gaps_are_noticed: FollowersDeliverOverGaps as ["delivery_gap"];
+    a_node_that_does_not_mind_who_speaks_misses_news: EpochsIgnored as ["delivery_tail_missing"];
+    a_conversation_that_ends_without_a_word_is_noticed: MissedUntold as ["delivery_tail_missing"];
 }

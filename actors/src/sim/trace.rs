@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-const LINES_MAX: usize = 20_000;
+const LINES_MAX: usize = 200_000;
 
 /// Two runs of one seed have the same hash, or the simulation is not deterministic.
 #[derive(Default)]
@@ -22,6 +22,13 @@ impl Trace {
     pub fn fold(&mut self, fact: u64) {
         let mixed = (self.hash ^ fact).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.hash = mixed.rotate_left(29) ^ (mixed >> 32);
+    }
+
+    /// Adds a line if it says something new.
+    pub fn line_if(&mut self, is_news: bool, at_ms: u64, tell: impl FnOnce() -> String) {
+        if is_news {
+            self.line(at_ms, tell);
+        }
     }
 
     /// Adds a line; `tell` is only called when lines are kept.

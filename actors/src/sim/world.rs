@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use schema::NodeId;
 use schema::checker::History;
 
-use super::actor::{Address, Observation};
-use super::bus_model::{BusFrame, BusModel};
+use super::actor::{Address, Child, Observation};
+use super::bus_model::BusModel;
 use super::client::Client;
 use super::event::Event;
 use super::faults::{FaultClass, Strikes};
-use super::message::Message;
+use super::message::{Message, ToInbox};
 use super::mutants::Mutant;
 use super::node::{Node, NodeState};
 use super::random::Random;
@@ -22,7 +24,7 @@ use super::trace::Trace;
 /// When the simulation begins, milliseconds since 1970.
 const CALENDAR_START_MS: i64 = 1_800_000_000_000;
 /// Everything is to be settled this long after the last fault.
-const SETTLE_MS_MAX: u64 = 120_000;
+const SETTLE_MS_MAX: u64 = 240_000;
 const LOOK_MS: u64 = 200;
 /// Settled for so many looks: what is still under way has come by then.
 const QUIET_LOOKS: u32 = 8;
@@ -40,6 +42,8 @@ pub struct World {
     pub(super) nodes: Vec<Node>,
     /// By shard: the node that should own it.
     pub(super) assigned: Vec<usize>,
+    /// By shard: the process that was told last that it is to own it.
+    pub(super) has_shard: Vec<Option<NodeId>>,
     pub(super) sockets: BTreeMap<u64, Socket>,
     pub(super) sockets_opened: u64,
     pub(super) clients: Vec<Client>,
@@ -52,13 +56,15 @@ pub struct World {
     pub(super) trace: Trace,
     /// Faults strike and clients have something new to say.
     pub(super) is_active: bool,
+    pub(super) calm_since_ms: u64,
     quiet_looks: u32,
     is_settled: bool,
 }
 
 impl World {
     #[must_use]
-    pub fn new(schedule: Schedule, mutant: Mutant, with_text: bool) -> Self {
+    pub fn new(mut schedule: Schedule, mutant: Mutant, with_text: bool) -> Self {
+        mutant.shows_under().iter().for_each(|class| schedule.faults.insist_on(*class));
         let mut history = History::new();
         let mut random = Random::new(schedule.seed ^ 0x5eed);
         let plans = schedule.clients.iter().enumerate();
@@ -66,11 +72,12 @@ impl World {
         let assigned = (0..schedule.shards).map(|_| random.below(schedule.nodes)).collect();
         Self {
             store: StoreModel::new(schedule.slots, mutant),
-            nodes: (0..schedule.nodes).map(|_| Node::new(schedule.shards)).collect(),
+            nodes: (0..schedule.nodes).map(|node| Node::new(node, schedule.shards)).collect(),
+            has_shard: vec![None; schedule.shards as usize],
             mutant,
             random,
             queue: super::queue::Queue::new(),
-            bus: BusModel::default(),
+            bus: BusModel::new(schedule.nodes),
             assigned,
             sockets: BTreeMap::new(),
             sockets_opened: 0,
@@ -82,6 +89,7 @@ impl World {
             findings: Vec::new(),
             trace: Trace::new(with_text),
             is_active: true,
+            calm_since_ms: 0,
             quiet_looks: 0,
             is_settled: false,
             schedule,
@@ -111,6 +119,9 @@ impl World {
         if !self.schedule.has_mild_clocks() {
             self.strikes.strike(FaultClass::ClockWrong);
         }
+        for node in 0..self.nodes.len() {
+            self.boot(node);
+        }
         self.queue.push(0, Event::Coordinate);
         self.queue.push(0, Event::Look);
         for client in 0..self.clients.len() {
@@ -135,11 +146,14 @@ impl World {
             Event::Down { node, life, address, has_panicked } if self.is_alive(node, life) => {
                 self.on_down(node, address, has_panicked);
             }
-            Event::Restart { node, life, child, has_panicked } if self.is_alive(node, life) => {
-                self.restart(node, child, has_panicked);
+            Event::Restart { node, life, child } if self.is_alive(node, life) => {
+                self.restart(node, child);
             }
-            Event::Bus { node, frame } if self.nodes[node].state == NodeState::Up => {
-                self.on_bus_frame(node, frame);
+            Event::Bus { node, life, frame } if self.is_alive(node, life) => {
+                self.tell_child(node, Child::Inbox, Message::Inbox(ToInbox::Frame(frame)));
+            }
+            Event::BridgeBack { node, life } if self.is_alive(node, life) => {
+                self.on_bridge_back(node);
             }
             Event::Hint { node, life, shard, owner } if self.is_alive(node, life) => {
                 self.on_hint(node, shard, owner);
@@ -183,9 +197,16 @@ impl World {
         if self.is_active && self.queue.now_ms() >= self.schedule.active_ms {
             self.calm_down();
         }
+        let now_ms = self.queue.now_ms();
         let is_quiet = !self.is_active && self.has_settled();
+        if is_quiet && self.quiet_looks == 0 {
+            let cuts_end_ms = self.bus.cuts.iter().map(|it| it.until_ms).max().unwrap_or(0);
+            let healed_ms = self.calm_since_ms.max(cuts_end_ms);
+            self.tally.settled_in_ms_max = now_ms.saturating_sub(healed_ms);
+        }
         self.quiet_looks = if is_quiet { self.quiet_looks + 1 } else { 0 };
-        self.is_settled = self.quiet_looks >= QUIET_LOOKS;
+        let awaits_nothing = now_ms > self.bus.last_arrival_ms + u64::from(QUIET_LOOKS) * LOOK_MS;
+        self.is_settled = self.quiet_looks >= QUIET_LOOKS && awaits_nothing;
     }
 
     pub(super) fn call(&mut self, node: usize, address: Address, ticket: Ticket, call: Call) {
@@ -230,18 +251,32 @@ impl World {
         self.queue.push(delay_ms, Event::Message { node, life, to: address, message });
     }
 
-    /// Sends a frame to one node, or to all but the sender.
-    pub(super) fn send_over_bus(&mut self, from: usize, to: Option<usize>, frame: &BusFrame) {
-        for node in 0..self.nodes.len() {
-            if to.is_some_and(|to| to != node) || to.is_none() && node == from {
-                continue;
+    /// Sends a frame to one other process, or to all.
+    pub(super) fn send_over_bus(&mut self, from: usize, to: Option<NodeId>, frame: &Bytes) {
+        match to {
+            Some(to) => {
+                if let Some(node) = self.place_of(to) {
+                    self.send_to_node_over_bus(from, node, frame);
+                }
             }
-            let now_ms = self.queue.now_ms();
-            let faults = &self.schedule.faults;
-            let arrivals = self.bus.arrivals(now_ms, faults, &mut self.random, &mut self.strikes);
-            for delay_ms in arrivals {
-                self.queue.push(delay_ms, Event::Bus { node, frame: frame.clone() });
+            None => {
+                for node in (0..self.nodes.len()).filter(|node| *node != from) {
+                    self.send_to_node_over_bus(from, node, frame);
+                }
             }
+        }
+    }
+
+    fn send_to_node_over_bus(&mut self, from: usize, node: usize, frame: &Bytes) {
+        let now_ms = self.queue.now_ms();
+        if self.bus.is_cut(from, now_ms) || self.bus.is_cut(node, now_ms) {
+            return self.strikes.strike(FaultClass::FrameCutOff);
+        }
+        let faults = &self.schedule.faults;
+        let arrivals = self.bus.arrivals(now_ms, faults, &mut self.random, &mut self.strikes);
+        let life = self.nodes[node].life;
+        for delay_ms in arrivals {
+            self.queue.push(delay_ms, Event::Bus { node, life, frame: frame.clone() });
         }
     }
 
@@ -256,7 +291,16 @@ impl World {
             Observation::RingFull => self.strikes.strike(FaultClass::RingFull),
             Observation::LookUp => self.tally.look_ups += 1,
             Observation::GapRepair => self.tally.gap_repairs += 1,
-            Observation::Resync => self.tally.resyncs += 1,
+            Observation::Resync { conversation, claimed } => {
+                self.tally.resyncs += 1;
+                if self.store.ring.last(conversation) >= claimed {
+                    self.findings.push(Finding::ResyncWithoutNeed { claimed });
+                }
+            }
+            Observation::Claimed => self.tally.claims += 1,
+            Observation::NewsMissed => self.tally.news_missed += 1,
+            Observation::BatchAgain => self.tally.batches_again += 1,
+            Observation::Struck(class) => self.strikes.strike(class),
             Observation::Settled { conversation, up_to } => {
                 let shown = self.store.tables.head(conversation);
                 if shown < up_to {

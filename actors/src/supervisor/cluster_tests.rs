@@ -10,24 +10,29 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Tree;
-use super::tests::{PATIENCE, Recorder, all_stored_once, conversation, draft, node_of, send};
+use super::tests::{
+    Explode, PATIENCE, Recorder, all_stored_once, conversation, draft, node_of, send,
+};
+use crate::conversation::Page;
 use crate::memory::{MemoryBridge, MemoryBridgeHub, MemoryStore, ShardOwners};
 use crate::node::Node;
 use crate::ports::{Bridge, BridgeError, CommitRing as _, Inbox};
 
-/// Loses one frame in every `lose_one_in` (none at zero), and all while it is cut.
+/// Loses one frame in every `lose_one_in` (none at zero), and all while it is cut, which it notices,
+/// or silent, which it does not.
 struct LossyBridge {
     inner: MemoryBridge,
     lose_one_in: u64,
     frames: AtomicU64,
     is_cut: AtomicBool,
+    is_silent: AtomicBool,
 }
 
 impl LossyBridge {
     fn loses(&self) -> bool {
         let number = self.frames.fetch_add(1, Ordering::Relaxed);
         let is_lost = self.lose_one_in > 0 && number % self.lose_one_in == self.lose_one_in - 1;
-        is_lost || self.is_cut.load(Ordering::Relaxed)
+        is_lost || self.is_cut.load(Ordering::Relaxed) || self.is_silent.load(Ordering::Relaxed)
     }
 }
 
@@ -67,8 +72,9 @@ impl Cluster {
         }
         let bridge = |node: &NodeId| {
             let inner = hub.node(*node);
-            let (frames, is_cut) = (AtomicU64::new(0), AtomicBool::new(false));
-            Arc::new(LossyBridge { inner, lose_one_in, frames, is_cut })
+            let frames = AtomicU64::new(0);
+            let (is_cut, is_silent) = (AtomicBool::new(false), AtomicBool::new(false));
+            Arc::new(LossyBridge { inner, lose_one_in, frames, is_cut, is_silent })
         };
         let bridges: Vec<_> = ids.iter().map(bridge).collect();
         let tree = |(node, bridge): (&NodeId, &Arc<LossyBridge>)| {
@@ -95,6 +101,11 @@ impl Cluster {
 
     fn shard_of(&self, id: ConversationId) -> u32 {
         self.trees[0].sequencers.shard_of(id)
+    }
+
+    /// Which node owns it, at first.
+    fn owner_of(&self, id: ConversationId) -> usize {
+        self.shard_of(id) as usize % self.trees.len()
     }
 }
 
@@ -191,6 +202,66 @@ async fn without_a_bridge_the_owner_goes_on_and_the_others_follow_the_store() {
         bridge.is_cut.store(false, Ordering::Relaxed);
     }
     assert_eq!(held.await.unwrap(), Sequence(3));
+}
+
+/// The announcement is lost without a trace, and then who would have said where the log ends dies.
+#[actix::test]
+async fn the_last_news_of_an_activation_are_found_by_the_next() {
+    let cluster = Cluster::start(2, 0);
+    let (id, users, mut numbers) = cluster.group().await;
+    let owner = cluster.owner_of(id);
+    send(cluster.node(owner), draft(id, users[owner], "heard")).await;
+    for numbers in &mut numbers {
+        sees_all_once_in_order(numbers, 1).await;
+    }
+    cluster.bridges[owner].is_silent.store(true, Ordering::Relaxed);
+    send(cluster.node(owner), draft(id, users[owner], "not heard")).await;
+    // Until the readers' tables show it: a replay would speak of it.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let committer = cluster.trees[owner].committers.get_or_start(cluster.shard_of(id)).unwrap();
+    cluster.bridges[owner].is_silent.store(false, Ordering::Relaxed);
+    committer.try_send(Explode).unwrap();
+    let number = timeout(PATIENCE, numbers[1 - owner].recv()).await.expect("compared in time");
+    assert_eq!(number, Some(Sequence(2)));
+}
+
+/// Heads find a stand-in also where nobody has a socket: REST callers read there.
+#[actix::test]
+async fn a_head_reaches_a_conversation_that_nobody_listens_to() {
+    let cluster = Cluster::start(2, 0);
+    let users = vec![UserId::generate(), UserId::generate()];
+    let id = conversation(&cluster.store, &users).await;
+    let owner = cluster.owner_of(id);
+    let other = 1 - owner;
+    send(cluster.node(other), draft(id, users[other], "starts both")).await;
+    cluster.bridges[owner].is_silent.store(true, Ordering::Relaxed);
+    send(cluster.node(owner), draft(id, users[owner], "not heard")).await;
+    cluster.bridges[owner].is_silent.store(false, Ordering::Relaxed);
+    let reads_both = async {
+        loop {
+            let page = cluster.node(other).history(users[other], id, Page::Newest, 9).await;
+            if page.is_ok_and(|page| page.head == Sequence(2)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, reads_both).await.expect("the owner says where its logs end");
+}
+
+/// It may own the shard no more and not know it: the device comes from the node that does.
+#[actix::test]
+async fn an_owner_too_waits_for_what_a_device_claims_to_have() {
+    let cluster = Cluster::start(2, 0);
+    let (id, users, _numbers) = cluster.group().await;
+    let owner = cluster.owner_of(id);
+    let (node, user) = (cluster.node(owner), users[owner]);
+    send(node.clone(), draft(id, user, "first")).await;
+    let claim = || node.history(user, id, Page::After(Sequence(2)), 9);
+    let refusal = claim().await.expect_err("nobody knows better yet");
+    assert!(refusal.code.is_temporary(), "{refusal:?}");
+    send(node.clone(), draft(id, user, "second")).await;
+    assert!(claim().await.expect("it has come").entries.is_empty());
 }
 
 #[actix::test]

@@ -27,7 +27,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// Makes an actor panic.
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
-struct Explode;
+pub(super) struct Explode;
 
 macro_rules! explodes {
     ($($actor:ty),+) => {$(
