@@ -10,6 +10,7 @@ pub mod monitor;
 pub mod node;
 pub mod peers;
 pub mod ports;
+pub mod presence;
 pub mod sequencer;
 pub mod session;
 #[cfg(test)]

@@ -8,18 +8,18 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
 use actix::{Actor, Handler, Message};
-use schema::cluster::envelope::NodeFrame;
+use schema::cluster::envelope::{NodeFrame, Signal};
 use schema::record::{
     Conversation as ConversationRecord, ConversationOverview, Draft, Entry, Event, Membership,
     MessageState, PositionAdvance,
 };
-use schema::wire::{CloseCode, ErrorCode, Refusal};
+use schema::wire::{CloseCode, ErrorCode, Refusal, UserOnline};
 use schema::{ConversationId, DeviceId, Sequence, SequenceRange, UserId};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::conversation::{
-    Conversation, Describe, Peek, Read, Settle, Submit, SubmitReply, ToMember,
+    Conversation, Describe, Heed, Peek, Read, Settle, Submit, SubmitReply, ToMember,
 };
 pub use crate::conversation::{HISTORY_PAGE_MAX, Page, Submitted};
 use crate::ports::StoreError;
@@ -231,9 +231,18 @@ impl Node {
             let _ = session.try_send(ReadUpTo { conversation: conversation_id, seq });
         }
         let read = Some(seq);
+        if let Ok(running) = self.tree.conversations.get_or_start(conversation_id) {
+            let signal = Signal::Position { user_id, delivered: None, read };
+            let _ = running.try_send(Heed { signals: vec![signal], is_from_elsewhere: false });
+        }
         let advance = PositionAdvance { user_id, conversation_id, delivered: None, read };
         let written = self.tree.ports.roster.advance_positions(vec![advance]).await;
         written.map_err(|error| unavailable(&error))
+    }
+
+    /// How a user is, on whichever node.
+    pub async fn presence(&self, user: UserId) -> UserOnline {
+        self.tree.presence.look(user).await
     }
 
     /// Tells members who are online that a conversation now exists for them.

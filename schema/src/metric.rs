@@ -74,6 +74,13 @@ metrics! {
     SENDS_FORWARDED = "switchboard_sends_forwarded_total", Counter, [], "Sends handed to the node that owns their shard.";
     FORWARDS_REPEATED = "switchboard_forwards_repeated_total", Counter, [], "Batches of sends that were handed over again: no answer in time, or the shard had moved.";
     FRAMES_MALFORMED = "switchboard_bridge_frames_malformed_total", Counter, [], "Frames from other nodes that could not be read.";
+    TYPING_RELAYED = "switchboard_typing_relayed_total", Counter, [], "Typing indicators handed to other members.";
+    STATUSES_TOLD = "switchboard_statuses_told_total", Counter, [], "Delivered and read positions told to senders.";
+    PRESENCE_TOLD = "switchboard_presence_told_total", Counter, [], "Changes of presence told to subscribers.";
+    PRESENCE_WAITING = "switchboard_presence_waiting", Gauge, [], "Users whose change of presence waits for its turn.";
+    SIGNALS_SHED = "switchboard_signals_shed_total", Counter, ["signal"], "Typing, statuses and presence not told, because messages come first.";
+    SEARCH_INDEXED = "switchboard_search_indexed_total", Counter, [], "Entries brought into the search index.";
+    SEARCH_WAITING = "switchboard_search_waiting", Gauge, [], "Conversations with entries that are not in the search index yet.";
     ACTORS = "switchboard_actors", Gauge, ["kind"], "Actors alive.";
     ACTOR_PANICS = "switchboard_actor_panics_total", Counter, ["kind"], "Actors that died of a panic.";
     ACTOR_RESTARTS = "switchboard_actor_restarts_total", Counter, ["kind"], "Actors started again by the supervisor.";

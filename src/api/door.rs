@@ -5,7 +5,7 @@ use actors::Node;
 use actors::node::{ChatRow, ConversationDetails, HistoryRead, Page, Submitted};
 use futures_util::future::LocalBoxFuture;
 use schema::record::{Draft, Entry};
-use schema::wire::{CloseCode, Refusal};
+use schema::wire::{CloseCode, Refusal, UserOnline};
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 
 /// An answer of the node; errors are those that [`Node`]'s method of the same name lists.
@@ -39,6 +39,8 @@ pub trait Door: Send + Sync + 'static {
         conversation: ConversationId,
         seq: Sequence,
     ) -> Answer<'_, ()>;
+
+    fn presence(&self, user: UserId) -> LocalBoxFuture<'_, UserOnline>;
 
     fn conversation_created(
         &self,
@@ -88,6 +90,10 @@ impl Door for Node {
         seq: Sequence,
     ) -> Answer<'_, ()> {
         Box::pin(Self::read_up_to(self, user, conversation, seq))
+    }
+
+    fn presence(&self, user: UserId) -> LocalBoxFuture<'_, UserOnline> {
+        Box::pin(Self::presence(self, user))
     }
 
     fn conversation_created(

@@ -11,6 +11,8 @@
 //! limits.rs         rate limits by address, user name and user
 //! auth.rs users.rs devices.rs conversations.rs members.rs chat_list.rs messages.rs
 //! changes.rs        edits, deletions, reactions, pins
+//! presence.rs       who is there
+//! search.rs         full text
 //! receipts.rs       who has read, and has, a message
 //! openapi.rs        the route table, and its description
 //! ```
@@ -30,9 +32,11 @@ pub mod members;
 pub mod messages;
 pub mod observe;
 pub mod openapi;
+pub mod presence;
 pub mod problem;
 pub mod readiness;
 pub mod receipts;
+pub mod search;
 pub mod state;
 pub mod username;
 pub mod users;

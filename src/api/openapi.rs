@@ -28,7 +28,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .configure(super::members::routes)
         .configure(super::messages::routes)
         .configure(super::changes::routes)
-        .configure(super::receipts::routes);
+        .configure(super::receipts::routes)
+        .configure(super::presence::routes)
+        .configure(super::search::routes);
 }
 
 /// The description, the page that shows it, and the page of error codes.

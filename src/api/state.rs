@@ -10,6 +10,7 @@ use super::limits::RateLimits;
 use super::readiness::Readiness;
 use crate::auth::Auth;
 use crate::config::{AddressRange, Config};
+use crate::store::embedded;
 use crate::telemetry::MetricsHandle;
 
 /// Cheap to clone; one a process, handed to every worker.
@@ -24,6 +25,8 @@ pub struct ApiState {
     pub readiness: Arc<Readiness>,
     pub idempotency: Arc<dyn IdempotencyStore>,
     pub settings: Arc<ApiSettings>,
+    /// `None` where there is no index to ask.
+    pub search: Option<embedded::Store>,
     /// `None` in tests that record nothing.
     pub metrics: Option<MetricsHandle>,
 }
@@ -49,6 +52,7 @@ impl ApiState {
             readiness: Arc::default(),
             idempotency: Arc::new(InMemoryIdempotency::default()),
             settings: Arc::new(ApiSettings::new(config)),
+            search: None,
             metrics: None,
         }
     }

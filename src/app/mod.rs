@@ -88,6 +88,7 @@ async fn serve_until_signal(
     let mut state =
         ApiState::new(config, Arc::new(node.clone()), users, roster, auth, clock.clone());
     state.metrics = Some(metrics);
+    state.search = backends.embedded().cloned();
     let readiness = state.readiness.clone();
     upkeep::watch_health(&tree, backends, &readiness).await?;
     if let Some(store) = backends.embedded() {

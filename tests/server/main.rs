@@ -10,6 +10,8 @@ mod delivery;
 mod kill9;
 mod memory;
 mod replay;
+mod search;
+mod signals;
 mod silent_sockets;
 mod slow_consumer;
 mod support;

@@ -54,6 +54,20 @@ impl Server {
         provision(&self.rest, "test", count).await.unwrap()
     }
 
+    /// Registers, or signs in on one more device.
+    pub async fn signed_in(&self, route: &str, username: &str) -> Credentials {
+        let body = serde_json::json!({"username": username, "password": "a long password"});
+        let url = self.url(&format!("/v1/{route}"));
+        let response = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
+        let signed_in: schema::rest::SignedIn = response.json().await.unwrap();
+        Credentials {
+            user_id: signed_in.user_id,
+            device_id: signed_in.device_id,
+            username: username.to_owned(),
+            access_token: signed_in.access_token,
+        }
+    }
+
     pub async fn conversation(
         &self,
         kind: ConversationKind,

@@ -36,12 +36,13 @@ fn code(path: &Path) -> String {
 }
 
 /// Rooms of `actors`, upstream first: each may import those after it, and no others.
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 12] = [
     "node",
     "supervisor",
     "inbox",
     "connection",
     "session",
+    "presence",
     "conversation",
     "sequencer",
     "committer",

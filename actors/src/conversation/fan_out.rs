@@ -17,6 +17,16 @@ struct Listener {
     lagging: bool,
 }
 
+/// One that lags is spared.
+fn signal_to(listener: &Listener, signal: ToMember) -> bool {
+    let name = if matches!(signal, ToMember::Typing(_)) { "typing" } else { "status" };
+    let is_told = !listener.lagging && listener.to.try_send(signal).is_ok();
+    if !is_told {
+        metrics::counter!(metric::SIGNALS_SHED, "signal" => name).increment(1);
+    }
+    is_told
+}
+
 /// Who listens, by user.
 #[derive(Default)]
 pub struct Listeners {
@@ -44,6 +54,23 @@ impl Listeners {
         if self.by_user.get(&user).is_some_and(|it| it.to == *listener) {
             self.by_user.remove(&user);
         }
+    }
+
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.by_user.len()
+    }
+
+    /// Tells one listener what it may as well not hear; false when it does not.
+    pub fn signal(&self, user: UserId, signal: ToMember) -> bool {
+        let Some(listener) = self.by_user.get(&user) else { return false };
+        signal_to(listener, signal)
+    }
+
+    /// Tells everyone but `user`; returns how many.
+    pub fn signal_others(&self, user: UserId, signal: &ToMember) -> u64 {
+        let others = self.by_user.iter().filter(|(id, _)| **id != user);
+        others.map(|(_, listener)| u64::from(signal_to(listener, signal.clone()))).sum()
     }
 
     #[must_use]

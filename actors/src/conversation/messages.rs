@@ -4,8 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use actix::{Message, Recipient};
 use bytes::Bytes;
+use schema::cluster::envelope::Signal;
 use schema::record::{Conversation as ConversationRecord, Draft, Entry, Membership, MessageState};
-use schema::wire::{Encoding, LogFrame, Refusal, ServerFrame, encode, framing};
+use schema::wire::{
+    Encoding, LogFrame, Refusal, ServerFrame, TypingUpdate, UserOnline, UserStatus, encode, framing,
+};
 use schema::{ConnectionId, ConversationId, Sequence, UserId};
 use tokio::sync::oneshot;
 
@@ -77,6 +80,15 @@ pub enum ToMember {
     },
     /// The answer to a [`Submit`].
     Answered(Answered),
+    /// Another member types, or stopped.
+    Typing(TypingUpdate),
+    /// How far others are with what the user sent, or the user on another node.
+    Statuses {
+        conversation: ConversationId,
+        statuses: Arc<[UserStatus]>,
+    },
+    /// How users are whom this one watches.
+    Presence(Arc<[UserOnline]>),
 }
 
 /// The answer to a session's [`Submit`].
@@ -193,6 +205,14 @@ pub struct Peek {
 #[rtype(result = "()")]
 pub struct Settle {
     pub reply: oneshot::Sender<()>,
+}
+
+/// Signals of members, from here or another node.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Heed {
+    pub signals: Vec<Signal>,
+    pub is_from_elsewhere: bool,
 }
 
 /// Someone heard that the log reaches to here.

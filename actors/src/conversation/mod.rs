@@ -1,7 +1,7 @@
 //! One conversation on this node: who is in it, who listens, what was said last.
 //!
 //! Pure: `roster` (who may do what), `bounds` (what one may see), `recent` (the newest entries),
-//! `gap` (is this the next one). `actor` carries out.
+//! `gap` (is this the next one), `statuses` (who hears how far others are). `actor` carries out.
 
 mod actor;
 mod changes;
@@ -17,11 +17,13 @@ pub(crate) mod recent;
 mod registry;
 pub mod roster;
 mod serving;
+mod signals;
+pub mod statuses;
 
 pub use actor::{Conversation, ConversationContext};
 pub use messages::{
-    Answered, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Heard, Join, Joined,
-    Leave, LogEntry, PageRead, Peek, Read, Settle, Submit, SubmitReply, ToMember,
+    Answered, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Heard, Heed, Join,
+    Joined, Leave, LogEntry, PageRead, Peek, Read, Settle, Submit, SubmitReply, ToMember,
 };
 pub use page::{HISTORY_PAGE_MAX, Page, Submitted};
 pub use registry::{Audience, Conversations};

@@ -16,6 +16,7 @@ use super::read::Reads;
 use super::recent::Recent;
 use super::registry::Audience;
 use super::roster::Roster;
+use super::statuses::Statuses;
 use crate::sequencer::{Opened, SequencerHandle};
 
 /// A reader's claim to have more than is known here.
@@ -50,6 +51,8 @@ pub(super) struct Serving {
     pub pending: Pending,
     pub reads: Reads,
     pub judging: Judging,
+    pub statuses: Statuses,
+    pub statuses_armed: bool,
 }
 
 impl Serving {
@@ -68,6 +71,8 @@ impl Serving {
             pending: Pending::default(),
             reads: Reads::default(),
             judging: Judging::default(),
+            statuses: Statuses::default(),
+            statuses_armed: false,
         };
         serving.take_over_log(&loaded.opened);
         serving

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use schema::cluster::envelope::{
-    self, Announce, Follow, Followed, Head, NodeFrame, Submit, Submitted,
+    self, Announce, Follow, Followed, Head, NodeFrame, Signal, Submit, Submitted,
 };
 use schema::wire::CloseCode;
 use schema::{ConversationId, NodeId, Sequence, UserId, metric};
 
 use super::answer;
-use crate::conversation::{Conversations, ToMember};
+use crate::conversation::{Conversations, Heed, ToMember};
 use crate::monitor::Workers;
 use crate::peers::{Arrived, Peers, Wake};
 use crate::ports::{Inbox, Owner};
+use crate::presence::Presence;
 use crate::sequencer::{FromOwner, Sequencers};
 use crate::session::{CloseDevice, Sessions};
 
@@ -23,6 +24,7 @@ pub struct NodeInbox {
     pub(super) sequencers: Arc<Sequencers>,
     pub(super) conversations: Arc<Conversations>,
     sessions: Arc<Sessions>,
+    presence: Arc<Presence>,
     workers: Workers,
 }
 
@@ -33,9 +35,10 @@ impl NodeInbox {
         sequencers: Arc<Sequencers>,
         conversations: Arc<Conversations>,
         sessions: Arc<Sessions>,
+        presence: Arc<Presence>,
         workers: Workers,
     ) -> Self {
-        Self { peers, sequencers, conversations, sessions, workers }
+        Self { peers, sequencers, conversations, sessions, presence, workers }
     }
 
     fn on_frame(&self, from: NodeId, frame: NodeFrame) {
@@ -64,12 +67,31 @@ impl NodeInbox {
                     let _ = self.conversations.get_or_start(conversation_id);
                 }
             }
+            NodeFrame::Signals { conversation_id, signals } => {
+                self.on_signals(from, conversation_id, signals);
+            }
+            NodeFrame::WatchPresence { users } => self.presence.on_watch(from, &users),
+            NodeFrame::Presence { statuses } => self.presence.on_presence(from, &statuses),
             NodeFrame::CloseDevice { user_id, device_id, code } => {
                 let session = self.sessions.online().get(user_id);
                 if let (Some(session), Some(code)) = (session, CloseCode::from_code(code)) {
                     let _ = session.try_send(CloseDevice { device: device_id, code });
                 }
             }
+        }
+    }
+
+    /// For the members who are online here, and, on the owner of the shard, for other nodes.
+    fn on_signals(&self, from: NodeId, conversation_id: ConversationId, signals: Vec<Signal>) {
+        if self.sequencers.owner(conversation_id) == Owner::Here {
+            let others = self.peers.followers(conversation_id);
+            let frame = NodeFrame::Signals { conversation_id, signals: signals.clone() };
+            for node in others.into_iter().filter(|node| *node != from) {
+                self.peers.tell(node, &frame);
+            }
+        }
+        if let Some(conversation) = self.conversations.get(conversation_id) {
+            let _ = conversation.try_send(Heed { signals, is_from_elsewhere: true });
         }
     }
 

@@ -185,6 +185,12 @@ impl Peers {
         }
     }
 
+    /// Nodes that want the news of a conversation of this node's shards.
+    #[must_use]
+    pub fn followers(&self, conversation: ConversationId) -> Vec<NodeId> {
+        if self.clustered { self.state().followers.of(conversation).collect() } else { Vec::new() }
+    }
+
     /// The shard is not owned here any more.
     pub fn released(&self, shard: u32) {
         self.state().recent.forget_shard(shard);

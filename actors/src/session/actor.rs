@@ -20,12 +20,14 @@ use super::cursor::Step;
 use super::limits::{SendLimit, SendLimiter};
 use super::messages::{CloseDevice, ReadUpTo, ToSocket};
 use super::positions::Positions;
+use super::signals::News;
 use super::subscription::{Part, Subscription};
 use crate::conversation::{
     Conversation, Conversations, Delivery, DeliveryItem, Joined, Leave, ToMember,
 };
 use crate::monitor::{Child, DeathNotice, Down};
 use crate::ports::{RosterStore, WallClock};
+use crate::presence::Presence;
 
 /// Above the sends that may wait for an answer at once; an empty mailbox takes no room.
 const MAILBOX: usize = 4096;
@@ -37,6 +39,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// What sessions work with.
 pub struct SessionContext {
     pub conversations: Arc<Conversations>,
+    pub presence: Arc<Presence>,
     pub roster: Arc<dyn RosterStore>,
     pub clock: Arc<dyn WallClock>,
     pub node: NodeId,
@@ -51,6 +54,9 @@ pub(super) struct Link {
     pub device: DeviceId,
     pub socket: Recipient<ToSocket>,
     pub abandoned: Arc<AtomicBool>,
+    pub is_away: bool,
+    /// Whose presence it wants to hear of.
+    pub watched: Box<[UserId]>,
     /// Conversations that wait for their turn to catch up.
     pub behind: VecDeque<ConversationId>,
     /// Conversations whose pages are on their way.
@@ -66,6 +72,8 @@ pub struct Session {
     pub(super) limiter: SendLimiter,
     pub(super) positions: Positions,
     flush_armed: bool,
+    /// What other members are to hear.
+    pub(super) news: News,
     /// Sends not answered yet, and until when.
     pub(super) unanswered: BTreeMap<(ConnectionId, u64), Instant>,
     pub(super) deadline_armed: bool,
@@ -88,6 +96,7 @@ impl Session {
             limiter,
             positions: Positions::default(),
             flush_armed: false,
+            news: News::default(),
             unanswered: BTreeMap::new(),
             deadline_armed: false,
             fetching: 0,
@@ -139,6 +148,8 @@ impl Session {
             subscription.unfollow(connection);
         }
         self.unanswered.retain(|(from, _), _| *from != connection);
+        self.show_presence();
+        self.watch_presence();
     }
 
     /// With no socket left the session ends, after its positions are written.
@@ -153,6 +164,7 @@ impl Session {
                 let _ = conversation.try_send(leave);
             }
         }
+        self.tell_news();
         let advances = self.positions.take(self.user);
         if advances.is_empty() {
             return ctx.stop();
@@ -287,6 +299,11 @@ impl Handler<ToMember> for Session {
                 self.on_created(conversation, generation);
             }
             ToMember::Answered(answered) => self.on_answered(answered, ctx),
+            ToMember::Typing(update) => self.to_all(&ServerFrame::TypingUpdate(update)),
+            ToMember::Statuses { conversation, statuses } => {
+                self.on_statuses(conversation, &statuses);
+            }
+            ToMember::Presence(statuses) => self.on_presence(&statuses),
         }
         if self.links.is_empty() {
             self.end_if_alone(ctx);
@@ -338,8 +355,11 @@ impl Handler<ReadUpTo> for Session {
     type Result = ();
 
     fn handle(&mut self, message: ReadUpTo, _: &mut Self::Context) {
-        if let Some(subscription) = self.conversations.get_mut(&message.conversation) {
-            subscription.read = subscription.read.max(message.seq);
+        if let Some(subscription) = self.conversations.get_mut(&message.conversation)
+            && subscription.read < message.seq
+        {
+            subscription.read = message.seq;
+            self.show_own_read(message.conversation, message.seq, None);
         }
     }
 }

@@ -86,9 +86,12 @@ impl Session {
             device,
             socket,
             abandoned,
+            is_away: false,
+            watched: Box::default(),
             behind: std::collections::VecDeque::new(),
             catching_up: 0,
         });
+        self.show_presence();
         let states = self.follow_all(connection, &positions, &overviews, ctx);
         self.greet(connection, device, states, ctx);
         let behind: Vec<ConversationId> = self.behind(connection);

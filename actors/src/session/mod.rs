@@ -13,6 +13,7 @@ mod messages;
 mod positions;
 mod registry;
 mod requests;
+mod signals;
 mod subscription;
 
 pub use actor::{Session, SessionContext};

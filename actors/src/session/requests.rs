@@ -41,16 +41,18 @@ impl Handler<FromSocket> for Session {
             | ClientFrame::DeleteMessage(_)
             | ClientFrame::React(_)
             | ClientFrame::PinMessage(_) => self.change(connection, frame, ctx),
-            ClientFrame::TypingIndicator(_)
-            | ClientFrame::SetPresence(_)
-            | ClientFrame::SubscribePresence(_) => {}
+            ClientFrame::TypingIndicator(typing) => self.typing(typing),
+            ClientFrame::SetPresence(set) => self.set_presence(connection, set.status),
+            ClientFrame::SubscribePresence(subscribe) => {
+                self.subscribe_presence(connection, subscribe.user_ids);
+            }
             ClientFrame::Ack(ack) => {
                 self.acknowledge(connection, ack.conversation_id, ack.seq, ctx)
             }
             ClientFrame::ReadReceipt(read) => {
                 let head = self.conversations.get(&read.conversation_id).map(|it| it.head);
                 let seq = read.seq.min(head.unwrap_or_default());
-                self.read_up_to(read.conversation_id, seq, ctx);
+                self.read_up_to(Some(connection), read.conversation_id, seq, ctx);
             }
             ClientFrame::JoinConversation(join) => self.join(connection, join, ctx),
             ClientFrame::LeaveConversation(leave) => self.leave(connection, leave, ctx),
@@ -168,7 +170,7 @@ impl Session {
                 };
                 self.frame(connection, ServerFrame::Accepted(accepted));
                 // Who writes has read what stands above.
-                self.read_up_to(conversation, submitted.seq, ctx);
+                self.read_up_to(None, conversation, submitted.seq, ctx);
             }
             Err(refusal) => self.refuse(connection, reference, refusal),
         }
@@ -190,9 +192,17 @@ impl Session {
         let seq = seq.min(subscription.head);
         self.positions.delivered(conversation, device, seq);
         self.arm_flush(ctx);
+        self.note_news(conversation, Some(seq), None, ctx);
     }
 
-    fn read_up_to(&mut self, conversation: ConversationId, seq: Sequence, ctx: &mut Context<Self>) {
+    /// `by`: the socket that says so; `None` when it is implied by a send.
+    fn read_up_to(
+        &mut self,
+        by: Option<ConnectionId>,
+        conversation: ConversationId,
+        seq: Sequence,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(subscription) = self.conversations.get_mut(&conversation) else { return };
         if subscription.part == Part::Reader || seq <= subscription.read {
             return;
@@ -200,6 +210,8 @@ impl Session {
         subscription.read = seq;
         self.positions.read(conversation, seq);
         self.arm_flush(ctx);
+        self.note_news(conversation, None, Some(seq), ctx);
+        self.show_own_read(conversation, seq, by);
     }
 
     fn join(&mut self, connection: ConnectionId, join: JoinConversation, ctx: &mut Context<Self>) {

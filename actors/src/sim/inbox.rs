@@ -110,8 +110,12 @@ impl Inbox {
                 }
             }
             // Members do not change here, and devices are not signed out.
-            NodeFrame::Created { .. } | NodeFrame::Added { .. } | NodeFrame::CloseDevice { .. } => {
-            }
+            NodeFrame::Signals { .. }
+            | NodeFrame::WatchPresence { .. }
+            | NodeFrame::Presence { .. }
+            | NodeFrame::Created { .. }
+            | NodeFrame::Added { .. }
+            | NodeFrame::CloseDevice { .. } => {}
         }
     }
 

@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use schema::wire::{
+    ClientFrame, PresenceStatus, ReadReceipt, ServerFrame, SetPresence, SubscribePresence,
+    TypingIndicator, TypingState,
+};
 use schema::{ConversationId, NodeId, Sequence, UserId};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -285,4 +289,95 @@ async fn a_member_added_from_another_node_hears_of_it() {
     send(cluster.node(0), Draft { event, ..draft(id, owner, "") }).await;
     send(cluster.node(1), draft(id, owner, "welcome")).await;
     sees_all_once_in_order(&mut numbers, 2).await;
+}
+
+/// A user's socket at a node: the frames it hears that are no entries, and what it says.
+struct Person {
+    frames: mpsc::UnboundedReceiver<ServerFrame>,
+    session: actix::Addr<crate::session::Session>,
+    connection: schema::ConnectionId,
+    _numbers: mpsc::UnboundedReceiver<Sequence>,
+}
+
+impl Person {
+    async fn at(tree: &Tree, user: UserId) -> Self {
+        let (heard, frames) = mpsc::unbounded_channel();
+        let (numbers, session, connection) = Recorder::attach_with(tree, user, Some(heard)).await;
+        Self { frames, session, connection, _numbers: numbers }
+    }
+
+    fn says(&self, frame: ClientFrame) {
+        let connection = self.connection;
+        self.session.try_send(crate::session::FromSocket { connection, frame }).unwrap();
+    }
+
+    async fn hears<T>(&mut self, wanted: impl Fn(ServerFrame) -> Option<T>) -> T {
+        let search = async {
+            loop {
+                let frame = self.frames.recv().await.expect("the socket is open");
+                if let Some(found) = wanted(frame) {
+                    return found;
+                }
+            }
+        };
+        timeout(PATIENCE, search).await.expect("heard in time")
+    }
+}
+
+/// Typing, positions and presence reach members on every node, whoever owns the shard.
+#[actix::test]
+async fn signals_cross_nodes() {
+    let cluster = Cluster::start(3, 0);
+    let users: Vec<UserId> = cluster.trees.iter().map(|_| UserId::generate()).collect();
+    let id = conversation(&cluster.store, &users).await;
+    let mut people = Vec::new();
+    for (tree, user) in cluster.trees.iter().zip(&users) {
+        people.push(Person::at(tree, *user).await);
+    }
+    // Each writes once: from now on every node follows.
+    for (at, user) in users.iter().enumerate() {
+        send(cluster.node(at), draft(id, *user, "here")).await;
+    }
+    for at in 0..3 {
+        let other = (at + 1) % 3;
+        let watch = SubscribePresence { user_ids: vec![users[other]] };
+        people[at].says(ClientFrame::SubscribePresence(watch));
+        let is_online = |frame| match frame {
+            ServerFrame::UserOnline(it) if it.status == PresenceStatus::Online => Some(it.user_id),
+            _ => None,
+        };
+        assert_eq!(people[at].hears(is_online).await, users[other]);
+        people[other].says(ClientFrame::SetPresence(SetPresence { status: PresenceStatus::Away }));
+        let is_away = |frame| match frame {
+            ServerFrame::UserOnline(it) if it.status == PresenceStatus::Away => Some(it.user_id),
+            _ => None,
+        };
+        assert_eq!(people[at].hears(is_away).await, users[other]);
+        people[other]
+            .says(ClientFrame::SetPresence(SetPresence { status: PresenceStatus::Online }));
+
+        let state = TypingState::Typing;
+        let typing = TypingIndicator { conversation_id: id, state };
+        people[at].says(ClientFrame::TypingIndicator(typing));
+        let read = ReadReceipt { conversation_id: id, seq: Sequence(3) };
+        people[at].says(ClientFrame::ReadReceipt(read));
+        for (hearer, person) in people.iter_mut().enumerate().filter(|(it, _)| *it != at) {
+            let types = |frame| match frame {
+                ServerFrame::TypingUpdate(it) if it.user_id == users[at] => Some(()),
+                _ => None,
+            };
+            person.hears(types).await;
+            let has_read = |frame| match frame {
+                ServerFrame::MessageStatus(it) if it.user_id == users[at] => {
+                    it.read.filter(|read| *read == Sequence(3))
+                }
+                ServerFrame::MessageStatuses(it) => {
+                    let mine = it.statuses.iter().filter(|it| it.user_id == users[at]);
+                    mine.filter_map(|it| it.read).find(|read| *read == Sequence(3))
+                }
+                _ => None,
+            };
+            assert_eq!(person.hears(has_read).await, Sequence(3), "{at} to {hearer}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor, Arbiter, Context, Handler, Message};
 use schema::record::{Content, ConversationKind, Draft, Event, Member, MessageBody, Role};
-use schema::wire::{CloseCode, Limits};
+use schema::wire::{CloseCode, Limits, ServerFrame};
 use schema::{ConnectionId, ConversationId, DeviceId, MessageId, NodeId, Sequence, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -46,6 +46,8 @@ explodes!(Committer, Sequencer, Conversation, Session);
 /// A socket that writes down the numbers it is handed.
 pub(super) struct Recorder {
     seen: mpsc::UnboundedSender<Sequence>,
+    /// Frames that are no entries.
+    frames: Option<mpsc::UnboundedSender<ServerFrame>>,
     session: Option<actix::Addr<Session>>,
     connection: ConnectionId,
     notice: Option<crate::monitor::DeathNotice>,
@@ -54,9 +56,18 @@ pub(super) struct Recorder {
 impl Recorder {
     /// A user's socket at a node, and the numbers it is handed.
     pub(super) async fn attach(tree: &Tree, user: UserId) -> mpsc::UnboundedReceiver<Sequence> {
+        Self::attach_with(tree, user, None).await.0
+    }
+
+    /// The same with other frames, and the session to speak to.
+    pub(super) async fn attach_with(
+        tree: &Tree,
+        user: UserId,
+        frames: Option<mpsc::UnboundedSender<ServerFrame>>,
+    ) -> (mpsc::UnboundedReceiver<Sequence>, actix::Addr<Session>, ConnectionId) {
         let (seen, numbers) = mpsc::unbounded_channel();
         let connection = ConnectionId::generate();
-        let recorder = Self { seen, session: None, connection, notice: None }.start();
+        let recorder = Self { seen, frames, session: None, connection, notice: None }.start();
         let session = tree.sessions.get_or_start(user, &Arbiter::current()).unwrap();
         let (taken, was_taken) = oneshot::channel();
         let attach = Attach {
@@ -69,7 +80,7 @@ impl Recorder {
         };
         session.try_send(attach).unwrap();
         was_taken.await.unwrap();
-        numbers
+        (numbers, session, connection)
     }
 
     fn saw(&self, seq: Sequence) {
@@ -104,7 +115,12 @@ impl Handler<ToSocket> for Recorder {
                     session.try_send(drained).unwrap();
                 }
             }
-            ToSocket::Frame(_) | ToSocket::Close { .. } => {}
+            ToSocket::Frame(frame) => {
+                if let Some(frames) = &self.frames {
+                    let _ = frames.send(frame);
+                }
+            }
+            ToSocket::Close { .. } => {}
         }
     }
 }

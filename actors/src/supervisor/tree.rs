@@ -17,6 +17,7 @@ use crate::peers::Peers;
 use crate::ports::{
     Authenticator, Bridge, CommitRing, Directory, MessageStore, RosterStore, WallClock,
 };
+use crate::presence::Presence;
 use crate::sequencer::{SequencerContext, Sequencers};
 use crate::session::{Online, SendLimit, SessionContext, Sessions};
 
@@ -52,6 +53,7 @@ pub struct Tree {
     pub sequencers: Arc<Sequencers>,
     pub conversations: Arc<Conversations>,
     pub sessions: Arc<Sessions>,
+    pub presence: Arc<Presence>,
     pub connections: Arc<ConnectionContext>,
 }
 
@@ -68,6 +70,7 @@ pub fn start(ports: Ports, config: TreeConfig, workers: &Workers) -> Arc<Tree> {
     let mut keeper = OwnershipKeeper::new(&tree);
     keeper.settle();
     workers.of_shard(0).spawn(keeper.run());
+    workers.of_shard(0).spawn(Presence::run(Arc::downgrade(&tree.presence)));
     tree
 }
 
@@ -78,6 +81,7 @@ fn listen(tree: &Arc<Tree>, workers: &Workers) {
         tree.sequencers.clone(),
         tree.conversations.clone(),
         tree.sessions.clone(),
+        tree.presence.clone(),
         workers.clone(),
     ));
     tree.peers.on_wake(inbox.clone());
@@ -117,8 +121,10 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
     });
     let conversations =
         Arc::new(Conversations::new(conversation, workers.clone(), watcher.clone()));
+    let presence = Arc::new(Presence::new(peers.clone(), online.clone(), ports.clock.clone()));
     let session = Arc::new(SessionContext {
         conversations: conversations.clone(),
+        presence: presence.clone(),
         roster: ports.roster.clone(),
         clock: ports.clock.clone(),
         node: config.node,
@@ -131,5 +137,5 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         sessions: sessions.clone(),
         authenticator: ports.authenticator.clone(),
     });
-    Tree { ports, peers, committers, sequencers, conversations, sessions, connections }
+    Tree { ports, peers, committers, sequencers, conversations, sessions, presence, connections }
 }

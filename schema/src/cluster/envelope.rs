@@ -10,7 +10,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Draft, Entry};
-use crate::wire::{ErrorCode, Refusal};
+use crate::wire::{ErrorCode, Refusal, TypingState, UserOnline};
 use crate::{ConversationId, DeviceId, Epoch, NodeId, OwnerToken, Sequence, UserId};
 
 /// Nodes of another version ignore each other's frames: heads repair what they miss.
@@ -123,6 +123,22 @@ impl From<Refusal> for DraftResult {
     }
 }
 
+/// What members tell each other and nobody stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    Typing {
+        user_id: UserId,
+        state: TypingState,
+    },
+    /// How far a member is.
+    Position {
+        user_id: UserId,
+        delivered: Option<Sequence>,
+        read: Option<Sequence>,
+    },
+}
+
 /// Everything that one node tells another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -149,6 +165,19 @@ pub enum NodeFrame {
     Added {
         conversation_id: ConversationId,
         users: Vec<UserId>,
+    },
+    /// From a member's node to the owner of the shard, and from there to all who follow.
+    Signals {
+        conversation_id: ConversationId,
+        signals: Vec<Signal>,
+    },
+    /// Asks to hear of these users' presence, for a while.
+    WatchPresence {
+        users: Vec<UserId>,
+    },
+    /// How users are who have sockets on the sending node, or had.
+    Presence {
+        statuses: Vec<UserOnline>,
     },
     /// A device was signed out, or all of a user's.
     CloseDevice {
@@ -240,6 +269,17 @@ mod tests {
                 ],
             }),
             NodeFrame::CloseDevice { user_id: entry().sender_id, device_id: None, code: 4000 },
+            NodeFrame::Signals {
+                conversation_id,
+                signals: vec![
+                    Signal::Typing { user_id: entry().sender_id, state: TypingState::Typing },
+                    Signal::Position {
+                        user_id: entry().sender_id,
+                        delivered: Some(Sequence(3)),
+                        read: None,
+                    },
+                ],
+            },
         ];
         for frame in frames {
             assert_eq!(decode(&encode(from, &frame)), Ok((from, frame)));

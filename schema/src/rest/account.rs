@@ -3,6 +3,7 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
+use crate::wire::PresenceStatus;
 use crate::{DeviceId, UserId};
 
 /// `POST /v1/register`.
@@ -113,4 +114,15 @@ pub struct DeviceView {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceList {
     pub devices: Vec<DeviceView>,
+}
+
+/// `GET /v1/presence/{id}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PresenceView {
+    pub user_id: UserId,
+    pub status: PresenceStatus,
+    /// When the user was there last, milliseconds since 1970 UTC; absent while they are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<i64>,
 }

@@ -109,6 +109,26 @@ pub enum ReceiptState {
     Read,
 }
 
+/// `GET /v1/search`: messages that the caller may see, best first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SearchResults {
+    pub hits: Vec<SearchHit>,
+    /// Give it as `cursor` for the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SearchHit {
+    /// With its present text.
+    pub entry: LogFrame,
+    /// Where the words stand in the text: begin and end, in UTF-16 code units.
+    pub highlights: Vec<(u32, u32)>,
+}
+
 /// `POST /v1/read-receipt`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, Validate)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -5,7 +5,7 @@ pub mod conversation;
 pub mod message;
 
 pub use account::{
-    DeviceList, DeviceView, LoginRequest, MyProfile, ProfileChange, RefreshRequest,
+    DeviceList, DeviceView, LoginRequest, MyProfile, PresenceView, ProfileChange, RefreshRequest,
     RegisterRequest, SignedIn, UserView,
 };
 pub use conversation::{
@@ -14,7 +14,7 @@ pub use conversation::{
 };
 pub use message::{
     EditHistory, EditMessageRequest, HistoryPage, MemberReceipt, ReadReceiptRequest, ReceiptState,
-    Receipts, SendMessageRequest, SentMessage,
+    Receipts, SearchHit, SearchResults, SendMessageRequest, SentMessage,
 };
 
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,7 @@ use crate::api::openapi::openapi;
 use crate::config::Config;
 
 /// The public contract. A change here is a change of the interface.
-const ROUTES: [&str; 29] = [
+const ROUTES: [&str; 31] = [
     "DELETE /v1/conversations/{id}/members",
     "DELETE /v1/conversations/{id}/messages/{seq}",
     "DELETE /v1/conversations/{id}/messages/{seq}/pin",
@@ -20,6 +20,8 @@ const ROUTES: [&str; 29] = [
     "GET /v1/conversations/{id}/messages/{seq}/edits",
     "GET /v1/conversations/{id}/messages/{seq}/receipts",
     "GET /v1/devices",
+    "GET /v1/presence/{id}",
+    "GET /v1/search",
     "GET /v1/users",
     "GET /v1/users/me",
     "GET /v1/users/{id}",

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use actors::memory::MemoryStore;
 use actors::node::{ChatRow, ConversationDetails, HistoryRead, Page, Submitted};
 use actors::ports::RosterStore as _;
+use futures_util::future::LocalBoxFuture;
 use schema::record::{Draft, Entry};
-use schema::wire::{CloseCode, Refusal};
+use schema::wire::{CloseCode, PresenceStatus, Refusal, UserOnline};
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 use tokio::sync::Notify;
 
@@ -161,6 +162,11 @@ impl Door for RecordingNode {
             self.note(Asked::ReadUpTo(user, seq));
             Ok(())
         })
+    }
+
+    fn presence(&self, user_id: UserId) -> LocalBoxFuture<'_, UserOnline> {
+        let status = PresenceStatus::Offline;
+        Box::pin(async move { UserOnline { user_id, status, last_seen: None } })
     }
 
     fn conversation_created(&self, conversation: ConversationId, _: u32, members: &[UserId]) {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use actors::ports::MaterialisedCommit;
 use rusqlite::{Connection, params};
@@ -16,12 +17,14 @@ use super::failure::Failure;
 use super::messages::{SEQ_MAX, entry_id, head};
 use super::roster;
 use super::rows::to_column;
+use super::search::Feed;
 
 /// Commits whose entries are counted through.
 pub(super) struct Materialise {
     commits: Vec<MaterialisedCommit>,
     /// Commit and entry of each row.
     rows: Vec<(usize, usize)>,
+    feed: Arc<Feed>,
 }
 
 /// What a conversation's head becomes.
@@ -37,13 +40,13 @@ struct Head {
 const COMMIT_ENTRIES_MAX: u64 = 1024;
 
 impl Materialise {
-    pub fn new(commits: Vec<MaterialisedCommit>) -> Self {
+    pub fn new(commits: Vec<MaterialisedCommit>, feed: Arc<Feed>) -> Self {
         let rows = commits
             .iter()
             .enumerate()
             .flat_map(|(commit, it)| (0..it.entries.len()).map(move |entry| (commit, entry)))
             .collect();
-        Self { commits, rows }
+        Self { commits, rows, feed }
     }
 
     pub fn count(&self) -> usize {
@@ -78,7 +81,11 @@ impl Materialise {
                 (head.seq, head.sent_at) = (entry.seq.0, entry.sent_at);
             }
         }
-        heads.values().try_for_each(|head| write_head(connection, head))
+        heads.values().try_for_each(|head| write_head(connection, head))?;
+        // Perhaps a moment before the transaction ends: then the next one says it again, or the
+        // comparison at the next start.
+        self.feed.grown(heads.values().map(|head| head.number));
+        Ok(())
     }
 }
 

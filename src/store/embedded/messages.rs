@@ -83,7 +83,7 @@ fn sent(
 
 impl MessageStore for Store {
     fn materialise(&self, commits: Vec<MaterialisedCommit>) -> PortFuture<()> {
-        let work = Materialise::new(commits);
+        let work = Materialise::new(commits, self.feed().clone());
         let count = work.count();
         let job = WriteRows::job("materialise", count, move |connection, rows| {
             work.write(connection, rows)

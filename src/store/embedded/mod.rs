@@ -27,6 +27,7 @@ mod readers;
 mod ring;
 mod roster;
 mod rows;
+mod search;
 mod store;
 mod tokens;
 mod transaction;
@@ -41,6 +42,7 @@ pub use export::{
 pub use facts::{StoreFacts, raise_generation};
 pub use open::{EmbeddedConfig, OpenError};
 pub use queue::Health;
+pub use search::{SearchHit, SearchPage, SearchQuery};
 pub use store::Store;
 
 #[cfg(test)]

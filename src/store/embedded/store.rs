@@ -15,6 +15,7 @@ use super::job::{Answer, Job, Write, answered};
 use super::open::{EmbeddedConfig, OpenError, database_path, lock, make_directory, open_database};
 use super::queue::{Health, Lane, Queue};
 use super::readers::Readers;
+use super::search::{Feed, Search};
 use super::transaction::Durability;
 use super::writer::Writer;
 
@@ -29,6 +30,8 @@ struct Inner {
     queue: Arc<Queue>,
     readers: Readers,
     checkpoints: Arc<Checkpoints>,
+    feed: Arc<Feed>,
+    search: Search,
     running: Mutex<Running>,
 }
 
@@ -56,10 +59,13 @@ impl Store {
 
         let queue = Arc::new(Queue::new(queue_jobs_max, queue_rows_max));
         let checkpoints = Arc::new(Checkpoints::default());
-        let (readers, threads) = Readers::start(&database, readers, queue_jobs_max)?;
+        let (readers, mut threads) = Readers::start(&database, readers, queue_jobs_max)?;
+        let feed = Arc::new(Feed::default());
+        let (search, search_threads) = Search::start(&data_dir, &feed)?;
+        threads.extend(search_threads);
         let running = Mutex::new(Running { threads, lock: Some(lock) });
         // From here on, dropping it ends what was started.
-        let inner = Inner { facts, queue, readers, checkpoints, running };
+        let inner = Inner { facts, queue, readers, checkpoints, feed, search, running };
         inner.keep(inner.checkpoints.start(&database, inner.queue.clone())?);
         let writer = Writer {
             connection,
@@ -80,6 +86,14 @@ impl Store {
     #[must_use]
     pub fn health(&self) -> Health {
         self.inner.queue.health()
+    }
+
+    pub(super) fn feed(&self) -> &Arc<Feed> {
+        &self.inner.feed
+    }
+
+    pub(super) fn index(&self) -> &Search {
+        &self.inner.search
     }
 
     /// Transactions of the writer so far.
@@ -149,6 +163,8 @@ impl Inner {
     fn close(&self) {
         self.queue.close();
         self.readers.close();
+        self.feed.close();
+        self.search.close();
         self.checkpoints.close();
         let mut running = self.running();
         for thread in running.threads.drain(..) {

@@ -2,6 +2,8 @@
 import { SwitchboardClient, SwitchboardError } from "/sdk/src/index.js";
 import { Actions } from "./js/actions.js";
 import { fill } from "./js/dom.js";
+import { followPeople } from "./js/people.js";
+import { probeSearch } from "./js/search.js";
 import { State } from "./js/state.js";
 import { eraseTraces, draftsOf, outboxOf, sessionStorage } from "./js/storage.js";
 import { Sync } from "./js/sync.js";
@@ -24,7 +26,7 @@ function showSignIn(notice) {
 async function showChats() {
   const userId = /** @type {string} */ (sessionStorage.load()?.user_id);
   const client = new SwitchboardClient({ baseUrl, session: sessionStorage, outbox: outboxOf(userId) });
-  const state = new State();
+  const state = new State(userId);
   const life = new AbortController();
 
   /** @param {string} [notice] */
@@ -44,6 +46,10 @@ async function showChats() {
     onReload: (id) => {
       if (state.openId === id) void actions.loadOlder(state.chat(id));
     },
+    onConnected: () => {
+      if (state.open !== null) void actions.messages.probeReceipts(state.open);
+      void probeSearch(client, state);
+    },
     onSignedOut: () => end("You were signed out. Please sign in again."),
   });
   const actions = new Actions(client, state, sync, toast);
@@ -60,13 +66,16 @@ async function showChats() {
   });
   fill(root, page);
 
-  // Messages an earlier visit left unsent show up before anything else is known.
+  // What an earlier visit left unsent shows up before anything else is known.
   for (const item of outboxOf(userId).load()) {
     const failed = item.state === "failed";
-    state.chat(item.conversation_id).outgoing.set(item.message_id, { item, state: failed ? "failed" : "pending" });
+    const chat = state.chat(item.conversation_id);
+    if (item.change !== undefined) chat.states.pend(item, userId);
+    else chat.outgoing.set(item.message_id, { item, state: failed ? "failed" : "pending" });
   }
   const follow = () => actions.open(decodeURIComponent(location.hash.slice(1)) || null);
   const { signal } = life;
+  followPeople(client, state, signal);
   window.addEventListener("hashchange", follow, { signal });
   window.addEventListener("online", () => client.connect(), { signal });
   window.addEventListener("offline", () => client.probe(), { signal });

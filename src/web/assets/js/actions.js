@@ -1,11 +1,15 @@
 // What a person can do here, as functions of the client and the state.
 import { isTemporary } from "/sdk/src/index.js";
+import { MessageActions } from "./message_actions.js";
 
 /** @typedef {import("/sdk/src/index.js").SwitchboardClient} SwitchboardClient */
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./chat.js").Chat} Chat */
 
 export const PAGE_SIZE = 50;
+/** Pages on the way to a message from long ago. */
+const LONG_PAGE_SIZE = 200;
+const LONG_PAGES_MAX = 100;
 
 export class Actions {
   /**
@@ -19,6 +23,8 @@ export class Actions {
     this.state = state;
     this.sync = sync;
     this.toast = toast;
+    /** What can be done to messages that are there. */
+    this.messages = new MessageActions(this);
   }
 
   /** @param {string | null} id */
@@ -29,21 +35,42 @@ export class Actions {
       chat.unreadAfter = chat.unread > 0 ? chat.read : null;
       if (chat.kind !== "direct" && chat.members === null) void this.sync.refresh(chat.id);
       if (chat.log.length < PAGE_SIZE && !chat.complete) void this.loadOlder(chat);
+      else void this.messages.probeReceipts(chat);
     }
     this.state.changed("open", "log", "chats");
   }
 
-  /** @param {Chat} chat @returns {Promise<boolean>} whether a page came */
-  async loadOlder(chat) {
+  /** Shows one message, in whatever chat it is. @param {string} id @param {number} seq */
+  visit(id, seq) {
+    const chat = this.state.chats.get(id);
+    if (chat === undefined) return;
+    chat.goTo = seq;
+    location.hash = id;
+    this.state.changed("open", "log");
+  }
+
+  /** Fetches pages until a message is held. @param {Chat} chat @param {number} seq */
+  async reach(chat, seq) {
+    for (let page = 0; chat.heldFrom > seq && !chat.complete && page < LONG_PAGES_MAX; page += 1) {
+      if (chat.loading) await new Promise((resolve) => setTimeout(resolve, 50));
+      else if (!(await this.loadOlder(chat, LONG_PAGE_SIZE))) break;
+    }
+    return chat.find(seq);
+  }
+
+  /** @param {Chat} chat @param {number} [limit] @returns {Promise<boolean>} whether a page came */
+  async loadOlder(chat, limit = PAGE_SIZE) {
     if (chat.loading || chat.complete) return false;
     chat.loading = true;
     chat.loadFailed = false;
     this.state.changed("log");
     try {
-      const range = { before: chat.log[0]?.seq, limit: PAGE_SIZE };
-      const page = await this.#history(chat.id, range);
-      chat.prepend(page.entries, page.entries.length < PAGE_SIZE || page.entries[0].seq === 1);
+      const isFirst = chat.heldFrom === Infinity;
+      const range = { before: isFirst ? undefined : chat.heldFrom, limit };
+      const page = await this.history(chat.id, range);
+      chat.prepend(page, page.entries.length < limit || page.entries[0].seq === 1);
       this.sync.learnSenders(page.entries);
+      if (chat.id === this.state.openId) void this.messages.probeReceipts(chat);
       return page.entries.length > 0;
     } catch {
       chat.loadFailed = true;
@@ -55,7 +82,7 @@ export class Actions {
   }
 
   /** @param {string} id @param {{ before?: number, limit: number }} range */
-  async #history(id, range) {
+  async history(id, range) {
     try {
       return await this.client.history(id, range);
     } catch (error) {
@@ -97,6 +124,7 @@ export class Actions {
   /** @param {Chat} chat @param {number | null} seq */
   reply(chat, seq) {
     chat.replyTo = seq;
+    chat.editing = null;
     this.state.changed("open");
   }
 
@@ -134,6 +162,18 @@ export class Actions {
   async addMember(chat, username) {
     const user = await this.findUser(username);
     await this.client.api.addMembers(chat.id, [{ user_id: user.user_id, role: "member" }]);
+    await this.sync.refresh(chat.id);
+  }
+
+  /** @param {Chat} chat @param {string} userId */
+  async removeMember(chat, userId) {
+    await this.client.api.removeMembers(chat.id, [userId]);
+    await this.sync.refresh(chat.id);
+  }
+
+  /** @param {Chat} chat @param {string} userId @param {import("./chat.js").MemberView["role"]} role */
+  async changeRole(chat, userId, role) {
+    await this.client.api.changeRole(chat.id, userId, role);
     await this.sync.refresh(chat.id);
   }
 

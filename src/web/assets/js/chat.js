@@ -1,6 +1,8 @@
 // One conversation as the page knows it. Pure: no sockets, no elements.
+import { MessageStates, currentContent, isChange, unreadCount } from "/sdk/src/index.js";
 
 /** @typedef {import("/sdk/src/index.js").Entry} Entry */
+/** @typedef {import("/sdk/src/index.js").HistoryPage} HistoryPage */
 /** @typedef {import("/sdk/src/index.js").OutboxItem} OutboxItem */
 /** @typedef {import("/sdk/src/index.js").UserView} UserView */
 
@@ -28,12 +30,20 @@ export class Chat {
   head = 0;
   read = 0;
   unread = 0;
+  /** Unread by the server's count, for when not all of it is held. */
+  #told = 0;
   activityMs = 0;
   /** @type {Entry | undefined} for the list's second line */
   last;
 
-  /** @type {Entry[]} a gapless stretch of the log, ascending */
+  /** @type {Entry[]} what has a row of its own: messages and news, ascending */
   log = [];
+  /** Every entry from here to the end is held, in `log` or, changes, in `states`. */
+  heldFrom = Infinity;
+  /** What became of the messages. */
+  states = new MessageStates();
+  /** @type {Map<number, Entry | null>} single messages from before `heldFrom`; null while asked for */
+  peeked = new Map();
   /** True when nothing is older than `log`. */
   complete = false;
   loading = false;
@@ -44,65 +54,119 @@ export class Chat {
   outgoing = new Map();
   /** @type {number | null} the entry that the next message answers */
   replyTo = null;
+  /** @type {number | null} one's own message that is being written anew */
+  editing = null;
+  /** @type {number | null} the message to show as soon as it can be */
+  goTo = null;
+  /** All others have received, and read, up to here. */
+  reached = { delivered: 0, read: 0 };
 
-  /** @param {string} id */
-  constructor(id) {
+  /** @param {string} id @param {string} myId */
+  constructor(id, myId) {
     this.id = id;
+    this.myId = myId;
   }
 
-  /**
-   * A live entry, in order.
-   * @param {Entry} entry
-   * @param {string} myId
-   */
-  accept(entry, myId) {
+  /** A live entry, in order. @param {Entry} entry */
+  accept(entry) {
     this.outgoing.delete(entry.message_id);
-    const first = this.log[0];
-    const last = this.log.at(-1);
-    if (last === undefined || entry.seq > last.seq) this.log.push(entry);
-    else if (entry.seq === first.seq - 1) this.log.unshift(entry);
+    if (this.heldFrom === Infinity || entry.seq === this.heldFrom - 1) this.heldFrom = entry.seq;
+    if (!this.states.note(entry)) this.#place(entry);
     if (entry.seq > this.head) {
       this.head = entry.seq;
-      if (entry.sender_id !== myId && entry.seq > this.read) this.unread += 1;
+      const counts = entry.kind === "new_message" && entry.sender_id !== this.myId;
+      if (counts && entry.seq > this.read) this.#told += 1;
     }
     this.#noteLast(entry);
+    this.#count();
+  }
+
+  /** @param {Entry} entry a message or news */
+  #place(entry) {
+    const last = this.log.at(-1);
+    if (last === undefined || entry.seq > last.seq) this.log.push(entry);
+    else if (entry.seq < this.log[0].seq && entry.seq >= this.heldFrom) this.log.unshift(entry);
   }
 
   /**
    * A page of history: the newest, or the one just below what is here.
-   * @param {Entry[]} entries ascending
+   * @param {HistoryPage} page
    * @param {boolean} reachesStart
    */
-  prepend(entries, reachesStart) {
+  prepend(page, reachesStart) {
+    this.states.notePage(page);
+    const shown = page.entries.filter((entry) => !isChange(entry));
     const first = this.log[0]?.seq ?? Infinity;
     const last = this.log.at(-1)?.seq ?? -Infinity;
-    const older = entries.filter(({ seq }) => seq < first);
-    const newer = entries.filter(({ seq }) => seq > last && seq > first);
+    const older = shown.filter(({ seq }) => seq < first);
+    const newer = shown.filter(({ seq }) => seq > last && seq > first);
     this.log = [...older, ...this.log, ...newer];
+    this.heldFrom = Math.min(this.heldFrom, page.entries[0]?.seq ?? Infinity);
     this.complete = reachesStart;
-    for (const { message_id } of entries) this.outgoing.delete(message_id);
-    const newest = entries.at(-1);
+    for (const { message_id } of page.entries) this.outgoing.delete(message_id);
+    const newest = page.entries.at(-1);
     if (newest !== undefined) {
       this.head = Math.max(this.head, newest.seq);
-      this.#noteLast(newest);
+      this.#noteLast(shown.at(-1) ?? newest);
     }
+    this.#count();
   }
 
   /** The numbers were rolled back: nothing known is certain any more. @param {number} head */
   forgetLog(head) {
     this.log = [];
+    this.heldFrom = Infinity;
+    this.states.forget();
+    this.peeked.clear();
     this.complete = false;
     this.loadFailed = false;
     this.head = head;
     this.last = undefined;
+    this.reached = { delivered: 0, read: 0 };
   }
 
   /** @param {number} seq @returns {boolean} whether anything changed */
   markRead(seq) {
     if (seq <= this.read) return false;
     this.read = seq;
-    if (seq >= this.head) this.unread = 0;
+    this.#told = Math.min(this.#told, Math.max(0, this.head - seq));
+    this.#count();
     return true;
+  }
+
+  /** @param {number} count of unread entries, by the server */
+  tellUnread(count) {
+    this.#told = count;
+    this.#count();
+  }
+
+  #count() {
+    const { log: entries, read, head, myId: userId } = this;
+    const heldAfter = this.complete ? 0 : this.heldFrom - 1;
+    const isDeleted = (/** @type {number} */ seq) => this.states.of(seq)?.deleted !== undefined;
+    this.unread = unreadCount({ entries, heldAfter, read, head, userId, told: this.#told, isDeleted });
+  }
+
+  /** All others are at least that far. @param {{ delivered: number, read: number }} reached @returns {boolean} whether that is news */
+  noteReached({ delivered, read }) {
+    const before = this.reached;
+    this.reached = { delivered: Math.max(before.delivered, delivered, read), read: Math.max(before.read, read) };
+    return this.reached.delivered > before.delivered || this.reached.read > before.read;
+  }
+
+  /** May this user change what others wrote and what is pinned? */
+  get manages() {
+    return this.kind !== "direct" && this.role !== "member";
+  }
+
+  /** What a message says now. @param {Entry | undefined} entry */
+  contentOf(entry) {
+    return entry === undefined ? undefined : currentContent(entry, this.states.of(entry.seq));
+  }
+
+  /** A message held here, or looked up by itself. @param {number} seq */
+  known(seq) {
+    return this.find(seq) ?? this.peeked.get(seq) ?? undefined;
   }
 
   /** @param {number} seq */
@@ -128,8 +192,9 @@ export class Chat {
     return this.name ?? (this.described ? "Unnamed group" : "…");
   }
 
-  /** @param {Entry} entry */
+  /** The list tells of messages; a change of one is no news there. @param {Entry} entry */
   #noteLast(entry) {
+    if (isChange(entry) && this.last !== undefined) return;
     if (this.last !== undefined && this.last.seq > entry.seq) return;
     this.last = entry;
     this.activityMs = Math.max(this.activityMs, entry.sent_at);

@@ -47,6 +47,7 @@ export function contentText(content) {
   if ("text" in content) return content.text.text;
   if ("media" in content) return content.media.caption ?? "Attachment";
   if ("encrypted" in content) return "Encrypted message";
+  if ("deleted" in content) return "This message was deleted";
   return "Message from an app";
 }
 
@@ -75,6 +76,16 @@ export function listNames(names) {
   return new Intl.ListFormat("en", { type: "conjunction" }).format(names);
 }
 
+const ROLE_NAMES = { owner: "an owner", admin: "an admin", member: "a member" };
+
+/** What a change of a message is called where it is the newest entry. @type {Record<string, (entry: Entry) => string>} */
+const CHANGE_TEXTS = {
+  message_edited: () => "edited a message",
+  message_deleted: () => "deleted a message",
+  reaction_changed: ({ on, emoji }) => (on ? `reacted with ${emoji}` : "took a reaction back"),
+  pin_changed: ({ on }) => (on ? "pinned a message" : "unpinned a message"),
+};
+
 /**
  * The text of an entry that is no message.
  * @param {Entry} entry
@@ -87,7 +98,11 @@ export function systemText(entry, name) {
   if (entry.kind === "conversation_changed") {
     return entry.name ? `${actor} named this “${entry.name}”` : `${actor} changed this conversation`;
   }
+  const change = CHANGE_TEXTS[entry.kind]?.(entry);
+  if (change !== undefined) return `${actor} ${change}`;
   if (entry.kind !== "members_changed") return null;
+  const [changed] = entry.changed ?? [];
+  if (changed !== undefined) return `${actor} made ${inSentence(changed.user_id)} ${ROLE_NAMES[changed.role]}`;
   const added = (entry.added ?? []).map(({ user_id }) => user_id).filter((id) => id !== entry.sender_id);
   const removed = entry.removed ?? [];
   if (removed.length === 1 && removed[0] === entry.sender_id) return `${actor} left`;
@@ -95,4 +110,20 @@ export function systemText(entry, name) {
   if (added.length > 0) parts.push(`added ${listNames(added.map(inSentence))}`);
   if (removed.length > 0) parts.push(`removed ${listNames(removed.map(inSentence))}`);
   return parts.length > 0 ? `${actor} ${parts.join(" and ")}` : `${actor} created this conversation`;
+}
+
+/** @param {number} ms */
+export function lastSeen(ms) {
+  const ago = daysAgo(ms);
+  if (ago === 0) return `last seen at ${clockTime.format(ms)}`;
+  return ago === 1 ? `last seen yesterday at ${clockTime.format(ms)}` : `last seen ${shortDate.format(ms)}`;
+}
+
+/** Day and time, for lists of what happened when. @param {number} ms */
+export const dayAndTime = (ms) => `${dayName(ms)}, ${clockTime.format(ms)}`;
+
+/** @param {string[]} names who writes */
+export function typingText(names) {
+  if (names.length > 3) return `${names.length} people are typing…`;
+  return `${listNames(names)} ${names.length === 1 ? "is" : "are"} typing…`;
 }

@@ -4,11 +4,13 @@ import { Chat } from "./chat.js";
 /** @typedef {import("/sdk/src/index.js").UserView} UserView */
 /** @typedef {import("/sdk/src/index.js").ConnectionState} ConnectionState */
 /** What changed. `open` is the open chat itself or any of its facts.
- *  @typedef {"chats" | "open" | "log" | "connection" | "me"} Topic */
+ *  @typedef {"chats" | "open" | "log" | "connection" | "me" | "people"} Topic `people`: who writes, who is there */
 
 export class State {
   /** @type {UserView | null} */
   me = null;
+  /** Whether this server can be searched. */
+  searchable = false;
   /** @type {ConnectionState} */
   connection = { state: "connecting" };
   /** True after the first `welcome`: from then on a missing connection is worth a banner. */
@@ -22,10 +24,20 @@ export class State {
   /** @type {string | null} */
   openId = null;
 
+  /** @type {Map<string, string[]>} chat → who writes there */
+  typing = new Map();
+  /** @type {Map<string, import("/sdk/src/index.js").Presence>} */
+  presence = new Map();
+
   /** @type {Map<Topic, Set<() => void>>} */
   #listeners = new Map();
   /** @type {Set<Topic>} */
   #changed = new Set();
+
+  /** @param {string} myId */
+  constructor(myId) {
+    this.myId = myId;
+  }
 
   /** @returns {Chat | null} */
   get open() {
@@ -36,7 +48,7 @@ export class State {
   chat(id) {
     let chat = this.chats.get(id);
     if (chat === undefined) {
-      chat = new Chat(id);
+      chat = new Chat(id, this.myId);
       this.chats.set(id, chat);
     }
     return chat;
@@ -55,7 +67,13 @@ export class State {
 
   /** @param {string} userId */
   nameOf(userId) {
-    return userId === this.me?.user_id ? "You" : (this.users.get(userId)?.display_name ?? "Someone");
+    return userId === this.myId ? "You" : (this.users.get(userId)?.display_name ?? "Someone");
+  }
+
+  /** Nothing is known of anybody without a connection. @param {string | undefined} userId */
+  presenceOf(userId) {
+    if (userId === undefined || this.connection.state !== "connected") return null;
+    return this.presence.get(userId) ?? null;
   }
 
   /** @param {UserView[]} users */

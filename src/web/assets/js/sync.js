@@ -19,7 +19,7 @@ export class Sync {
    * @param {SwitchboardClient} client
    * @param {State} state
    * @param {{ onIncoming: (entry: Entry) => void, onRemoved: (chatId: string) => void,
-   *   onReload: (chatId: string) => void, onSignedOut: () => void }} handlers
+   *   onReload: (chatId: string) => void, onConnected: () => void, onSignedOut: () => void }} handlers
    */
   constructor(client, state, handlers) {
     this.client = client;
@@ -34,6 +34,8 @@ export class Sync {
     on("message_state", (change) => this.#messageState(change));
     on("created", ({ conversation_id }) => void this.refresh(conversation_id));
     on("resync", (resync) => this.#resync(resync));
+    on("change_state", (change) => this.#changeState(change));
+    on("status", (status) => this.#status(status));
   }
 
   /** Reads who one is and the chat list, and names to the SDK what is already known. */
@@ -65,7 +67,7 @@ export class Sync {
     if (item.peer) this.state.learn([item.peer]);
     chat.head = Math.max(chat.head, item.head);
     chat.read = Math.max(chat.read, item.read);
-    chat.unread = item.unread;
+    chat.tellUnread(item.unread);
     if (item.last && (chat.last === undefined || chat.last.seq < item.last.seq)) chat.last = item.last;
     chat.activityMs = Math.max(chat.activityMs, item.last?.sent_at ?? uuidTimeMs(chat.id) ?? 0);
     if (item.last) this.learnSenders([item.last]);
@@ -140,6 +142,7 @@ export class Sync {
     for (const chat of this.state.chats.values()) {
       if (chat.loadFailed) this.handlers.onReload(chat.id);
     }
+    this.handlers.onConnected();
     this.state.changed("connection", "chats");
   }
 
@@ -147,7 +150,7 @@ export class Sync {
   #entry(entry) {
     const me = /** @type {string} */ (this.client.session?.user_id);
     const chat = this.state.chat(entry.conversation_id);
-    chat.accept(entry, me);
+    chat.accept(entry);
     if (entry.kind === "conversation_changed" && entry.name) chat.name = entry.name;
     if (entry.removed?.includes(me)) {
       this.handlers.onRemoved(chat.id);
@@ -164,6 +167,30 @@ export class Sync {
     const chat = this.state.chat(item.conversation_id);
     if (state === "sent" && seq !== undefined && chat.find(seq)) chat.outgoing.delete(item.message_id);
     else chat.outgoing.set(item.message_id, { item, state, seq, sent_at });
+    this.state.changed("log", "chats");
+  }
+
+  /** One's own change of a message is shown before it has its number. @param {{ item: any, state: "pending" | "sent" | "failed", seq?: number, sent_at?: number }} change */
+  #changeState({ item, state, seq, sent_at }) {
+    const { states } = this.state.chat(item.conversation_id);
+    if (state === "pending") states.pend(item, this.state.myId);
+    else if (state === "failed") states.settle(item.message_id);
+    else states.accept(item.message_id, { seq: seq ?? 0, sent_at: sent_at ?? item.created_at });
+    this.state.changed("log", "open", "chats");
+  }
+
+  /** How far somebody is: oneself on another device, or another. @param {{ conversation_id: string, user_id: string, read: number }} status */
+  #status({ conversation_id, user_id, read }) {
+    const chat = this.state.chats.get(conversation_id);
+    if (chat === undefined) return;
+    if (user_id === this.state.myId) {
+      chat.markRead(Math.min(read, chat.head));
+    } else {
+      const others = chat.kind === "direct"
+        ? [user_id]
+        : (chat.members ?? []).map((member) => member.user_id).filter((id) => id !== this.state.myId);
+      chat.noteReached(this.client.reachedByAll(chat.id, others));
+    }
     this.state.changed("log", "chats");
   }
 

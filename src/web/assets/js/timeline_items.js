@@ -19,8 +19,13 @@ const GROUP_MS = 5 * 60_000;
  * @property {Content | undefined} content
  * @property {number | undefined} replyTo
  * @property {"received" | "pending" | "sent" | "failed"} state
+ * @property {"sent" | "delivered" | "read" | undefined} tick how far one's own message has come
  * @property {string | undefined} failure
  * @property {boolean} own
+ * @property {boolean} deleted
+ * @property {number | undefined} editedAt
+ * @property {boolean} pinned
+ * @property {import("/sdk/src/index.js").Reaction[]} reactions
  * @property {boolean} first  begins a group
  * @property {boolean} last   ends a group
  */
@@ -56,7 +61,7 @@ export function timelineRows(chat, from, to, myId) {
       unreadShown = true;
       rows.push({ type: "unread", key: "unread" });
     }
-    rows.push(entry.kind === "new_message" ? entryRow(entry, own) : { type: "system", key: entry.message_id, entry });
+    rows.push(entry.kind === "new_message" ? entryRow(chat, entry, own) : { type: "system", key: entry.message_id, entry });
   }
   // What is on its way comes after everything that has a number.
   if (to === chat.log.length) {
@@ -70,7 +75,7 @@ export function timelineRows(chat, from, to, myId) {
 }
 
 /** @param {Entry} entry @param {boolean} own @returns {MessageRow} */
-function entryRow(entry, own) {
+function entryRow(chat, entry, own) {
   return {
     type: "message",
     key: entry.message_id,
@@ -78,14 +83,25 @@ function entryRow(entry, own) {
     messageId: entry.message_id,
     senderId: entry.sender_id,
     sentAt: entry.sent_at,
-    content: entry.content,
-    replyTo: entry.reply_to ?? undefined,
+    content,
+    replyTo: deleted ? undefined : (entry.reply_to ?? undefined),
     state: own ? "sent" : "received",
+    tick: own ? tick(chat, entry.seq) : undefined,
     failure: undefined,
     own,
+    deleted,
+    editedAt: deleted ? undefined : state?.edited?.at,
+    pinned: state?.pinned ?? false,
+    reactions: state?.reactions ?? [],
     first: true,
     last: true,
   };
+}
+
+/** @param {Chat} chat @param {number} seq @returns {MessageRow["tick"]} */
+function tick({ reached }, seq) {
+  if (seq <= reached.read) return "read";
+  return seq <= reached.delivered ? "delivered" : "sent";
 }
 
 /** @param {import("./chat.js").Outgoing} outgoing @param {string} myId @returns {MessageRow} */
@@ -102,6 +118,11 @@ function outgoingRow({ item, state, seq, sent_at }, myId) {
     state,
     failure: state === "failed" ? item.error?.message : undefined,
     own: true,
+    tick: state === "sent" ? "sent" : undefined,
+    deleted: false,
+    editedAt: undefined,
+    pinned: false,
+    reactions: [],
     first: true,
     last: true,
   };

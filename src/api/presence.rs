@@ -1,0 +1,43 @@
+//! `/v1/presence`: whether a user is there.
+
+use actix_web::{get, web};
+use schema::UserId;
+use schema::rest::{PresenceView, Problem};
+use schema::wire::PresenceStatus;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::identity::Caller;
+use super::problem::ApiError;
+use super::state::ApiState;
+use super::users::no_such_user;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(get_presence);
+}
+
+/// Whether a user is there, and when they were last.
+#[utoipa::path(
+    tag = "users", params(("id" = UserId, Path)),
+    responses(
+        (status = 200, body = PresenceView),
+        (status = 404, body = Problem, description = "`not_found`: there is no such user"),
+    )
+)]
+#[get("/presence/{id}")]
+async fn get_presence(
+    state: web::Data<ApiState>,
+    Caller(_caller): Caller,
+    id: web::Path<UserId>,
+) -> Result<web::Json<PresenceView>, ApiError> {
+    let user_id = id.into_inner();
+    if state.users.users(vec![user_id]).await?.is_empty() {
+        return Err(no_such_user());
+    }
+    let known = state.node.presence(user_id).await;
+    let mut last_seen = known.last_seen;
+    if known.status == PresenceStatus::Offline && last_seen.is_none() {
+        let devices = state.users.devices(user_id).await?;
+        last_seen = devices.iter().map(|device| device.last_seen_at).max();
+    }
+    Ok(web::Json(PresenceView { user_id, status: known.status, last_seen }))
+}

@@ -1,0 +1,92 @@
+//! `/v1/search`: full text over what one may see.
+
+use actix_web::{get, web};
+use schema::rest::{Problem, SearchHit, SearchResults};
+use schema::wire::{ErrorCode, LogFrame, Refusal};
+use schema::{ConversationId, UserId};
+use serde::Deserialize;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::identity::Caller;
+use super::problem::ApiError;
+use super::state::ApiState;
+use crate::store::embedded::SearchQuery;
+
+const LIMIT_DEFAULT: u32 = 20;
+const LIMIT_MAX: u32 = 100;
+/// Nobody pages further: better words find better.
+const OFFSET_MAX: u32 = 1_000;
+const TEXT_CHARACTERS_MAX: usize = 256;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(search);
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+struct Search {
+    /// Words; all must be there, the last may be the beginning of one.
+    q: String,
+    /// In this conversation alone.
+    conversation_id: Option<ConversationId>,
+    /// Sent by this user.
+    from: Option<UserId>,
+    /// Sent at or after, milliseconds since 1970 UTC.
+    since: Option<i64>,
+    /// Sent at or before, milliseconds since 1970 UTC.
+    until: Option<i64>,
+    /// At most 100; default 20.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Finds messages, best first, in whatever conversations one is or was in.
+#[utoipa::path(
+    tag = "messages", params(Search),
+    responses(
+        (status = 200, body = SearchResults),
+        (status = 404, body = Problem, description = "`not_found`: this server has no search"),
+        (status = 422, body = Problem, description = "`invalid_field`"),
+    )
+)]
+#[get("/search")]
+async fn search(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    asked: web::Query<Search>,
+) -> Result<web::Json<SearchResults>, ApiError> {
+    let Some(index) = &state.search else {
+        return Err(Refusal::new(ErrorCode::NotFound, "this server has no search").into());
+    };
+    let asked = asked.into_inner();
+    if asked.q.chars().count() > TEXT_CHARACTERS_MAX {
+        return Err(ApiError::field("q", format!("at most {TEXT_CHARACTERS_MAX} characters")));
+    }
+    let limit = asked.limit.unwrap_or(LIMIT_DEFAULT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(ApiError::field("limit", format!("must be 1 to {LIMIT_MAX}")));
+    }
+    let offset = match asked.cursor.as_deref().map(str::parse) {
+        None => 0,
+        Some(Ok(offset)) if offset <= OFFSET_MAX => offset,
+        Some(_) => return Err(ApiError::field("cursor", "not one that this server gave")),
+    };
+    let query = SearchQuery {
+        reader: identity.user_id,
+        text: asked.q,
+        conversation: asked.conversation_id,
+        from: asked.from,
+        since: asked.since,
+        until: asked.until,
+        offset,
+        limit,
+    };
+    let page = index.search(query).await?;
+    let next = offset.saturating_add(limit);
+    let next_cursor = (page.has_more && next <= OFFSET_MAX).then(|| next.to_string());
+    let hits = page.hits.iter().map(|hit| SearchHit {
+        entry: LogFrame::from(&hit.entry),
+        highlights: hit.highlights.clone(),
+    });
+    Ok(web::Json(SearchResults { hits: hits.collect(), next_cursor }))
+}

@@ -1,0 +1,82 @@
+//! Which logs have grown since they were indexed.
+
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use schema::metric;
+
+/// More are not noted one by one: all are compared then.
+const NOTED_MAX: usize = 50_000;
+
+#[derive(Default)]
+struct State {
+    grown: BTreeSet<i64>,
+    is_unsure: bool,
+    is_closed: bool,
+}
+
+/// Written by the store's writer, read by the index. Lives in memory: on start all logs are compared.
+pub(in super::super) struct Feed {
+    state: Mutex<State>,
+    news: Condvar,
+}
+
+/// What to index next.
+pub(super) enum Next {
+    Logs(BTreeSet<i64>),
+    /// Compare all.
+    All,
+    Nothing,
+    Closed,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        let state = State { is_unsure: true, ..State::default() };
+        Self { state: Mutex::new(state), news: Condvar::new() }
+    }
+}
+
+impl Feed {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These conversations, by their numbers in the store, have new entries.
+    pub fn grown(&self, numbers: impl Iterator<Item = i64>) {
+        let mut state = self.state();
+        state.grown.extend(numbers);
+        if state.grown.len() > NOTED_MAX {
+            state.grown.clear();
+            state.is_unsure = true;
+        }
+    }
+
+    pub fn close(&self) {
+        self.state().is_closed = true;
+        self.news.notify_all();
+    }
+
+    /// Takes what there is after at most `wait`.
+    pub(super) fn next(&self, wait: Duration) -> Next {
+        let state = self.state();
+        let timed = self.news.wait_timeout_while(state, wait, |state| !state.is_closed);
+        let (mut state, _) = timed.unwrap_or_else(PoisonError::into_inner);
+        if state.is_closed {
+            return Next::Closed;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "for display")]
+        metrics::gauge!(metric::SEARCH_WAITING).set(state.grown.len() as f64);
+        if std::mem::take(&mut state.is_unsure) {
+            return Next::All;
+        }
+        let grown = std::mem::take(&mut state.grown);
+        if grown.is_empty() { Next::Nothing } else { Next::Logs(grown) }
+    }
+
+    /// Could not be indexed now: compared again.
+    pub(super) fn failed(&self) {
+        self.state().is_unsure = true;
+    }
+}
