@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use schema::cluster::envelope::{self, Announce, NodeFrame};
 use schema::wire::{
     ClientFrame, PresenceStatus, ReadReceipt, ServerFrame, SetPresence, SubscribePresence,
     TypingIndicator, TypingState,
 };
-use schema::{ConversationId, NodeId, Sequence, UserId};
+use schema::{ConversationId, Epoch, NodeId, Sequence, UserId};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -62,6 +63,7 @@ struct Cluster {
     store: Arc<MemoryStore>,
     owners: ShardOwners,
     ids: Vec<NodeId>,
+    hub: MemoryBridgeHub,
     bridges: Vec<Arc<LossyBridge>>,
     trees: Vec<Arc<Tree>>,
 }
@@ -85,7 +87,7 @@ impl Cluster {
             node_of(*node, &store, bridge.clone(), &owners, true)
         };
         let trees = ids.iter().zip(&bridges).map(tree).collect();
-        Self { store, owners, ids, bridges, trees }
+        Self { store, owners, ids, hub, bridges, trees }
     }
 
     fn node(&self, at: usize) -> Node {
@@ -208,25 +210,70 @@ async fn without_a_bridge_the_owner_goes_on_and_the_others_follow_the_store() {
     assert_eq!(held.await.unwrap(), Sequence(3));
 }
 
-/// The announcement is lost without a trace, and then who would have said where the log ends dies.
+/// A node that writes down what it is told.
+struct Stranger(mpsc::UnboundedSender<NodeFrame>);
+
+impl Inbox for Stranger {
+    fn receive(&self, frame: Bytes) {
+        let (_, frame) = envelope::decode(&frame).unwrap();
+        let _ = self.0.send(frame);
+    }
+
+    fn unsure(&self) {}
+}
+
+/// The announcement is lost without a trace, and whoever said it says nothing any more.
 #[actix::test]
 async fn the_last_news_of_an_activation_are_found_by_the_next() {
     let cluster = Cluster::start(2, 0);
     let (id, users, mut numbers) = cluster.group().await;
-    let owner = cluster.owner_of(id);
+    let (owner, shard) = (cluster.owner_of(id), cluster.shard_of(id));
     send(cluster.node(owner), draft(id, users[owner], "heard")).await;
     for numbers in &mut numbers {
         sees_all_once_in_order(numbers, 1).await;
     }
     cluster.bridges[owner].is_silent.store(true, Ordering::Relaxed);
     send(cluster.node(owner), draft(id, users[owner], "not heard")).await;
-    // Until the readers' tables show it: a replay would speak of it.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let committer = cluster.trees[owner].committers.get_or_start(cluster.shard_of(id)).unwrap();
-    cluster.bridges[owner].is_silent.store(false, Ordering::Relaxed);
-    committer.try_send(Explode).unwrap();
+    let next = NodeId::generate();
+    let (news, heads) = (Vec::new(), Vec::new());
+    let serves = NodeFrame::Announce(Announce { shard, epoch: Epoch(99), news, heads });
+    let bridge = cluster.hub.node(next);
+    bridge.send(cluster.ids[1 - owner], envelope::encode(next, &serves)).unwrap();
     let number = timeout(PATIENCE, numbers[1 - owner].recv()).await.expect("compared in time");
     assert_eq!(number, Some(Sequence(2)));
+}
+
+#[actix::test]
+async fn an_activation_says_that_it_serves_and_says_it_to_each_that_follows() {
+    let cluster = Cluster::start(1, 0);
+    let stranger = NodeId::generate();
+    let (heard, mut frames) = mpsc::unbounded_channel();
+    let bridge = cluster.hub.node(stranger);
+    bridge.open(Arc::new(Stranger(heard)));
+    let mut epoch_said = async || {
+        loop {
+            let frame = timeout(PATIENCE, frames.recv()).await.expect("said in time").unwrap();
+            if let NodeFrame::Announce(Announce { shard: 0, epoch, .. }) = frame {
+                return epoch;
+            }
+        }
+    };
+    while cluster.trees[0].committers.activation(0).is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let committer = cluster.trees[0].committers.get_or_start(0).unwrap();
+    committer.try_send(Explode).unwrap();
+    let mut epoch = epoch_said().await;
+    if epoch == Epoch(1) {
+        // Of the activation before.
+        epoch = epoch_said().await;
+    }
+    assert_eq!(epoch, Epoch(2));
+    let follow = envelope::Follow { request: 1, shard: 0, conversations: Vec::new() };
+    let follow = envelope::encode(stranger, &NodeFrame::Follow(follow));
+    bridge.send(cluster.ids[0], follow).unwrap();
+    assert_eq!(epoch_said().await, Epoch(2));
 }
 
 /// Heads find a stand-in also where nobody has a socket: REST callers read there.
