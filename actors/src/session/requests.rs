@@ -52,7 +52,7 @@ impl Handler<FromSocket> for Session {
             ClientFrame::ReadReceipt(read) => {
                 let head = self.conversations.get(&read.conversation_id).map(|it| it.head);
                 let seq = read.seq.min(head.unwrap_or_default());
-                self.read_up_to(Some(connection), read.conversation_id, seq, ctx);
+                self.read_up_to(connection, read.conversation_id, seq, ctx);
             }
             ClientFrame::JoinConversation(join) => self.join(connection, join, ctx),
             ClientFrame::LeaveConversation(leave) => self.leave(connection, leave, ctx),
@@ -170,7 +170,7 @@ impl Session {
                 };
                 self.frame(connection, ServerFrame::Accepted(accepted));
                 // Who writes has read what stands above.
-                self.read_up_to(None, conversation, submitted.seq, ctx);
+                self.read_up_to(connection, conversation, submitted.seq, ctx);
             }
             Err(refusal) => self.refuse(connection, reference, refusal),
         }
@@ -195,10 +195,9 @@ impl Session {
         self.note_news(conversation, Some(seq), None, ctx);
     }
 
-    /// `by`: the socket that says so; `None` when it is implied by a send.
     fn read_up_to(
         &mut self,
-        by: Option<ConnectionId>,
+        by: ConnectionId,
         conversation: ConversationId,
         seq: Sequence,
         ctx: &mut Context<Self>,
@@ -211,7 +210,7 @@ impl Session {
         self.positions.read(conversation, seq);
         self.arm_flush(ctx);
         self.note_news(conversation, None, Some(seq), ctx);
-        self.show_own_read(conversation, seq, by);
+        self.show_own_read(conversation, seq, Some(by));
     }
 
     fn join(&mut self, connection: ConnectionId, join: JoinConversation, ctx: &mut Context<Self>) {

@@ -80,9 +80,6 @@ impl Session {
         seq: Sequence,
         by: Option<ConnectionId>,
     ) {
-        if self.links.len() < usize::from(by.is_some()) + 1 {
-            return;
-        }
         let status =
             MessageStatus { conversation_id, user_id: self.user, delivered: None, read: Some(seq) };
         let others: Vec<ConnectionId> =

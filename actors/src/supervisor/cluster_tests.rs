@@ -406,7 +406,13 @@ async fn signals_cross_nodes() {
         let state = TypingState::Typing;
         let typing = TypingIndicator { conversation_id: id, state };
         people[at].says(ClientFrame::TypingIndicator(typing));
-        let read = ReadReceipt { conversation_id: id, seq: Sequence(3) };
+        // News to read, from every other node.
+        let mut seq = Sequence::START;
+        for sender in [(at + 2) % 3, other] {
+            seq = send(cluster.node(sender), draft(id, users[sender], "read this")).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let read = ReadReceipt { conversation_id: id, seq };
         people[at].says(ClientFrame::ReadReceipt(read));
         for (hearer, person) in people.iter_mut().enumerate().filter(|(it, _)| *it != at) {
             let types = |frame| match frame {
@@ -416,15 +422,15 @@ async fn signals_cross_nodes() {
             person.hears(types).await;
             let has_read = |frame| match frame {
                 ServerFrame::MessageStatus(it) if it.user_id == users[at] => {
-                    it.read.filter(|read| *read == Sequence(3))
+                    it.read.filter(|read| *read == seq)
                 }
                 ServerFrame::MessageStatuses(it) => {
                     let mine = it.statuses.iter().filter(|it| it.user_id == users[at]);
-                    mine.filter_map(|it| it.read).find(|read| *read == Sequence(3))
+                    mine.filter_map(|it| it.read).find(|read| *read == seq)
                 }
                 _ => None,
             };
-            assert_eq!(person.hears(has_read).await, Sequence(3), "{at} to {hearer}");
+            assert_eq!(person.hears(has_read).await, seq, "{at} to {hearer}");
         }
     }
 }

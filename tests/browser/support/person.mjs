@@ -192,6 +192,50 @@ export class Person {
     }
   }
 
+  /** Waits until this is what stands where messages are written. @param {string} text */
+  composes(text) {
+    return this.eventually(() => this.page.inputValue(testId("composer")), text, "the composer");
+  }
+
+  // === one message ===
+
+  /** @param {string} text @param {string} [part] a test id within it */
+  message(text, part) {
+    const row = this.page.locator(testId("message")).filter({ has: this.page.locator(testId("message-text")).getByText(text, { exact: true }) });
+    return part === undefined ? row : row.locator(testId(part));
+  }
+
+  /** Opens the menu of a message with the mouse, and picks. @param {string} text @param {string} [choice] */
+  async menu(text, choice) {
+    await this.message(text).locator(".bubble").hover();
+    await this.message(text, "more").click();
+    await this.page.waitForSelector(testId("message-menu"));
+    if (choice !== undefined) await this.page.click(`${testId("message-menu")} ${testId(choice)}`);
+  }
+
+  /** @param {string} text @param {string} emoji */
+  async react(text, emoji) {
+    await this.menu(text);
+    await this.page.click(`${testId("message-menu")} [data-emoji="${emoji}"]`);
+  }
+
+  /** The reactions under a message, as text. @param {string} text */
+  async reactions(text) {
+    return this.message(text, "reaction").evaluateAll((all) =>
+      all.map((one) => `${one.textContent}${one.getAttribute("aria-pressed") === "true" ? " own" : ""}`));
+  }
+
+  /** Waits until a question has the wanted answer. @template T @param {() => Promise<T>} ask @param {T} wanted @param {string} what */
+  async eventually(ask, wanted, what) {
+    const deadline = Date.now() + WAIT_MS;
+    for (;;) {
+      const answer = await ask();
+      if (JSON.stringify(answer) === JSON.stringify(wanted)) return;
+      assert.ok(Date.now() < deadline, `${this.displayName}: ${what}: ${JSON.stringify(answer)}`);
+      await this.page.waitForTimeout(50);
+    }
+  }
+
   /** @param {string} name */
   picture(name) {
     return this.stage.picture(this.page, name);

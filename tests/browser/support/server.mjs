@@ -15,12 +15,15 @@ const STOP_TIMEOUT_MS = 10_000;
  *   data; null when it is not ours to end, or keeps nothing
  */
 
-/** @returns {Promise<Server>} */
-export async function startServer() {
+/**
+ * @param {string[]} [settings] `key=value`, for a server of one's own
+ * @returns {Promise<Server>}
+ */
+export async function startServer(settings = []) {
   const { SWITCHBOARD_URL: url, SWITCHBOARD_BIN: binary } = process.env;
   if (url) return { url: url.replace(/\/$/u, ""), stop: async () => {}, crash: null };
   if (!binary) throw new Error("Set SWITCHBOARD_URL, or SWITCHBOARD_BIN to a server to start.");
-  const child = new ServerProcess(path.resolve(binary), await mkdtemp(path.join(tmpdir(), "switchboard-browser-")));
+  const child = new ServerProcess(path.resolve(binary), await mkdtemp(path.join(tmpdir(), "switchboard-browser-")), settings);
   const address = await child.start("127.0.0.1:0");
   return {
     url: `http://${address}`,
@@ -36,8 +39,9 @@ class ServerProcess {
   /** @type {import("node:child_process").ChildProcess | null} */
   #child = null;
 
-  /** @param {string} binary @param {string} dataDir */
-  constructor(binary, dataDir) {
+  /** @param {string} binary @param {string} dataDir @param {string[]} settings */
+  constructor(binary, dataDir, settings) {
+    this.settings = settings.flatMap((setting) => ["--set", setting]);
     this.binary = binary;
     this.dataDir = dataDir;
   }
@@ -46,7 +50,7 @@ class ServerProcess {
   async start(listen) {
     const addressFile = path.join(this.dataDir, "addresses.json");
     await rm(addressFile, { force: true });
-    const args = ["serve", "--listen", listen, "--internal-listen", "127.0.0.1:0", "--data-dir", this.dataDir];
+    const args = ["serve", "--listen", listen, "--internal-listen", "127.0.0.1:0", "--data-dir", this.dataDir, ...this.settings];
     // A server takes every SWITCHBOARD_… variable for a setting and refuses those it does not know.
     const { SWITCHBOARD_BIN: _binary, ...env } = process.env;
     const child = spawn(this.binary, args, { stdio: ["ignore", "inherit", "inherit"], env });

@@ -51,6 +51,18 @@ export class Stage {
     return person;
   }
 
+  /** The same person on another device. @param {Person} person @param {import("playwright-core").BrowserContextOptions} [options] */
+  async device(person, options = DESKTOP) {
+    const context = await this.browser.newContext({ locale: "en-GB", ...options });
+    const page = await context.newPage();
+    this.watch(page, `${person.displayName}, second device`);
+    await page.goto(this.url);
+    const { username, displayName } = person;
+    const other = new Person({ stage: this, context, page, username, displayName });
+    await other.signIn();
+    return other;
+  }
+
   /** Somebody looking at the sign-in page. @param {string} displayName @param {import("playwright-core").BrowserContextOptions} [options] */
   async visitor(displayName, options = DESKTOP) {
     this.#lastNumber += 1;
