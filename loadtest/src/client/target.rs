@@ -66,6 +66,7 @@ impl Target {
         let (host, port) =
             rest.rsplit_once(':').with_context(|| format!("{text}: no port given"))?;
         anyhow::ensure!(!host.is_empty(), "{text}: no host given");
+        anyhow::ensure!(!host.contains('/'), "{text}: a path is no part of an address");
         port.parse::<u16>().with_context(|| format!("{text}: {port:?} is no port"))?;
         Ok(if is_tls { format!("https://{rest}") } else { rest })
     }

@@ -94,7 +94,7 @@ fn line_of(status: &Status<'_>) -> String {
         .zip(&slice.cpu_percent)
         .filter(|(role, _)| **role == Role::Server)
         .filter_map(|(_, percent)| *percent)
-        .sum();
+        .fold(0.0, |sum, percent| sum + percent);
     let mut line = format!(
         "{stage}: {:.0} msg/s acknowledged, {:.0} delivered/s, p50 {:.1} ms, p99 {:.1} ms, \
          server CPU {server_cpu:.0} %, {:.0} s left",

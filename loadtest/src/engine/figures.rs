@@ -1,7 +1,5 @@
 //! From counts and curves to figures.
 
-use std::collections::BTreeMap;
-
 use super::happenings::Notes;
 use super::meter::{Hist, Meter, StageMeter, new_hist};
 use super::sampler::Sampler;
@@ -68,7 +66,6 @@ pub struct Gathering<'a> {
     pub sampler: &'a Sampler,
     pub weight: &'a Weight,
     pub notes: &'a Notes,
-    pub struck: BTreeMap<String, u64>,
     pub read_back_s: f64,
 }
 
@@ -83,7 +80,7 @@ pub struct Gathered {
 
 /// Sums everything up.
 pub fn gather(from: Gathering<'_>) -> Gathered {
-    let Gathering { plan, meter, sampler, weight, notes, struck, read_back_s } = from;
+    let Gathering { plan, meter, sampler, weight, notes, read_back_s } = from;
     let measured_s = plan.measured_s();
     let meters = meter.stages();
     let (mut accepted_us, mut delivered_us) = (new_hist(), new_hist());
@@ -106,10 +103,6 @@ pub fn gather(from: Gathering<'_>) -> Gathered {
     let per = |role: Role, count: u64| Some(cpu_us(role)? / (count > 0).then_some(count)? as f64);
     let edge = EDGE.min(usage.memory.len());
     let asleep = meter.asleep();
-    let mut struck = struck;
-    for (name, count) in &notes.struck {
-        struck.entry(name.clone()).or_insert(*count);
-    }
     let figures = RunFigures {
         measured_s,
         connections: plan.connections(),
@@ -140,9 +133,9 @@ pub fn gather(from: Gathering<'_>) -> Gathered {
             .iter()
             .take_while(|stage| stage.is_sustained)
             .last()
-            .filter(|_| stages.len() > 1)
+            .filter(|_| plan.thresholds.sustained_stage.is_some())
             .map(|stage| stage.name.clone()),
-        struck,
+        struck: notes.struck.clone(),
         read_back_s,
     };
     let sustained =

@@ -235,8 +235,7 @@ impl Run {
     fn report(self, sampler: &Sampler, notes: Notes, read_back_s: f64) -> RunReport {
         let (verdict, mut problems) = self.recorder.judge();
         problems.extend(notes.problems.iter().cloned());
-        let (struck, nemesis_problems) = self.world.tally();
-        problems.extend(nemesis_problems.into_iter().filter(|problem| {
+        problems.extend(self.world.problems().into_iter().filter(|problem| {
             !notes.problems.iter().any(|known| known.contains(problem.as_str()))
         }));
         problems.extend(self.world.told_problems());
@@ -252,7 +251,6 @@ impl Run {
             sampler,
             weight: &self.weight,
             notes: &notes,
-            struck,
             read_back_s,
         });
         let mut report = RunReport {

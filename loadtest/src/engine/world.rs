@@ -1,9 +1,8 @@
 //! The servers that a run is about: one of its own, a cluster of its own, or somebody else's.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -51,11 +50,10 @@ pub struct World {
     pub addresses: Arc<[String]>,
     /// For people.
     pub description: String,
-    own_tally: Mutex<BTreeMap<String, u64>>,
 }
 
 enum Kind {
-    Single { server: AsyncMutex<ServerProcess>, pid: AtomicU32 },
+    Single { server: Box<AsyncMutex<ServerProcess>>, pid: AtomicU32 },
     Cluster { nemesis: Arc<Nemesis>, stage: Box<Stage> },
     Given { pids: Vec<u32> },
 }
@@ -88,7 +86,7 @@ impl World {
                 let server = ServerProcess::start(spec).await?;
                 let targets = vec![server.target()];
                 let pid = AtomicU32::new(server.pid().unwrap_or_default());
-                let kind = Kind::Single { server: AsyncMutex::new(server), pid };
+                let kind = Kind::Single { server: Box::new(AsyncMutex::new(server)), pid };
                 Self::new(kind, targets, "own: 1 node, embedded store".to_owned())
             }
         }
@@ -115,7 +113,7 @@ impl World {
     fn new(kind: Kind, targets: Vec<Target>, description: String) -> anyhow::Result<Self> {
         let rest = RestClient::new(targets.first().context("no target")?.clone())?;
         let addresses = targets.iter().map(|target| target.public.clone()).collect();
-        Ok(Self { kind, rest, targets, addresses, description, own_tally: Mutex::default() })
+        Ok(Self { kind, rest, targets, addresses, description })
     }
 
     /// Whether faults can be done here without hooks.
@@ -175,11 +173,14 @@ impl World {
     pub async fn strike(&self, fault: Fault) -> anyhow::Result<bool> {
         match &self.kind {
             Kind::Cluster { nemesis, .. } => {
-                let before = nemesis.tally().problems.len();
+                let name = fault.class().name();
+                let struck = |tally: &Tally| tally.struck.get(name).copied().unwrap_or_default();
+                let before = nemesis.tally();
                 nemesis.carry_out(fault).await;
-                let tally = nemesis.tally();
-                anyhow::ensure!(tally.problems.len() == before, tally.problems.join("; "));
-                Ok(true)
+                let after = nemesis.tally();
+                let told = after.problems.get(before.problems.len()..).unwrap_or_default();
+                anyhow::ensure!(told.is_empty(), told.join("; "));
+                Ok(struck(&after) > struck(&before))
             }
             Kind::Single { server, pid } => {
                 let lasts = Duration::from_millis(fault.lasts_ms());
@@ -201,7 +202,6 @@ impl World {
                     }
                     _ => return Ok(false),
                 }
-                self.count(fault.class().name());
                 Ok(true)
             }
             Kind::Given { .. } => Ok(false),
@@ -232,7 +232,6 @@ impl World {
             }
             Kind::Given { .. } => anyhow::bail!("only an own server can be restarted"),
         }
-        self.count("node_restart");
         Ok(())
     }
 
@@ -261,14 +260,13 @@ impl World {
         }
     }
 
-    /// Faults that struck, by name, and what the nemesis could not do.
+    /// What the nemesis wanted and could not have.
     #[must_use]
-    pub fn tally(&self) -> (BTreeMap<String, u64>, Vec<String>) {
-        let mut struck = self.own_tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Kind::Cluster { nemesis, .. } = &self.kind else { return (struck, Vec::new()) };
-        let Tally { struck: by_nemesis, problems, .. } = nemesis.tally();
-        struck.extend(by_nemesis.into_iter().map(|(name, count)| (name.to_owned(), count)));
-        (struck, problems)
+    pub fn problems(&self) -> Vec<String> {
+        match &self.kind {
+            Kind::Cluster { nemesis, .. } => nemesis.tally().problems,
+            _ => Vec::new(),
+        }
     }
 
     /// Lines of the servers' output that must not be there.
@@ -299,11 +297,6 @@ impl World {
             }
             Kind::Given { .. } => None,
         }
-    }
-
-    fn count(&self, name: &str) {
-        let mut tally = self.own_tally.lock().unwrap_or_else(PoisonError::into_inner);
-        *tally.entry(name.to_owned()).or_default() += 1;
     }
 }
 

@@ -7,18 +7,20 @@ use super::format::{escape, latency, number};
 use crate::engine::Role;
 use crate::run_report::{Latency, RunReport, Slice};
 
+/// A name, and where a slice has its value.
+type Line = (&'static str, fn(&Slice) -> Option<f64>);
+
 /// All charts that have something to show.
 pub fn charts(report: &RunReport) -> Vec<Chart> {
     if report.slices.len() < 2 {
         return Vec::new();
     }
-    let lines = |names: &[(&str, fn(&Slice) -> Option<f64>)]| -> Vec<Series> {
-        let series =
-            |(colour, (name, value)): (usize, &(&str, fn(&Slice) -> Option<f64>))| Series {
-                name: (*name).to_owned(),
-                colour,
-                values: report.slices.iter().map(*value).collect(),
-            };
+    let lines = |names: &[Line]| -> Vec<Series> {
+        let series = |(colour, (name, value)): (usize, &Line)| Series {
+            name: (*name).to_owned(),
+            colour,
+            values: report.slices.iter().map(*value).collect(),
+        };
         names.iter().enumerate().map(series).collect()
     };
     let mut charts = vec![
@@ -221,6 +223,6 @@ pub fn distribution(bars: &[(u64, u64)]) -> String {
             );
         }
     }
-    let _ = write!(svg, "<path class=\"grid\" d=\"M{LEFT} {bottom}H{RIGHT}\"/></svg></figure>\n");
+    let _ = writeln!(svg, "<path class=\"grid\" d=\"M{LEFT} {bottom}H{RIGHT}\"/></svg></figure>");
     svg
 }

@@ -27,13 +27,13 @@ pub fn render(report: &RunReport) -> String {
     let mut body = parts::header(report);
     body.push_str(&parts::tiles(report));
     body.push_str(&parts::verdict(report));
+    body.push_str(&parts::events(report));
     let charts = charts::charts(report);
     for chart in &charts {
         body.push_str(&chart.draw());
     }
     body.push_str(&charts::distribution(&report.distribution));
     body.push_str(&parts::stages(report));
-    body.push_str(&parts::events(report));
     body.push_str(&parts::plan(report));
     let word = if report.passed { "PASS" } else { "FAIL" };
     whole(&format!("{} {word}", report.scenario), &body, &charts::values(report, &charts))

@@ -83,7 +83,7 @@ pub fn tiles(report: &RunReport) -> String {
         ));
     }
     if let Some(seconds) = of.caught_up_s {
-        let text = format!("{} s", number(seconds));
+        let text = format!("{seconds:.2} s");
         tiles.push(("until all were back", text, "the slowest device".to_owned()));
     }
     let mut html = String::from("<section class=\"tiles\">");
@@ -213,10 +213,10 @@ pub fn events(report: &RunReport) -> String {
     for (index, mark) in report.marks.iter().enumerate() {
         let _ = write!(
             html,
-            "<tr><td class=\"n\">{}<td class=\"n\">{} s<td class=\"n\">{} s<td>{}</tr>",
+            "<tr><td class=\"n\">{}<td class=\"n\">{:.1} s<td class=\"n\">{:.1} s<td>{}</tr>",
             index + 1,
-            number(mark.at_s),
-            number(mark.until_s),
+            mark.at_s,
+            mark.until_s,
             escape(&mark.what)
         );
     }
