@@ -35,6 +35,9 @@ pub enum Command {
     Show(ShowArgs),
     /// Runs a scenario: a bundled one by its name, or a TOML file.
     Run(RunArgs),
+    /// Readers for another load tester, which tells by the standard input what to do.
+    #[command(hide = true)]
+    Helper,
     /// Reports of earlier runs.
     #[command(subcommand)]
     Report(ReportCommand),

@@ -187,7 +187,7 @@ impl RunArgs {
             None => self.tls_insecure.then_some(Trust::Anyone),
         };
         let tls = trust.as_ref().map(tls::client_config).transpose()?;
-        configure(ConnectSettings { sources: self.source_address.clone(), tls });
+        configure(ConnectSettings { sources: self.source_address.clone(), tls, trust });
         Ok(())
     }
 

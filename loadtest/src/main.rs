@@ -27,6 +27,7 @@ async fn do_it(command: Command, json: bool) -> anyhow::Result<bool> {
     match command {
         Command::List => cli_run::list(json),
         Command::Show(args) => args.show(json),
+        Command::Helper => loadtest::engine::run_helper().await.map(|()| true),
         Command::Report(command) => command.run(json),
         Command::Run(args) => {
             let report = Box::pin(args.run(json)).await?;

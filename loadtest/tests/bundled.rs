@@ -75,10 +75,18 @@ async fn a_ladder_tells_which_stage_was_sustained() {
 
 #[tokio::test]
 async fn a_celebrity_reaches_all_readers() {
-    let mut plan = small("celebrity", 1.5, &["traffic.rate=84"]);
-    plan.scale(0.001);
-    let Some(report) = run(plan).await else { return };
-    assert!(report.figures.delivered >= 4 * 100, "{report}");
+    // All readers here; then 40 of them, and 60 in two processes of their own.
+    engine::set_helper_program(env!("CARGO_BIN_EXE_switchboard-loadtest").into());
+    for readers_here in [1_000, 40] {
+        let mut plan = small("celebrity", 1.5, &["traffic.rate=84"]);
+        plan.scale(0.001);
+        plan.readers_per_process = readers_here;
+        let Some(report) = run(plan).await else { return };
+        assert!(report.figures.delivered >= 4 * 100, "{report}");
+        let counts = report.verdict.as_ref().unwrap().counts;
+        assert!(counts.deliveries >= 4 * 100 && counts.readers >= 140, "{report}");
+        assert!(report.figures.delivered_latency.count >= 4 * 100, "{report}");
+    }
 }
 
 #[tokio::test]

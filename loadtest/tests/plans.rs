@@ -157,7 +157,7 @@ async fn tls_is_spoken_to_sockets_and_rest() {
     std::fs::write(&file, made.cert.pem()).unwrap();
     // Once a process: no other test here speaks TLS.
     let tls = tls::client_config(&tls::Trust::File(file)).unwrap();
-    configure(ConnectSettings { sources: Vec::new(), tls: Some(tls) });
+    configure(ConnectSettings { tls: Some(tls), ..ConnectSettings::default() });
     let key = made.signing_key.serialize_der().try_into().unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()

@@ -1,9 +1,10 @@
 //! Where the server is.
 
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 
 /// A running server's listeners: `host:port`, or `https://host:port` for TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     pub public: String,
     /// Where users are provisioned; without it they register one by one.

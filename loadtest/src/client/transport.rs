@@ -24,6 +24,8 @@ pub struct ConnectSettings {
     pub sources: Vec<IpAddr>,
     /// For `https` and `wss`; without it the system's authorities are trusted.
     pub tls: Option<Arc<ClientConfig>>,
+    /// What `tls` was made of, for other processes that are to connect likewise.
+    pub trust: Option<tls::Trust>,
 }
 
 static SETTINGS: OnceLock<ConnectSettings> = OnceLock::new();
@@ -32,6 +34,12 @@ static NEXT_SOURCE: AtomicUsize = AtomicUsize::new(0);
 /// Sets how this process connects. Later calls change nothing.
 pub fn configure(settings: ConnectSettings) {
     let _ = SETTINGS.set(settings);
+}
+
+/// How this process connects.
+#[must_use]
+pub fn settings() -> ConnectSettings {
+    SETTINGS.get().cloned().unwrap_or_default()
 }
 
 /// The TLS settings in use.

@@ -10,10 +10,11 @@ use schema::record::ConversationKind;
 use schema::wire::Encoding;
 use tokio::time::Instant;
 
+use super::helper::Helper;
 use super::meter::{Ear, Meter};
 use crate::client::{
     Credentials, Device, DeviceOptions, Habits, Observer, Recorder, RestClient, SocketStyle,
-    provision,
+    Target, provision,
 };
 use crate::plan::{Conversations, Plan, Who};
 
@@ -43,6 +44,8 @@ pub struct Talk {
     pub reader: Credentials,
     /// Members who connect when all is over.
     pub late: Vec<Credentials>,
+    /// Processes with further readers.
+    pub helpers: Vec<Helper>,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +65,7 @@ struct Made {
 pub struct Setting<'a> {
     pub plan: &'a Plan,
     pub rest: &'a RestClient,
+    pub targets: &'a [Target],
     pub addresses: &'a Arc<[String]>,
     pub meter: &'a Arc<Meter>,
     pub recorder: &'a Recorder,
@@ -126,6 +130,11 @@ impl Crowd {
         senders
     }
 
+    /// All processes with further readers.
+    pub fn helpers(&self) -> impl Iterator<Item = &Helper> {
+        self.talks.iter().flat_map(|talk| &talk.helpers)
+    }
+
     /// Those meant by an event; none of them, where it means silent ones only.
     pub fn meant(&self, who: Who) -> impl Iterator<Item = &Arc<Person>> {
         self.people().filter(move |person| match who {
@@ -159,6 +168,11 @@ async fn connect(setting: Setting<'_>, made: Made, number: &mut usize) -> anyhow
     setting.recorder.record(|history| history.expect_known_senders(conversation_id));
     let reader = people[0].clone();
     let late = people.split_off(shape.members);
+    let here = match shape.kind {
+        ConversationKind::Channel => (1 + setting.plan.readers_per_process).min(people.len()),
+        _ => people.len(),
+    };
+    let elsewhere = people.split_off(here);
     let mut connected: Vec<Arc<Person>> = Vec::with_capacity(people.len());
     let deadline = Instant::now() + CONNECT_WAIT;
     for (index, credentials) in people.into_iter().enumerate() {
@@ -185,7 +199,14 @@ async fn connect(setting: Setting<'_>, made: Made, number: &mut usize) -> anyhow
     for person in connected.iter().rev().take(OPENING_MAX) {
         person.device.wait_connected(CONNECT_WAIT).await?;
     }
-    Ok(Talk { conversation_id, people: connected, reader, late })
+    let mut helpers = Vec::new();
+    for readers in elsewhere.chunks(setting.plan.readers_per_process) {
+        let readers = readers.to_vec();
+        let count = readers.len();
+        helpers.push(Helper::start(setting, conversation_id, readers, *number).await?);
+        *number += count;
+    }
+    Ok(Talk { conversation_id, people: connected, reader, late, helpers })
 }
 
 /// The device of this number; the caller says what it follows.

@@ -145,6 +145,42 @@ impl Meter {
         self.lock().stages = stages.collect();
     }
 
+    /// The same stages as another process has: from and until.
+    pub fn set_spans(&self, spans: &[(u64, u64)]) {
+        let Some((first, _)) = spans.first() else { return };
+        self.set_stages(*first, spans.iter().map(|(from, until)| (until - from) as f64 / 1e6));
+    }
+
+    /// From and until of each stage.
+    #[must_use]
+    pub fn spans(&self) -> Vec<(u64, u64)> {
+        self.lock().stages.iter().map(|stage| (stage.begin_us, stage.end_us)).collect()
+    }
+
+    /// What another process has seen since it last told: deliveries, sockets opened and lost.
+    pub fn add_recent(&self, counts: (u64, u64, u64), delivered_us: &[(u64, u64)]) {
+        let (delivered, opened, lost) = counts;
+        let mut inner = self.lock();
+        inner.recent.delivered += delivered;
+        (inner.recent.opened, inner.recent.lost) =
+            (inner.recent.opened + opened, inner.recent.lost + lost);
+        (inner.totals.opened, inner.totals.lost) =
+            (inner.totals.opened + opened, inner.totals.lost + lost);
+        for (value, count) in delivered_us {
+            inner.recent.delivered_us.saturating_record_n(*value, *count);
+        }
+    }
+
+    /// What another process has seen of a stage, all in all.
+    pub fn add_to_stage(&self, stage: usize, delivered: u64, delivered_us: &[(u64, u64)]) {
+        let mut inner = self.lock();
+        let Some(stage) = inner.stages.get_mut(stage) else { return };
+        stage.delivered += delivered;
+        for (value, count) in delivered_us {
+            stage.delivered_us.saturating_record_n(*value, *count);
+        }
+    }
+
     /// Some sleep from now on, for so long.
     pub fn note_sleep(&self, span: (u64, u64)) {
         self.lock().asleep.spans.push(span);

@@ -4,6 +4,7 @@
 //! world.rs       the servers: own, own cluster, given; faults on them
 //! crowd.rs       users, conversations, connected devices; silent.rs: those who say nothing
 //! load/          open loop (due times) and closed loop (messages on their way)
+//! helper.rs      further readers of a channel, in processes of their own
 //! happenings.rs  the plan's events; hooks.rs: commands of one's own
 //! meter.rs       counts and latencies; sampler.rs: the curves; console.rs: progress
 //! read_back.rs   the log, on every node; everybody must have it
@@ -15,6 +16,7 @@ mod crowd;
 mod descriptors;
 mod figures;
 mod happenings;
+mod helper;
 mod hooks;
 mod judge;
 mod load;
@@ -30,6 +32,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use schema::checker::Verdict;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -39,6 +42,7 @@ use crate::run_report::{FORMAT, RunReport};
 pub use console::Console;
 use crowd::{Crowd, Setting};
 use happenings::{Notes, Scene};
+pub use helper::{run_helper, set_helper_program};
 use meter::Meter;
 pub use meter::{Hist, new_hist};
 use sampler::Sampler;
@@ -65,7 +69,8 @@ pub async fn run(plan: Plan, source: Source, console: Console) -> anyhow::Result
     if plan.replay.is_some() {
         return replayed::run(plan, source, seed, &console).await;
     }
-    descriptors::need(plan.connections(), matches!(source, Source::Own { .. }))?;
+    let own_nodes = matches!(source, Source::Own { .. }).then_some(plan.server.nodes);
+    descriptors::need(&plan, own_nodes)?;
     let run = Run::prepare(plan, source, seed, console).await?;
     Box::pin(run.play()).await
 }
@@ -115,6 +120,7 @@ impl Run {
         let setting = Setting {
             plan: &plan,
             rest: &world.rest,
+            targets: &world.targets,
             addresses: &world.addresses,
             meter: &meter,
             recorder: &recorder,
@@ -122,10 +128,11 @@ impl Run {
         };
         let crowd = Crowd::assemble(setting).await?;
         console.say(&format!(
-            "connected: {} devices in {} conversations, {} silent",
+            "connected: {} devices in {} conversations, {} silent, {} in other processes",
             crowd.people().count(),
             crowd.talks.len(),
             silent.count(),
+            crowd.helpers().map(|helper| helper.readers).sum::<usize>(),
         ));
         Ok(Self {
             plan,
@@ -148,6 +155,9 @@ impl Run {
         let begin = load_begin + warm_up;
         let end = begin + Duration::from_secs_f64(self.plan.measured_s());
         self.meter.set_stages(self.meter.at_us(begin), stages.iter().map(|stage| stage.seconds));
+        for helper in self.crowd.helpers() {
+            helper.tell_stages(self.meter.spans()).await?;
+        }
         let mut sampler = Sampler::new(begin, &self.world);
         let is_over = Arc::new(AtomicBool::new(false));
         let load = Load::start(&self, load_begin, &is_over);
@@ -175,13 +185,14 @@ impl Run {
         }
         let reading = Instant::now();
         sampler.sample(&self.world, &self.meter);
-        if let Err(error) = self.read_back().await {
+        let mut verdicts = Vec::new();
+        if let Err(error) = self.read_back(&mut verdicts).await {
             self.recorder.problem(format!("{error:#}"));
         }
         let read_back_s = reading.elapsed().as_secs_f64();
         let notes = scene.notes.lock().map(|notes| notes.clone()).unwrap_or_default();
         drop(scene);
-        Ok(self.report(&sampler, notes, read_back_s))
+        Ok(self.report(&sampler, notes, verdicts, read_back_s))
     }
 
     /// Lets events and senders finish, heals everything, and waits for the last answers.
@@ -211,7 +222,7 @@ impl Run {
         Ok(())
     }
 
-    async fn read_back(&self) -> anyhow::Result<()> {
+    async fn read_back(&self, verdicts: &mut Vec<Verdict>) -> anyhow::Result<()> {
         if self.crowd.talks.is_empty() {
             return Ok(());
         }
@@ -219,12 +230,13 @@ impl Run {
         let setting = Setting {
             plan: &self.plan,
             rest: &self.world.rest,
+            targets: &self.world.targets,
             addresses: &self.world.addresses,
             meter: &self.meter,
             recorder: &self.recorder,
             seed: self.seed,
         };
-        read_back::read_back(setting, &self.world, &self.crowd).await?;
+        *verdicts = read_back::read_back(setting, &self.world, &self.crowd).await?;
         sleep(SETTLE).await;
         if let Some(Err(report)) = self.world.audit().await.context("the audit")? {
             anyhow::bail!("the audit of the store fails: {report}");
@@ -232,8 +244,17 @@ impl Run {
         Ok(())
     }
 
-    fn report(self, sampler: &Sampler, notes: Notes, read_back_s: f64) -> RunReport {
-        let (verdict, mut problems) = self.recorder.judge();
+    fn report(
+        self,
+        sampler: &Sampler,
+        notes: Notes,
+        verdicts: Vec<Verdict>,
+        read_back_s: f64,
+    ) -> RunReport {
+        let (mut verdict, mut problems) = self.recorder.judge();
+        for other in verdicts {
+            helper::merge(&mut verdict, other);
+        }
         problems.extend(notes.problems.iter().cloned());
         problems.extend(self.world.problems().into_iter().filter(|problem| {
             !notes.problems.iter().any(|known| known.contains(problem.as_str()))

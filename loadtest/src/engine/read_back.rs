@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
 use schema::Sequence;
+use schema::checker::Verdict;
 use schema::wire::Encoding;
 use tokio::time::{Instant, sleep};
 
@@ -24,21 +25,26 @@ const BEHIND_MAX: Sequence = Sequence(5_000);
 const LATE_WAIT_MIN: Duration = Duration::from_secs(10);
 
 /// Reads all logs and waits until every device has everything; who has not is the checker's to
-/// find.
+/// find. Returns the verdicts of other processes.
 ///
 /// # Errors
 /// When a log cannot be read.
-pub async fn read_back(setting: Setting<'_>, world: &World, crowd: &Crowd) -> anyhow::Result<()> {
+pub async fn read_back(
+    setting: Setting<'_>,
+    world: &World,
+    crowd: &Crowd,
+) -> anyhow::Result<Vec<Verdict>> {
     let nodes: Vec<RestClient> =
         world.targets.iter().cloned().map(RestClient::new).collect::<Result<_, _>>()?;
     let end = Instant::now() + Duration::from_secs_f64(setting.plan.timing.catch_up_s);
     let mut reading = stream::iter(crowd.talks.iter().enumerate())
         .map(|(number, talk)| read_talk(setting, &nodes, number, talk, end))
         .buffer_unordered(READING_MAX);
+    let mut verdicts = Vec::new();
     while let Some(read) = reading.next().await {
-        read?;
+        verdicts.extend(read?);
     }
-    Ok(())
+    Ok(verdicts)
 }
 
 async fn read_talk(
@@ -47,7 +53,7 @@ async fn read_talk(
     number: usize,
     talk: &Talk,
     end: Instant,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<Verdict>> {
     let (recorder, id) = (setting.recorder, talk.conversation_id);
     let token = &talk.reader.access_token;
     let first = number % nodes.len();
@@ -78,7 +84,12 @@ async fn read_talk(
         person.device.wait_position(id, log.head, wait).await;
         recorder.record(|history| history.expect_caught_up(person.device.client(), id));
     }
-    Ok(())
+    let mut verdicts = Vec::new();
+    for helper in &talk.helpers {
+        let wait = end.saturating_duration_since(Instant::now()).max(LATE_WAIT_MIN);
+        verdicts.extend(helper.end(log.head, wait, setting.meter, recorder).await?);
+    }
+    Ok(verdicts)
 }
 
 async fn insist<T, F: Future<Output = anyhow::Result<T>>>(

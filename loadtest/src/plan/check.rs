@@ -17,6 +17,9 @@ pub fn problems(plan: &Plan) -> Vec<String> {
     if plan.conversations.is_empty() && plan.silent.connections == 0 && plan.replay.is_none() {
         wrong("nobody connects: give [[conversations]], silent.connections or [replay]".to_owned());
     }
+    if plan.readers_per_process == 0 {
+        wrong("readers_per_process is 0".to_owned());
+    }
     if !matches!(plan.server.database_nodes, 1 | 3) {
         wrong(format!("server.database_nodes is {}: 1 or 3", plan.server.database_nodes));
     }

@@ -34,6 +34,9 @@ pub struct Plan {
     /// Of all random choices; without it each run has its own.
     #[serde(default)]
     pub seed: Option<u64>,
+    /// Of a channel: those beyond get processes of their own, so many in each.
+    #[serde(default = "readers_per_process")]
+    pub readers_per_process: usize,
     #[serde(default)]
     pub server: ServerPlan,
     #[serde(default)]
@@ -55,6 +58,10 @@ pub struct Plan {
     /// Instead of made-up traffic: logs of real chat.
     #[serde(default)]
     pub replay: Option<Replay>,
+}
+
+const fn readers_per_process() -> usize {
+    15_000
 }
 
 /// The server that is started where none is given.
@@ -257,6 +264,16 @@ impl Plan {
     pub fn connections(&self) -> usize {
         let talking = self.conversations.iter().map(|each| each.count * each.members);
         self.silent.connections + talking.sum::<usize>()
+    }
+
+    /// Of these, the ones that this process holds itself.
+    #[must_use]
+    pub fn connections_here(&self) -> usize {
+        let beyond = self.conversations.iter().map(|each| {
+            let readers = each.members.saturating_sub(1 + self.readers_per_process);
+            if each.kind == ConversationKind::Channel { each.count * readers } else { 0 }
+        });
+        self.connections() - beyond.sum::<usize>()
     }
 
     /// Multiplies people: silent connections, members beyond the senders, and conversations where
