@@ -151,14 +151,19 @@ fn row(
     Row { name, unit, before, after, change_percent, tendency }
 }
 
+/// A change as people read it.
+#[must_use]
+pub fn show_change(percent: f64) -> String {
+    if percent.abs() < 0.05 { "0.0 %".to_owned() } else { format!("{percent:+.1} %") }
+}
+
 /// A figure as people read it.
 #[must_use]
 pub fn show(value: Option<f64>) -> String {
     match value {
         None => "–".to_owned(),
-        Some(value) if value.abs() >= 1_000.0 => format!("{value:.0}"),
+        Some(value) if value.abs() >= 1_000.0 || value.fract() == 0.0 => format!("{value:.0}"),
         Some(value) if value.abs() >= 10.0 => format!("{value:.1}"),
-        Some(0.0) => "0".to_owned(),
         Some(value) => format!("{value:.2}"),
     }
 }
@@ -171,7 +176,7 @@ impl fmt::Display for Comparison {
         writeln!(formatter, "{:<28} {before:>12} {after:>12}", self.after.scenario)?;
         for row in &self.rows {
             let name = format!("{} {}", row.name, row.unit);
-            let change = row.change_percent.map(|change| format!("{change:+.1} %"));
+            let change = row.change_percent.map(show_change);
             let mark = match row.tendency {
                 Tendency::Better => " better",
                 Tendency::Worse => " WORSE",

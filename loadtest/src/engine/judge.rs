@@ -38,7 +38,9 @@ impl Judge {
 
 fn show(value: f64, unit: &str) -> String {
     let number = match value.abs() {
-        size if size >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
+        size if size >= 100.0 || (value - value.round()).abs() < 1e-9 => format!("{value:.0}"),
+        // Just below a limit is not the limit.
+        size if unit == "%" && size > 99.9 => format!("{value:.3}"),
         size if size >= 1.0 => format!("{value:.1}"),
         _ => format!("{value:.3}"),
     };
@@ -62,7 +64,9 @@ pub fn judge(limits: &Thresholds, figures: &RunFigures, sustained: &[String]) ->
     let rate = Some(figures.delivered_per_s);
     judge.at_least("deliveries a second", limits.min_deliveries_per_s, rate, "");
     let share = (figures.due > 0).then(|| figures.accepted_in_time as f64 / figures.due as f64);
-    judge.at_least("acknowledged in time, of those due", limits.min_rate_share, share, "");
+    let percent = |share: Option<f64>| share.map(|share| share * 100.0);
+    let (limit, share) = (percent(limits.min_rate_share), percent(share));
+    judge.at_least("acknowledged in time, of those due", limit, share, "%");
     if let Some(stage) = &limits.sustained_stage {
         judge.checks.push(Check {
             name: "sustained stage".to_owned(),

@@ -274,6 +274,10 @@ impl Run {
             notes: &notes,
             read_back_s,
         });
+        // What came after the end counts in the totals, and makes no curve.
+        let measured_s = self.plan.measured_s();
+        let slices = sampler.slices.iter().filter(|slice| slice.at_s <= measured_s);
+        let slices = slices.cloned().collect();
         let mut report = RunReport {
             format: FORMAT,
             scenario: self.plan.name.clone(),
@@ -291,7 +295,7 @@ impl Run {
             figures: gathered.figures,
             stages: gathered.stages,
             processes: sampler.processes().to_vec(),
-            slices: sampler.slices.clone(),
+            slices,
             marks: notes.marks,
             distribution: gathered.distribution,
         };

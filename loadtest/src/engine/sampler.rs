@@ -99,6 +99,10 @@ impl Sampler {
                 () = tokio::time::sleep_until(end) => true,
             };
             let now_s = seconds_between(self.begin, Instant::now());
+            // A splinter of time makes no rate: it goes into the next slice.
+            if is_last && self.last.elapsed() < every / 4 {
+                return;
+            }
             let roles: Vec<Role> = self.processes.iter().map(|process| process.role).collect();
             let slice = self.sample(world, meter);
             console.status(&Status {

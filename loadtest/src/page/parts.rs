@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::format::{date, escape, latency, number};
-use crate::compare::{Comparison, Tendency, show};
+use crate::compare::{Comparison, Tendency, show, show_change};
 use crate::run_report::{Check, RunReport};
 
 // Writing into a string cannot fail, here and below.
@@ -207,7 +207,7 @@ pub fn events(report: &RunReport) -> String {
         return String::new();
     }
     let mut html = String::from(
-        "<section><h2>What happened</h2><table><thead><tr><th class=\"n\">No.<th class=\"n\">from\
+        "<section><h2>What happened</h2><table class=\"events\"><thead><tr><th class=\"n\">No.<th class=\"n\">from\
          <th class=\"n\">until<th>what</tr></thead><tbody>",
     );
     for (index, mark) in report.marks.iter().enumerate() {
@@ -261,7 +261,7 @@ pub fn comparison(of: &Comparison) -> String {
             Tendency::Same => ("", "same"),
             Tendency::None => ("", ""),
         };
-        let change = row.change_percent.map(|change| format!("{change:+.1} %"));
+        let change = row.change_percent.map(show_change);
         let _ = write!(
             html,
             "<tr><td>{} <small>{}</small><td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}\
