@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -30,10 +30,18 @@ pub struct ConnectSettings {
 
 static SETTINGS: OnceLock<ConnectSettings> = OnceLock::new();
 static NEXT_SOURCE: AtomicUsize = AtomicUsize::new(0);
+/// Bytes; 0 leaves it to the system.
+static RECEIVE_BUFFER: AtomicU32 = AtomicU32::new(0);
 
 /// Sets how this process connects. Later calls change nothing.
 pub fn configure(settings: ConnectSettings) {
     let _ = SETTINGS.set(settings);
+}
+
+/// Gives later connections of this process so small a buffer of the kernel's for what they have
+/// not read: as phones on slow networks have. 0 leaves it to the system, which takes megabytes.
+pub fn set_receive_buffer(bytes: u32) {
+    RECEIVE_BUFFER.store(bytes, Ordering::Relaxed);
 }
 
 /// How this process connects.
@@ -91,17 +99,24 @@ impl Transport {
 
 async fn connect_tcp(host_port: &str) -> io::Result<TcpStream> {
     let sources = SETTINGS.get().map(|settings| settings.sources.as_slice()).unwrap_or_default();
-    if sources.is_empty() {
+    let buffer = RECEIVE_BUFFER.load(Ordering::Relaxed);
+    if sources.is_empty() && buffer == 0 {
         return TcpStream::connect(host_port).await;
     }
-    let source = sources[NEXT_SOURCE.fetch_add(1, Ordering::Relaxed) % sources.len()];
+    let turn = NEXT_SOURCE.fetch_add(1, Ordering::Relaxed);
+    let source = turn.checked_rem(sources.len()).map(|index| sources[index]);
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
     for address in lookup_host(host_port).await? {
-        if address.is_ipv4() != source.is_ipv4() {
+        if source.is_some_and(|source| source.is_ipv4() != address.is_ipv4()) {
             continue;
         }
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.bind(SocketAddr::new(source, 0))?;
+        if buffer > 0 {
+            socket.set_recv_buffer_size(buffer)?;
+        }
+        if let Some(source) = source {
+            socket.bind(SocketAddr::new(source, 0))?;
+        }
         match socket.connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,

@@ -62,6 +62,8 @@ pub struct Totals {
     pub refused: u64,
     pub opened: u64,
     pub lost: u64,
+    /// Sockets of those who were away or asleep on purpose.
+    pub let_go: u64,
     pub longest_silence_us: u64,
     last_accepted_us: u64,
     /// The first refusals and losses, in words.
@@ -344,10 +346,11 @@ impl Observer for Ear {
     }
 
     fn lost(&self, error: &SocketError) {
+        let mut inner = self.meter.lock();
         if self.is_excused.load(Ordering::Relaxed) {
+            inner.totals.let_go += 1;
             return;
         }
-        let mut inner = self.meter.lock();
         inner.recent.lost += 1;
         inner.totals.lost += 1;
         Meter::quote(&mut inner, error.to_string());
@@ -406,6 +409,7 @@ mod tests {
         sleeper.excuse(true);
         sleeper.delivered(&content(now_us - 900_000));
         sleeper.lost(&SocketError::Ended);
+        assert_eq!((meter.totals().lost, meter.totals().let_go), (0, 1));
         awake.delivered(&content(now_us - 10_000));
         meter.note_sleep((now_us, now_us + 1_000));
         awake.delivered(&content(now_us));

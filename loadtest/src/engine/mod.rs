@@ -36,7 +36,7 @@ use schema::checker::Verdict;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::client::{Recorder, provision};
+use crate::client::{Recorder, provision, transport};
 use crate::plan::{Loop, Plan, Stage};
 use crate::run_report::{FORMAT, RunReport};
 pub use console::Console;
@@ -71,6 +71,7 @@ pub async fn run(plan: Plan, source: Source, console: Console) -> anyhow::Result
     }
     let own_nodes = matches!(source, Source::Own { .. }).then_some(plan.server.nodes);
     descriptors::need(&plan, own_nodes)?;
+    transport::set_receive_buffer(plan.traffic.receive_buffer_bytes);
     let run = Run::prepare(plan, source, seed, console).await?;
     Box::pin(run.play()).await
 }
@@ -278,6 +279,12 @@ impl Run {
         let measured_s = self.plan.measured_s();
         let slices = sampler.slices.iter().filter(|slice| slice.at_s <= measured_s);
         let slices = slices.cloned().collect();
+        let mut notes_for_people = totals.quoted;
+        if totals.let_go > 0 {
+            let note =
+                format!("{} sockets of those who were asleep or away were ended", totals.let_go);
+            notes_for_people.push(note);
+        }
         let mut report = RunReport {
             format: FORMAT,
             scenario: self.plan.name.clone(),
@@ -290,7 +297,7 @@ impl Run {
             checks: judge::judge(&self.plan.thresholds, &gathered.figures, &gathered.sustained),
             plan: self.plan,
             problems,
-            notes: totals.quoted,
+            notes: notes_for_people,
             verdict: has_talks.then_some(verdict),
             figures: gathered.figures,
             stages: gathered.stages,

@@ -182,6 +182,9 @@ pub struct Traffic {
     pub text_bytes: usize,
     /// Readers acknowledge their position once in so many messages.
     pub ack_every: u64,
+    /// What the system keeps for a device that does not read; 0 leaves it to the system, which
+    /// takes megabytes before a server notices anything.
+    pub receive_buffer_bytes: u32,
 }
 
 impl Default for Traffic {
@@ -194,6 +197,7 @@ impl Default for Traffic {
             pause_ms: (0, 0),
             text_bytes: 100,
             ack_every: 16,
+            receive_buffer_bytes: 0,
         }
     }
 }
