@@ -109,7 +109,11 @@ pub struct RunFigures {
     pub memory_start_bytes: Option<u64>,
     pub memory_end_bytes: Option<u64>,
     pub memory_peak_bytes: Option<u64>,
+    /// Growth of the servers' resident memory from before the users of the silent connections were
+    /// made: at most so much.
     pub bytes_per_connection: Option<f64>,
+    /// The same from when the users were made, whose memory sockets use again: at least so much.
+    pub bytes_per_connection_at_least: Option<f64>,
     pub kernel_bytes_per_connection: Option<f64>,
     pub caught_up_s: Option<f64>,
     pub p99_ratio_while_some_sleep: Option<f64>,

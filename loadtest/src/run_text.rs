@@ -86,10 +86,11 @@ impl fmt::Display for RunFigures {
         }
         if let Some(bytes) = self.bytes_per_connection {
             let kernel = self.kernel_bytes_per_connection.unwrap_or_default();
+            let least = self.bytes_per_connection_at_least.unwrap_or_default();
             writeln!(
                 formatter,
-                "  {bytes:.0} resident bytes a silent connection; \
-                 {kernel:.0} of the kernel, both ends"
+                "  {least:.0} to {bytes:.0} resident bytes a silent connection (the more with its \
+                 user); {kernel:.0} of the kernel, both ends"
             )?;
         }
         if let Some(seconds) = self.caught_up_s {

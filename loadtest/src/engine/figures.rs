@@ -17,7 +17,9 @@ const EDGE: usize = 3;
 #[derive(Clone, Debug, Default)]
 pub struct Weight {
     before_bytes: Option<u64>,
+    with_users_bytes: Option<u64>,
     before_kernel: Option<KernelMemory>,
+    pub bytes_without_users: Option<f64>,
     pub bytes_per_connection: Option<f64>,
     pub kernel_bytes_per_connection: Option<f64>,
     pub problems: Vec<String>,
@@ -30,12 +32,21 @@ impl Weight {
         Self { before_bytes, before_kernel, ..Self::default() }
     }
 
+    /// The servers when all users are made, who leave memory behind that sockets then use: growth
+    /// from here on says too little, from before it says too much.
+    pub fn with_users(mut self, world: &World) -> Self {
+        self.with_users_bytes = resident(world);
+        self
+    }
+
     /// The servers with them.
     pub fn after(mut self, world: &World, opened: usize, wanted: usize, open: u64) -> Self {
         let each =
             |after: u64, before: u64| after.saturating_sub(before) as f64 / opened.max(1) as f64;
-        self.bytes_per_connection =
-            resident(world).zip(self.before_bytes).map(|(after, before)| each(after, before));
+        let after = resident(world);
+        let growth = |before: Option<u64>| Some(each(after?, before?));
+        self.bytes_per_connection = growth(self.before_bytes);
+        self.bytes_without_users = growth(self.with_users_bytes);
         let kernel = process_stats::kernel_memory().zip(self.before_kernel);
         self.kernel_bytes_per_connection = kernel.map(|(after, before)| {
             let sum = |memory: KernelMemory| memory.tcp_buffer_bytes + memory.slab_bytes;
@@ -126,6 +137,7 @@ pub fn gather(from: Gathering<'_>) -> Gathered {
         memory_end_bytes: median(&usage.memory[usage.memory.len() - edge..]),
         memory_peak_bytes: usage.memory.iter().max().copied(),
         bytes_per_connection: weight.bytes_per_connection,
+        bytes_per_connection_at_least: weight.bytes_without_users,
         kernel_bytes_per_connection: weight.kernel_bytes_per_connection,
         caught_up_s: notes.caught_up_s.iter().copied().reduce(f64::max),
         p99_ratio_while_some_sleep: ratio_of_p99(&asleep.while_us, &asleep.before_us),

@@ -343,13 +343,14 @@ async fn open_silent(
     if count == 0 {
         return Ok((SilentCrowd::default(), figures::Weight::default()));
     }
-    let mut users = provision(&world.rest, "silent", count + 1).await?;
-    // The first socket pays for what is set up once.
-    if let Some(first) = users.pop() {
+    // The first user and socket pay for what is set up once.
+    for first in provision(&world.rest, "silent", 1).await? {
         drop(silent::greet(&world.addresses[0], &first).await?);
         sleep(Duration::from_millis(500)).await;
     }
     let before = figures::Weight::before(world);
+    let users = provision(&world.rest, "silent", count).await?;
+    let before = before.with_users(world);
     let mut problems = Vec::new();
     let crowd = SilentCrowd::open(users, &world.addresses, meter, &mut problems).await;
     for problem in problems {

@@ -70,7 +70,7 @@ pub fn tiles(report: &RunReport) -> String {
         tiles.push((
             "bytes a silent connection",
             number(bytes),
-            format!("the kernel takes {} more", number(kernel)),
+            format!("its user too; the kernel takes {} more", number(kernel)),
         ));
     }
     if let Some(peak) = of.memory_peak_bytes {
