@@ -102,17 +102,12 @@ async fn storms_and_sleepers_lose_nothing() {
     let mut storm = small("reconnect-storm", 3.0, &["conversations.0.count=3"]);
     storm.conversations[0].members = 21;
     (storm.events[0].at_s, storm.events[0].for_s) = (0.4, 0.8);
-    let settings = ["conversations.0.members=40", "traffic.rate=30"];
+    let settings = ["conversations.0.members=40", "traffic.rate=60"];
     let mut slow = small("slow-consumer", 2.5, &settings);
     (slow.events[0].at_s, slow.events[0].for_s) = (0.8, 1.0);
     slow.events[0].share = 0.2;
-    // The server's own 256 KiB for each sleeper, and what the kernel takes, are soon full.
-    slow.traffic.text_bytes = 30_000;
     for plan in [storm, slow] {
-        let is_slow = plan.name == "slow-consumer";
         let Some(report) = run(plan).await else { return };
-        let are_let_go = report.notes.iter().any(|note| note.contains("asleep or away were ended"));
-        assert!(are_let_go || !is_slow, "{report}");
         assert!(report.figures.caught_up_s.is_some(), "{report}");
     }
 }

@@ -108,7 +108,8 @@ fn tidy(problem: &str) -> String {
 fn nearest(name: &str) -> String {
     let names: Vec<&str> = super::BUILTIN.iter().map(|(name, _)| *name).collect();
     let close = names.iter().min_by_key(|known| distance(known, name));
-    match close.filter(|known| distance(known, name) <= 3) {
+    // A third of the letters may be wrong.
+    match close.filter(|known| distance(known, name) <= name.len() / 3) {
         Some(known) => format!("; did you mean {known}?"),
         None => format!("; there are {}", names.join(", ")),
     }
