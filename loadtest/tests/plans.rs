@@ -41,7 +41,7 @@ text_bytes = 40
 warm_up_s = 0.2
 duration_s = 1.0
 sample_ms = 100
-catch_up_s = 2.0
+catch_up_s = 8.0
 "#;
 
 fn small(settings: &[&str]) -> Plan {
@@ -78,7 +78,7 @@ async fn an_honest_server_passes_and_is_measured() {
 async fn a_closed_loop_has_so_many_on_their_way_and_no_more() {
     let settings = ["traffic.loop=closed", "traffic.in_flight=3", "traffic.pause_ms=[1, 5]"];
     let report = run(small(&settings), lying(Lie::None).await).await;
-    assert!(report.passed && report.figures.accepted > 100, "{report}");
+    assert!(report.passed && report.figures.accepted > 50, "{report}");
     assert!(report.stages[0].offered_per_s.is_none());
 }
 
