@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::cli_run::{ReportCommand, RunArgs, ShowArgs};
 use crate::client::Target;
 use crate::faults::Mix;
 use crate::scenario::{self, ServerChoice, direct, faults, idle, kill9, replay};
@@ -19,10 +20,29 @@ use crate::verdict::Outcome;
 #[command(name = "switchboard-loadtest", version)]
 pub struct Cli {
     #[command(subcommand)]
-    pub scenario: Scenario,
+    pub command: Command,
     /// Prints the outcome as one JSON object.
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Lists the bundled scenarios.
+    List,
+    /// Prints a bundled scenario, to read it or to begin one's own with.
+    Show(ShowArgs),
+    /// Runs a scenario: a bundled one by its name, or a TOML file.
+    Run(RunArgs),
+    /// Readers for another load tester, which tells by the standard input what to do.
+    #[command(hide = true)]
+    Helper,
+    /// Reports of earlier runs.
+    #[command(subcommand)]
+    Report(ReportCommand),
+    #[command(flatten)]
+    Scenario(Scenario),
 }
 
 /// Which server. Without `--target` one is started and stopped, from `--server-bin`.
@@ -319,7 +339,7 @@ impl ServerArgs {
     }
 }
 
-fn names_and_values(texts: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+pub(crate) fn names_and_values(texts: &[String]) -> anyhow::Result<Vec<(String, String)>> {
     let split = |text: &String| {
         let (name, value) =
             text.split_once('=').with_context(|| format!("{text}: no NAME=VALUE"))?;
@@ -356,12 +376,12 @@ mod tests {
         assert!(parse("x direct --server-bin a --target http://b:1").is_err());
         assert!(parse("x replay").is_err());
         assert!(parse("x replay a.jsonl --kill-server-after 9 --target http://b:1").is_err());
-        let Scenario::Direct(args) = parse("x direct").unwrap().scenario else { panic!() };
-        assert!(args.server.choice().is_err());
-        let Scenario::Idle(args) = parse("x idle --target http://b:1 --json").unwrap().scenario
-        else {
+        let Command::Scenario(Scenario::Direct(args)) = parse("x direct").unwrap().command else {
             panic!()
         };
+        assert!(args.server.choice().is_err());
+        let parsed = parse("x idle --target http://b:1 --json").unwrap();
+        let Command::Scenario(Scenario::Idle(args)) = parsed.command else { panic!() };
         assert!(matches!(args.server.choice(), Ok(ServerChoice::Running { .. })));
     }
 }

@@ -3,18 +3,17 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use loadtest::cli::Cli;
-use loadtest::{ExitStatus, Outcome};
+use loadtest::cli::{Cli, Command};
+use loadtest::{ExitStatus, cli_run};
+use serde::Serialize;
 
 // One thread: the client shares the machine with the server it measures.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Cli { scenario, json } = Cli::parse();
-    let status = match scenario.run().await {
-        Ok(outcome) => {
-            print(&outcome, json);
-            if outcome.passed { ExitStatus::Pass } else { ExitStatus::Fail }
-        }
+    let Cli { command, json } = Cli::parse();
+    let status = match do_it(command, json).await {
+        Ok(true) => ExitStatus::Pass,
+        Ok(false) => ExitStatus::Fail,
         Err(error) => {
             eprintln!("could not run: {error:#}");
             ExitStatus::CouldNotRun
@@ -23,7 +22,27 @@ async fn main() -> ExitCode {
     ExitCode::from(status as u8)
 }
 
-fn print(outcome: &Outcome, json: bool) {
+/// Whether all is well.
+async fn do_it(command: Command, json: bool) -> anyhow::Result<bool> {
+    match command {
+        Command::List => cli_run::list(json),
+        Command::Show(args) => args.show(json),
+        Command::Helper => loadtest::engine::run_helper().await.map(|()| true),
+        Command::Report(command) => command.run(json),
+        Command::Run(args) => {
+            let report = Box::pin(args.run(json)).await?;
+            print(&report, json);
+            Ok(report.passed)
+        }
+        Command::Scenario(scenario) => {
+            let outcome = scenario.run().await?;
+            print(&outcome, json);
+            Ok(outcome.passed)
+        }
+    }
+}
+
+fn print(outcome: &(impl Serialize + std::fmt::Display), json: bool) {
     if !json {
         print!("{outcome}");
         return;

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
@@ -113,6 +114,19 @@ impl ServerProcess {
     /// When the process cannot be killed.
     pub async fn kill_9(&mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("kill -9")
+    }
+
+    /// SIGTERM, and waits until it has ended by itself; killed after `deadline`.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn stop(&mut self, deadline: Duration) -> anyhow::Result<()> {
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        kill_process(pid.context("it does not run")?, Signal::TERM)?;
+        if tokio::time::timeout(deadline, self.child.wait()).await.is_err() {
+            self.kill_9().await?;
+        }
+        Ok(())
     }
 
     /// Starts it again on the same data and the same ports; returns how long it took to be ready.

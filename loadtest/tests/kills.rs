@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use chat::chat_file;
 use fake_server::{Lie, State, accept};
+use loadtest::engine::{self, Console, Source};
+use loadtest::plan;
 use loadtest::scenario::{ServerChoice, kill9, replay};
 use loadtest::{Figures, Outcome, ServerSpec};
 use serde_json::json;
@@ -39,7 +41,8 @@ async fn main() {
     run!(
         a_server_that_stores_first_survives_kills,
         a_server_that_acknowledges_first_does_not,
-        a_replay_goes_on_through_a_kill
+        a_replay_goes_on_through_a_kill,
+        a_plan_sees_what_a_kill_lost
     );
 }
 
@@ -116,4 +119,29 @@ async fn a_replay_goes_on_through_a_kill() {
     assert!(outcome.passed, "{outcome}");
     let Figures::Replay(figures) = &outcome.figures else { panic!("{outcome}") };
     assert_eq!(figures.files[0].server_kills, 1);
+}
+
+/// Only a server that is not there can be asked for what it said it had.
+async fn a_plan_sees_what_a_kill_lost() {
+    let text = "name = \"kill\"\nsummary = \"one kill\"\nseed = 3\n\
+        [[conversations]]\nkind = \"group\"\nmembers = 8\nsenders = 8\n\
+        [traffic]\nloop = \"closed\"\nin_flight = 2\npause_ms = [0, 10]\n\
+        [timing]\nwarm_up_s = 0.1\nduration_s = 2.0\nsample_ms = 200\ncatch_up_s = 3.0\n\
+        [[events]]\nat_s = 0.5\naction = \"kill_node\"\nfor_s = 0.2\nevery_s = 0.6\ntimes = 2\n";
+    for is_late in [false, true] {
+        let plan = plan::read("kill", text, &[]).unwrap();
+        let late = is_late.then(|| ("STUB_STORES_LATER".to_owned(), "1".to_owned()));
+        let binary = std::env::current_exe().unwrap();
+        let environment = late.into_iter().collect();
+        let source = Source::Own { binary, data_dir: None, environment };
+        let report = engine::run(plan, source, Console::new(true)).await.unwrap();
+        assert_eq!(report.passed, !is_late, "{report}");
+        assert_eq!(report.figures.struck["kill_node"], 2, "{report}");
+        if is_late {
+            let verdict = report.verdict.as_ref().unwrap();
+            assert!(verdict.has("ack_holds_another") || verdict.has("acked_lost"), "{report}");
+            let kept = report.notes.iter().find_map(|note| note.split(" are in ").nth(1));
+            std::fs::remove_dir_all(kept.expect("the data are kept")).unwrap();
+        }
+    }
 }

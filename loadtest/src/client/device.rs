@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::device_task::DeviceTask;
+use super::observer::Observer;
 use super::outbox::Answer;
 use super::provision::Credentials;
 use super::recorder::Recorder;
@@ -35,6 +36,28 @@ pub struct DeviceOptions {
     pub conversations: Vec<ConversationId>,
     /// Of the random choices: pauses before coming back.
     pub seed: u64,
+    pub habits: Habits,
+}
+
+/// What may differ from device to device.
+#[derive(Clone, Debug)]
+pub struct Habits {
+    /// How often retries, acknowledgements and heartbeats are looked at.
+    pub tick: Duration,
+    /// Delivered entries are acknowledged in groups of this many, or at the next tick.
+    pub ack_every: u64,
+    /// Channels that the device reads without being a member.
+    pub channels: Vec<ConversationId>,
+    /// All addresses to try in turn when the own one does not answer, as a balancer would.
+    pub others: Arc<[String]>,
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        let (tick, ack_every) = (Duration::from_millis(200), 16);
+        Self { tick, ack_every, channels: Vec::new(), others: Arc::new([]), observer: None }
+    }
 }
 
 /// A message to send.
@@ -58,8 +81,16 @@ pub struct Cut {
 /// What a device's task is asked to do.
 #[derive(Debug)]
 pub(super) enum Command {
-    Send { draft: Draft, cut: Option<Cut>, answer: Answer },
+    Send {
+        draft: Draft,
+        cut: Option<Cut>,
+        answer: Answer,
+    },
     Cut,
+    /// Reset the socket and come back after this long.
+    Away(Duration),
+    /// Read nothing for so long; the socket stays.
+    Sleep(Duration),
     Stop,
 }
 
@@ -153,6 +184,35 @@ impl Device {
     pub async fn cut(&self) {
         // An ended device has no socket to cut.
         let _ = self.commands.send(Command::Cut).await;
+    }
+
+    /// Hands a message over without waiting, when there is room for it; gives it back when not.
+    ///
+    /// # Errors
+    /// With the draft, when too many wait already or the device has ended.
+    pub fn try_submit(&self, draft: Draft) -> Result<(), Draft> {
+        let (answer, _) = oneshot::channel();
+        let refused = self.commands.try_send(Command::Send { draft, cut: None, answer });
+        match refused.map_err(mpsc::error::TrySendError::into_inner) {
+            Err(Command::Send { draft, .. }) => Err(draft),
+            _ => Ok(()),
+        }
+    }
+
+    /// Resets the present socket; the device comes back after `pause`.
+    pub async fn go_away(&self, pause: Duration) {
+        let _ = self.commands.send(Command::Away(pause)).await;
+    }
+
+    /// The device reads nothing for so long, as one whose network or program hangs.
+    pub async fn stop_reading(&self, pause: Duration) {
+        let _ = self.commands.send(Command::Sleep(pause)).await;
+    }
+
+    /// How many sockets were welcomed so far.
+    #[must_use]
+    pub fn sockets(&self) -> u64 {
+        self.progress.sockets.load(Ordering::Relaxed)
     }
 
     /// Up to where the device has shown a conversation.

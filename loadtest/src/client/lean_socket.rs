@@ -4,15 +4,19 @@
 //! while a frame is cut. So ten thousand sockets and a busy server fit on one small machine.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use schema::wire::Encoding;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 
 use super::frame_codec::{self, Opcode};
 use super::socket_error::SocketError;
+use super::target::Address;
+use super::transport::Transport;
 
 /// Reads at once at most this many bytes.
 const READ_BYTES: usize = 64 * 1024;
@@ -31,7 +35,7 @@ thread_local! {
 /// One open socket. Methods may be dropped half-way and called again: no byte is lost.
 #[derive(Debug)]
 pub struct LeanSocket {
-    stream: TcpStream,
+    stream: Transport,
     encoding: Encoding,
     /// Bytes that came and are not taken yet.
     incoming: Vec<u8>,
@@ -53,23 +57,25 @@ enum Found<T> {
 }
 
 impl LeanSocket {
-    /// Connects to `host:port` and upgrades `/ws` with the encoding's sub-protocol.
+    /// Connects to `host:port`, or `https://host:port`, and upgrades `/ws` with the encoding's sub-protocol.
     ///
     /// # Errors
     /// [`SocketError::Io`], or [`SocketError::Handshake`] with the server's status line.
     pub async fn connect(address: &str, encoding: Encoding) -> Result<Self, SocketError> {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+        let address = Address::read(address);
+        let mut stream = Transport::connect(address).await?;
         let request = format!(
             "GET /ws HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Protocol: {}\r\n\r\n",
-            encoding.sub_protocol()
+            encoding.sub_protocol(),
+            address = address.host_port,
         );
         stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
         let incoming = read_upgrade(&mut stream, encoding).await?;
         // Any odd number starts a good enough sequence of masks.
-        let mask = u32::from(stream.local_addr()?.port()) << 8 | 1;
+        let mask = u32::from(stream.tcp().local_addr()?.port()) << 8 | 1;
         let (outgoing, pieces) = (Vec::new(), Vec::new());
         Ok(Self { stream, encoding, incoming, taken: 0, outgoing, pieces, mask })
     }
@@ -107,15 +113,14 @@ impl LeanSocket {
                 }
                 Found::Nothing => {}
             }
-            self.stream.readable().await?;
-            self.fill()?;
+            self.fill().await?;
         }
     }
 
     /// Ends the connection by a TCP reset, without a word.
     pub fn reset(self) {
         // A failure to set the option only makes the end polite.
-        let _ = self.stream.set_zero_linger();
+        let _ = self.stream.tcp().set_zero_linger();
     }
 
     /// Takes the first frame of the buffer, if it is whole.
@@ -166,24 +171,32 @@ impl LeanSocket {
         }
     }
 
-    /// Reads what the kernel has; nothing when it was a false alarm.
-    fn fill(&mut self) -> Result<(), SocketError> {
-        READ_SCRATCH.with_borrow_mut(|scratch| match self.stream.try_read(scratch) {
-            Ok(0) => Err(SocketError::Ended),
-            Ok(count) => {
-                self.incoming.drain(..std::mem::take(&mut self.taken));
-                self.incoming.extend_from_slice(&scratch[..count]);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error.into()),
+    /// Waits for bytes and takes them.
+    async fn fill(&mut self) -> Result<(), SocketError> {
+        let Self { stream, incoming, taken, .. } = self;
+        poll_fn(|context| {
+            READ_SCRATCH.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(scratch);
+                ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+                if buffer.filled().is_empty() {
+                    return Poll::Ready(Err(SocketError::Ended));
+                }
+                incoming.drain(..std::mem::take(taken));
+                incoming.extend_from_slice(buffer.filled());
+                Poll::Ready(Ok(()))
+            })
         })
+        .await
     }
 
     /// Writes one frame; what the kernel does not take at once waits in `outgoing`.
     fn write(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SocketError> {
         self.mask = self.mask.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
         let mask = self.mask.to_be_bytes();
+        let Transport::Plain(stream) = &self.stream else {
+            frame_codec::encode(&mut self.outgoing, opcode, payload, mask);
+            return Ok(());
+        };
         if !self.outgoing.is_empty() {
             frame_codec::encode(&mut self.outgoing, opcode, payload, mask);
             return Ok(());
@@ -191,7 +204,7 @@ impl LeanSocket {
         WRITE_SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
             frame_codec::encode(scratch, opcode, payload, mask);
-            let written = match self.stream.try_write(scratch) {
+            let written = match stream.try_write(scratch) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 Err(error) => return Err(error.into()),
@@ -202,20 +215,19 @@ impl LeanSocket {
     }
 
     async fn flush(&mut self) -> Result<(), SocketError> {
-        while !self.outgoing.is_empty() {
-            self.stream.writable().await?;
-            match self.stream.try_write(&self.outgoing) {
-                Ok(count) => drop(self.outgoing.drain(..count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
+        if self.outgoing.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        while !self.outgoing.is_empty() {
+            let written = self.stream.write(&self.outgoing).await?;
+            self.outgoing.drain(..written);
+        }
+        Ok(self.stream.flush().await?)
     }
 }
 
 /// Reads the answer to the upgrade; returns what came after it.
-async fn read_upgrade(stream: &mut TcpStream, encoding: Encoding) -> Result<Vec<u8>, SocketError> {
+async fn read_upgrade(stream: &mut Transport, encoding: Encoding) -> Result<Vec<u8>, SocketError> {
     let mut bytes = Vec::with_capacity(512);
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::rest::RestClient;
 
 /// What one device needs to sign in.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     pub user_id: UserId,
     pub device_id: DeviceId,

@@ -10,7 +10,8 @@ use schema::{ConversationId, Sequence, SequenceRange, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::target::Target;
+use super::target::{Address, Target};
+use super::transport;
 
 /// No request takes longer.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
@@ -41,8 +42,13 @@ impl RestClient {
     /// # Errors
     /// When the HTTP client cannot be built.
     pub fn new(target: Target) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(REQUEST_DEADLINE).no_proxy().build()?;
-        Ok(Self { http, target })
+        let mut http = reqwest::Client::builder().timeout(REQUEST_DEADLINE).no_proxy();
+        let listeners = std::iter::once(&target.public).chain(&target.internal);
+        if listeners.into_iter().any(|address| Address::read(address).is_tls) {
+            let config = transport::tls_config()?;
+            http = http.tls_backend_preconfigured((*config).clone());
+        }
+        Ok(Self { http: http.build()?, target })
     }
 
     #[must_use]
@@ -78,10 +84,8 @@ impl RestClient {
         page: Page,
         limit: u64,
     ) -> anyhow::Result<HistoryPage> {
-        let base = format!(
-            "http://{}/v1/conversations/{conversation_id}/messages?limit={limit}",
-            self.target.public
-        );
+        let path = format!("/v1/conversations/{conversation_id}/messages?limit={limit}");
+        let base = Address::read(&self.target.public).url(&path);
         let url = match page {
             Page::After(seq) => format!("{base}&after={seq}"),
             Page::Before(seq) => format!("{base}&before={seq}"),
@@ -151,7 +155,7 @@ impl RestClient {
         token: Option<&str>,
         body: &impl Serialize,
     ) -> anyhow::Result<T> {
-        let url = format!("http://{}{path}", self.target.public);
+        let url = Address::read(&self.target.public).url(path);
         let mut request = self.http.post(&url).json(body);
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -170,7 +174,7 @@ impl RestClient {
     ) -> anyhow::Result<T> {
         let internal = self.target.internal.as_ref().context("no internal address is given")?;
         let token = self.target.admin_token.as_ref().context("no admin token is given")?;
-        let url = format!("http://{internal}{path}");
+        let url = Address::read(internal).url(path);
         answer(self.http.post(&url).bearer_auth(token).json(body), &url).await
     }
 }

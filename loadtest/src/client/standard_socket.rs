@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use schema::wire::Encoding;
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -11,6 +10,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use super::socket_error::SocketError;
+use super::target::Address;
+use super::transport::Transport;
 
 /// tungstenite's own default is 128 KiB for each socket.
 const READ_BYTES: usize = 8 * 1024;
@@ -18,7 +19,7 @@ const READ_BYTES: usize = 8 * 1024;
 /// One open socket.
 #[derive(Debug)]
 pub struct StandardSocket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Transport>,
     encoding: Encoding,
 }
 
@@ -28,16 +29,19 @@ impl StandardSocket {
     /// # Errors
     /// [`SocketError::Io`] or [`SocketError::Handshake`].
     pub async fn connect(address: &str, encoding: Encoding) -> Result<Self, SocketError> {
-        let tcp = TcpStream::connect(address).await?;
-        tcp.set_nodelay(true)?;
-        let mut request = format!("ws://{address}/ws").into_client_request().map_err(error_of)?;
+        let address = Address::read(address);
+        let stream = Transport::connect(address).await?;
+        // The scheme only fills in a port that is always given.
+        let mut request =
+            format!("ws://{}/ws", address.host_port).into_client_request().map_err(error_of)?;
         request
             .headers_mut()
             .insert("Sec-WebSocket-Protocol", HeaderValue::from_static(encoding.sub_protocol()));
         let config = WebSocketConfig::default().read_buffer_size(READ_BYTES).write_buffer_size(0);
-        let (stream, _) = tokio_tungstenite::client_async_with_config(request, tcp, Some(config))
-            .await
-            .map_err(error_of)?;
+        let (stream, _) =
+            tokio_tungstenite::client_async_with_config(request, stream, Some(config))
+                .await
+                .map_err(error_of)?;
         Ok(Self { stream, encoding })
     }
 
@@ -86,7 +90,7 @@ impl StandardSocket {
     /// Ends the connection by a TCP reset, without a word.
     pub fn reset(self) {
         // A failure to set the option only makes the end polite.
-        let _ = self.stream.get_ref().set_zero_linger();
+        let _ = self.stream.get_ref().tcp().set_zero_linger();
     }
 }
 

@@ -6,5 +6,5 @@ pub mod nemesis;
 pub mod proxy;
 
 pub use namespace::{Namespace, Network};
-pub use nemesis::{Class, Fault, Mix, Nemesis, Schedule, Shape, Tally, schedule};
+pub use nemesis::{Class, Fault, Mix, Nemesis, Schedule, Shape, Tally, Trouble, Way, schedule};
 pub use proxy::{Direction, Framing, Mode, Proxy, Struck};

@@ -22,7 +22,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Backend, ServerChoice, keep_evidence};
-use crate::client::{Credentials, Device, DeviceOptions, Draft, Recorder, SocketStyle, provision};
+use crate::client::{
+    Credentials, Device, DeviceOptions, Draft, Habits, Recorder, SocketStyle, provision,
+};
 use crate::verdict::{self, Outcome};
 
 /// How much, and how often the server dies.
@@ -269,6 +271,7 @@ fn device(
         style: if lot % 8 < 2 { SocketStyle::Standard } else { SocketStyle::Lean },
         conversations: vec![conversation_id],
         seed: seed.wrapping_add(lot),
+        habits: Habits::default(),
     }
 }
 

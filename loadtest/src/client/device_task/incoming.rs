@@ -5,9 +5,9 @@ use std::time::Duration;
 use schema::checker::Row;
 use schema::wire::{Accepted, ErrorFrame, History, LogFrame, ServerFrame};
 use schema::{ConversationId, Sequence, SequenceRange};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use super::{ACK_EVERY, DeviceTask, Following, ack};
+use super::{DeviceTask, Following, ack};
 use crate::client::socket::Socket;
 use crate::client::socket_error::SocketError;
 
@@ -20,6 +20,9 @@ impl DeviceTask {
         match frame {
             ServerFrame::Accepted(accepted) => self.on_accepted(socket, accepted).await,
             ServerFrame::NewMessage(message) => {
+                if let Some(observer) = &self.options.habits.observer {
+                    observer.delivered(&message.content);
+                }
                 self.on_entry(socket, &LogFrame::NewMessage(message)).await
             }
             ServerFrame::MembersChanged(change) => {
@@ -33,10 +36,11 @@ impl DeviceTask {
                 self.note_states(&more.conversations);
                 Ok(())
             }
-            ServerFrame::Error(error) => {
-                self.on_error(error);
+            ServerFrame::Joined(joined) => {
+                self.joining.remove(&joined.reference);
                 Ok(())
             }
+            ServerFrame::Error(error) => self.on_error(socket, error).await,
             ServerFrame::Resync(resync) => {
                 let problem = format!("{} was told to resync: {resync:?}", self.options.label);
                 self.recorder.problem(problem);
@@ -63,6 +67,9 @@ impl DeviceTask {
         self.recorder.record(|history| {
             history.record_ack(self.client, conversation_id, message_id, seq, duplicate);
         });
+        if let Some(observer) = &self.options.habits.observer {
+            observer.accepted(&pending.frame.content);
+        }
         // The sender may have stopped waiting.
         let _ = pending.answer.send(Ok(accepted));
         self.arrived(socket, conversation_id, seq).await
@@ -90,26 +97,41 @@ impl DeviceTask {
     }
 
     /// Refusals: temporary ones are repeated under the same id, others are the sender's to know.
-    fn on_error(&mut self, error: ErrorFrame) {
+    async fn on_error(
+        &mut self,
+        socket: &mut Socket,
+        error: ErrorFrame,
+    ) -> Result<(), SocketError> {
+        if let Some(observer) = &self.options.habits.observer {
+            observer.refused(&error);
+        }
         let label = &self.options.label;
         let Some(reference) = error.reference else {
-            return self.recorder.problem(format!("{label}: {error:?}"));
+            self.recorder.problem(format!("{label}: {error:?}"));
+            return Ok(());
         };
+        let joining = self.joining.remove(&reference);
         if !error.temporary {
             if let Some(pending) = self.outbox.take(reference) {
                 let _ = pending.answer.send(Err(format!("refused: {error:?}")));
             }
-            return self.recorder.problem(format!("{label}: {error:?}"));
+            self.recorder.problem(format!("{label}: {error:?}"));
+            return Ok(());
+        }
+        let wait = Duration::from_millis(error.retry_after_ms.unwrap_or(100));
+        if let Some(channel) = joining {
+            sleep(wait).await;
+            return self.join(socket, channel).await;
         }
         if let Some(pending) = self.outbox.get_mut(reference) {
-            let wait = Duration::from_millis(error.retry_after_ms.unwrap_or(100));
             pending.retry_at = Some(Instant::now() + wait);
-            return;
+            return Ok(());
         }
         // No message, so a page of history: whatever is missing is asked for again at the next tick.
         for each in self.following.values_mut() {
             each.asked = None;
         }
+        Ok(())
     }
 
     /// Number `seq` is here: shows what can be shown now.
@@ -123,7 +145,7 @@ impl DeviceTask {
         each.buffer.offer(seq, ());
         let position = each.buffer.position();
         self.progress.set_position(id, position);
-        if each.acked.distance_to(position) >= ACK_EVERY {
+        if each.acked.distance_to(position) >= self.options.habits.ack_every {
             each.acked = position;
             socket.send(&ack(id, position)).await?;
         }

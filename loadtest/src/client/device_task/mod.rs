@@ -11,7 +11,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use schema::checker::{ClientKey, Digest, PositionKind};
-use schema::wire::{Ack, ClientFrame, ConversationState, Position, SendMessage};
+use schema::wire::{Ack, ClientFrame, ConversationState, JoinConversation, Position, SendMessage};
 use schema::{ConversationId, Sequence, SequenceRange};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -23,17 +23,14 @@ use crate::client::reorder::ReorderBuffer;
 use crate::client::socket::Socket;
 use crate::client::socket_error::SocketError;
 
-/// How often retries, acknowledgements and heartbeats are looked at.
-const TICK: Duration = Duration::from_millis(200);
 /// First and largest pause before coming back; the first one is doubled each time.
 const BACK_OFF_MS: (u64, u64) = (10, 500);
-/// Delivered entries are acknowledged in groups of this many, or at the next tick.
-const ACK_EVERY: u64 = 16;
 
 /// How a socket's life ended.
 enum End {
     Stop,
     Cut,
+    Away(Duration),
     Lost(SocketError),
 }
 
@@ -55,6 +52,10 @@ pub(super) struct DeviceTask {
     progress: Arc<Progress>,
     outbox: Outbox,
     following: BTreeMap<ConversationId, Following>,
+    /// Channels that it asked to read, by reference, until `joined` comes.
+    joining: BTreeMap<u64, ConversationId>,
+    /// Sockets lost so far: the next one goes elsewhere, where there is another address.
+    losses: usize,
     random: StdRng,
     next_reference: u64,
     heartbeat: Duration,
@@ -70,7 +71,8 @@ impl DeviceTask {
         progress: Arc<Progress>,
     ) -> Self {
         let random = StdRng::seed_from_u64(options.seed);
-        let following = options.conversations.iter().map(|id| (*id, Following::new())).collect();
+        let followed = options.conversations.iter().chain(&options.habits.channels);
+        let following = followed.map(|id| (*id, Following::new())).collect();
         Self {
             options,
             client,
@@ -79,6 +81,8 @@ impl DeviceTask {
             progress,
             outbox: Outbox::default(),
             following,
+            joining: BTreeMap::new(),
+            losses: 0,
             random,
             next_reference: 1,
             heartbeat: Duration::from_secs(25),
@@ -93,8 +97,16 @@ impl DeviceTask {
             match self.one_socket().await {
                 End::Stop => return,
                 End::Cut => continue,
-                End::Lost(error) if error.should_reconnect() => {}
+                End::Away(pause) => {
+                    sleep(pause).await;
+                    continue;
+                }
+                End::Lost(error) if error.should_reconnect() => {
+                    self.losses += 1;
+                    self.notice_loss(&error);
+                }
                 End::Lost(error) => {
+                    self.notice_loss(&error);
                     self.recorder.problem(format!("{}: {error}", self.options.label));
                     self.outbox.fail_all(&error.to_string());
                     return;
@@ -109,8 +121,20 @@ impl DeviceTask {
         }
     }
 
+    fn notice_loss(&self, error: &SocketError) {
+        if let Some(observer) = &self.options.habits.observer {
+            observer.lost(error);
+        }
+    }
+
     async fn one_socket(&mut self) -> End {
         let DeviceOptions { address, encoding, style, .. } = &self.options;
+        let others = &self.options.habits.others;
+        let own = others.iter().position(|other| other == address).unwrap_or_default();
+        let address = match others.len() {
+            0 => address,
+            count => &others[(own + self.losses) % count],
+        };
         let mut socket = match Socket::connect(address, *encoding, *style).await {
             Ok(socket) => socket,
             Err(error) => return End::Lost(error),
@@ -119,7 +143,7 @@ impl DeviceTask {
             Ok(end) => end,
             Err(error) => End::Lost(error),
         };
-        if matches!(end, End::Cut) {
+        if matches!(end, End::Cut | End::Away(_)) {
             socket.reset();
         }
         end
@@ -128,7 +152,7 @@ impl DeviceTask {
     async fn live(&mut self, socket: &mut Socket) -> Result<End, SocketError> {
         self.greet(socket).await?;
         self.retransmit_all(socket).await?;
-        let mut tick = interval(TICK);
+        let mut tick = interval(self.options.habits.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -149,9 +173,11 @@ impl DeviceTask {
             each.asked = None;
         }
         self.outbox.forget_transmissions();
+        let channels = &self.options.habits.channels;
         let positions: Vec<Position> = self
             .following
             .iter()
+            .filter(|(id, _)| !channels.contains(id))
             .map(|(id, each)| Position { conversation_id: *id, seq: each.buffer.position() })
             .collect();
         let welcome = socket.greet(&self.options.credentials, positions.clone()).await?;
@@ -164,8 +190,43 @@ impl DeviceTask {
         self.heartbeat = Duration::from_millis(welcome.heartbeat_ms.max(1_000));
         self.last_ping = Instant::now();
         self.note_states(&welcome.conversations);
+        self.join_channels(socket).await?;
+        if let Some(observer) = &self.options.habits.observer {
+            observer.opened();
+        }
         self.progress.sockets.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    async fn join_channels(&mut self, socket: &mut Socket) -> Result<(), SocketError> {
+        self.joining.clear();
+        for index in 0..self.options.habits.channels.len() {
+            let conversation_id = self.options.habits.channels[index];
+            let after = self
+                .following
+                .get(&conversation_id)
+                .map_or(Sequence::START, |each| each.buffer.position());
+            self.recorder.record(|history| {
+                history.record_start(self.client, conversation_id, after);
+            });
+            self.join(socket, conversation_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a channel from where it was read up to.
+    async fn join(
+        &mut self,
+        socket: &mut Socket,
+        conversation_id: ConversationId,
+    ) -> Result<(), SocketError> {
+        let reference = self.next_reference;
+        self.next_reference += 1;
+        self.joining.insert(reference, conversation_id);
+        let each = self.following.get(&conversation_id);
+        let after = each.map_or(Sequence::START, |each| each.buffer.position());
+        let join = JoinConversation { reference, conversation_id, after: Some(after) };
+        socket.send(&ClientFrame::JoinConversation(join)).await
     }
 
     fn note_states(&self, states: &[ConversationState]) {
@@ -190,6 +251,11 @@ impl DeviceTask {
         match command {
             None | Some(Command::Stop) => Ok(Some(End::Stop)),
             Some(Command::Cut) => Ok(Some(End::Cut)),
+            Some(Command::Away(pause)) => Ok(Some(End::Away(pause))),
+            Some(Command::Sleep(pause)) => {
+                sleep(pause).await;
+                Ok(None)
+            }
             Some(Command::Send { draft, cut, answer }) => {
                 let reference = self.put_in_outbox(draft, answer);
                 if cut.is_some_and(|cut| cut.before_write) {

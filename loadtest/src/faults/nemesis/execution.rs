@@ -56,6 +56,8 @@ pub struct Nemesis {
     locks: Locks,
     tally: StdMutex<Tally>,
     begun: Instant,
+    /// Lines are for people; without it they go to the standard error output.
+    is_quiet: bool,
 }
 
 impl Nemesis {
@@ -71,7 +73,14 @@ impl Nemesis {
             redis: Mutex::new(()),
         };
         let (tally, begun) = (StdMutex::default(), Instant::now());
-        Self { cluster, database, redis, locks, tally, begun }
+        Self { cluster, database, redis, locks, tally, begun, is_quiet: false }
+    }
+
+    /// Tells nothing: whoever calls does.
+    #[must_use]
+    pub const fn quiet(mut self) -> Self {
+        self.is_quiet = true;
+        self
     }
 
     #[must_use]
@@ -138,7 +147,8 @@ impl Nemesis {
         Ok(())
     }
 
-    async fn carry_out(&self, fault: Fault) {
+    /// Does one fault and waits for its end; the tally tells what came of it.
+    pub async fn carry_out(&self, fault: Fault) {
         let name = fault.class().name();
         self.note(|tally| *tally.begun.entry(name).or_default() += 1);
         match self.strike(fault).await {
@@ -259,6 +269,9 @@ impl Nemesis {
     }
 
     fn log(&self, what: &str) {
+        if self.is_quiet {
+            return;
+        }
         eprintln!("{:>9.3} s  {what}", self.begun.elapsed().as_secs_f64());
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Options;
 use crate::client::{
-    Credentials, Device, DeviceOptions, Reading, Recorder, RestClient, SocketStyle, Target,
+    Credentials, Device, DeviceOptions, Habits, Reading, Recorder, RestClient, SocketStyle, Target,
     provision,
 };
 use crate::cluster::Cluster;
@@ -181,6 +181,7 @@ impl Crowd {
             style: if lot % 8 < 2 { SocketStyle::Standard } else { SocketStyle::Lean },
             conversations: vec![conversation_id],
             seed: self.seed.wrapping_add(lot),
+            habits: Habits::default(),
         }
     }
 }

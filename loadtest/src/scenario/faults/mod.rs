@@ -11,7 +11,7 @@
 mod crowd;
 mod figures;
 mod sender;
-pub(in crate::scenario) mod stage;
+pub(crate) mod stage;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub struct Options {
     pub nodes: usize,
     /// Processes of Cassandra: 1 or 3.
     pub database_nodes: u8,
+    /// Of the store: shards, and slots of each ring. The usual one is so small that it is often full.
+    pub ring: String,
     /// Added to each server's environment.
     pub environment: Vec<(String, String)>,
     /// Puts each server into a network namespace: partitions cut its cable. Needs root.
@@ -63,6 +65,7 @@ impl Options {
             server_bin,
             nodes: 3,
             database_nodes: 3,
+            ring: "shards=4&slots=8".to_owned(),
             environment: Vec::new(),
             in_namespaces: false,
             groups: 4,

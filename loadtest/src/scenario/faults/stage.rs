@@ -10,15 +10,13 @@ use crate::faults::{Nemesis, Network};
 use crate::services::{AddressBlock, Cassandra, CassandraSpec, CommitlogSync, Redis, RedisSpec};
 use crate::verdict::Outcome;
 
-/// A ring so small that it is often full.
-const RING: &str = "shards=4&slots=8";
 const KEYSPACE: &str = "faults";
 
 /// Fields in the order they are to be dropped: clients of services first.
-pub(in crate::scenario) struct Stage {
+pub(crate) struct Stage {
     pub cluster: Arc<Cluster>,
-    database: Arc<Cassandra>,
-    redis: Arc<Redis>,
+    pub database: Arc<Cassandra>,
+    pub redis: Arc<Redis>,
 }
 
 impl Stage {
@@ -26,7 +24,7 @@ impl Stage {
         let network = options.in_namespaces.then(Network::create).transpose()?;
         let block = network.as_ref().map(|network| Arc::clone(network.block()));
         let (database, redis) = services(options.database_nodes, block).await?;
-        let store_url = format!("{}&{RING}", database.url(KEYSPACE));
+        let store_url = format!("{}&{}", database.url(KEYSPACE), options.ring);
         let cluster = Cluster::start(ClusterSpec {
             nodes: options.nodes,
             environment: options.environment.clone(),
@@ -47,13 +45,18 @@ impl Stage {
         Nemesis::new(Arc::clone(cluster), Arc::clone(database), Arc::clone(redis))
     }
 
+    /// Leaves the servers' output behind; tells where.
+    pub fn keep(&mut self) -> Option<String> {
+        let cluster = Arc::get_mut(&mut self.cluster)?;
+        Some(format!("the servers' output is in {}", cluster.keep_data().display()))
+    }
+
     /// After a failure the servers' output stays, and the outcome says where.
     pub fn end(mut self, mut outcome: Outcome) -> Outcome {
         if !outcome.passed
-            && let Some(cluster) = Arc::get_mut(&mut self.cluster)
+            && let Some(kept) = self.keep()
         {
-            let folder = cluster.keep_data();
-            outcome.problems.push(format!("the servers' output is in {}", folder.display()));
+            outcome.problems.push(kept);
         }
         outcome
     }

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::chat_log::ChatLog;
 use crate::client::{
-    Credentials, Device, DeviceOptions, Recorder, Socket, SocketError, SocketStyle, provision,
-    within,
+    Credentials, Device, DeviceOptions, Habits, Recorder, Socket, SocketError, SocketStyle,
+    provision, within,
 };
 use crate::scenario::Backend;
 
@@ -143,6 +143,7 @@ impl Cast {
             style,
             conversations: vec![self.conversation_id],
             seed: self.seed.wrapping_add(index as u64),
+            habits: Habits::default(),
         }
     }
 
