@@ -10,6 +10,8 @@
 # Options of start:   --nodes 1|3  --dir DIR  --port-base PORT (9042)  --heap-mb MB (512)
 #                     --address-base A.B.C (127.0.0: nodes are A.B.C.1 to A.B.C.3)
 #                     --commitlog-sync periodic|batch
+#                     --purpose tests|load (starts fast and stays small, or runs fast: all of the
+#                     compiler, a young generation of half the heap, large memtables)
 # Options of node:    the same, and --index I (0 to nodes - 1)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,7 +28,7 @@ usage() {
 command=${1:-}
 shift || true
 nodes=1 index=0 dir=${TMPDIR:-/tmp}/switchboard-cassandra port=9042 heap_mb=512
-address_base=127.0.0 commitlog_sync=periodic
+address_base=127.0.0 commitlog_sync=periodic purpose=tests
 while [ $# -gt 0 ]; do
     case $1 in --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;; esac
     [ $# -ge 2 ] || usage
@@ -38,11 +40,20 @@ while [ $# -gt 0 ]; do
         --heap-mb) heap_mb=$2 ;;
         --address-base) address_base=$2 ;;
         --commitlog-sync) commitlog_sync=$2 ;;
+        --purpose) purpose=$2 ;;
         *) usage ;;
     esac
     shift 2
 done
 case $nodes in 1 | 3) ;; *) fail "--nodes $nodes: 1 or 3" ;; esac
+case $purpose in
+    tests) memtable_mb=64 commitlog_mb=128 segment_mb=8 purpose_options=() ;;
+    load)
+        memtable_mb=$((heap_mb / 4)) commitlog_mb=2048 segment_mb=32
+        purpose_options=(-XX:TieredStopAtLevel=4 "-Xmn$((heap_mb / 2))m")
+        ;;
+    *) fail "--purpose $purpose: tests or load" ;;
+esac
 # Between nodes. Apart from the CQL port whatever that is.
 storage_port=$((port - 2042))
 
@@ -109,6 +120,9 @@ write_settings() {
         -e "s|@STORAGE_PORT@|$storage_port|" \
         -e "s|@NATIVE_PORT@|$port|" \
         -e "s|@DIR@|$folder|" \
+        -e "s|@MEMTABLE_MB@|$memtable_mb|" \
+        -e "s|@COMMITLOG_MB@|$commitlog_mb|" \
+        -e "s|@SEGMENT_MB@|$segment_mb|" \
         -e "s|@COMMITLOG_SYNC@|$commitlog_sync|" \
         -e "s|@COMMITLOG_SYNC_SETTING@|$sync_setting|" \
         "$here/cassandra/cassandra.yaml" >"$folder/cassandra.yaml"
@@ -124,6 +138,7 @@ node() {
     # How long a starting node listens for others.
     local ring_delay_ms=$((nodes > 1 ? 1000 : 0))
     exec "$java" "@$here/cassandra/jvm.options" "-Xms${heap_mb}m" "-Xmx${heap_mb}m" \
+        "${purpose_options[@]}" \
         "-XX:ErrorFile=$folder/hs_err.log" \
         "-Dcassandra.config=file://$folder/cassandra.yaml" \
         "-Dcassandra.storagedir=$folder" \
@@ -160,7 +175,7 @@ start() {
         mkdir -p "$(folder_of "$i")"
         setsid bash "${BASH_SOURCE[0]}" node --index "$i" --nodes "$nodes" --dir "$dir" \
             --port-base "$port" --heap-mb "$heap_mb" --address-base "$address_base" \
-            --commitlog-sync "$commitlog_sync" \
+            --commitlog-sync "$commitlog_sync" --purpose "$purpose" \
             </dev/null >"$(folder_of "$i")/output.log" 2>&1 &
         echo $! >"$(folder_of "$i")/pid"
     done

@@ -22,6 +22,7 @@ use futures_util::Stream;
 use schema::metric;
 use schema::wire::CloseCode;
 use schema::wire::codec::{FRAME_BYTES_MAX, GREETING_BYTES_MAX};
+use tokio::io::Interest;
 
 use super::admission::Permit;
 use super::watchdog::Watchdog;
@@ -52,6 +53,8 @@ pub struct FrameReader {
     /// What came and is not decoded yet; at first, what came with the upgrade request.
     buffer: BytesMut,
     turn_bytes: usize,
+    /// The last read took all there was.
+    is_drained: bool,
 }
 
 impl FrameReader {
@@ -62,7 +65,15 @@ impl FrameReader {
         early: &[u8],
     ) -> Self {
         let codec = ws::Codec::new().max_size(FRAME_BYTES_MAX);
-        Self { socket, link, watchdog, codec, buffer: BytesMut::from(early), turn_bytes: 0 }
+        Self {
+            socket,
+            link,
+            watchdog,
+            codec,
+            buffer: BytesMut::from(early),
+            turn_bytes: 0,
+            is_drained: false,
+        }
     }
 
     fn decode(&mut self) -> Option<Received> {
@@ -94,9 +105,19 @@ impl FrameReader {
             let count = self.socket.try_read(scratch)?;
             self.buffer.extend_from_slice(&scratch[..count]);
             self.turn_bytes += count;
+            self.is_drained = count < scratch.len();
             self.link.heard(self.watchdog.now_s());
             Ok(count)
         })
+    }
+
+    /// A read that did not fill its buffer has emptied the socket (epoll(7), edge-triggered), and
+    /// the next bytes are news: another read that would find nothing is saved. The end of the
+    /// stream is never forgotten.
+    fn forget_readiness(&self) {
+        let _ = self.socket.try_io(Interest::READABLE, || {
+            Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock))
+        });
     }
 
     fn ended(&self) -> Poll<Option<Received>> {
@@ -120,6 +141,18 @@ impl Stream for FrameReader {
                 self.turn_bytes = 0;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
+            }
+            if std::mem::take(&mut self.is_drained) {
+                self.forget_readiness();
+                match self.socket.poll_read_ready(cx) {
+                    Poll::Pending => {
+                        self.turn_bytes = 0;
+                        return Poll::Pending;
+                    }
+                    // More has come since, or the end.
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => return self.ended(),
+                }
             }
             match self.read() {
                 Ok(0) => return self.ended(),
@@ -210,8 +243,8 @@ impl Transport {
             match write {
                 None => return Poll::Ready(Ok(())),
                 Some(Ok(count)) => {
-                    metrics::counter!(metric::SOCKET_WRITES).increment(1);
-                    metrics::counter!(metric::DELIVERY_BYTES).increment(count as u64);
+                    actors::count!(metric::SOCKET_WRITES, 1);
+                    actors::count!(metric::DELIVERY_BYTES, count as u64);
                     self.link.written(count);
                 }
                 Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -54,6 +54,7 @@ pub struct Committer {
     is_serving: bool,
     retiring: Option<oneshot::Sender<()>>,
     started_at: Instant,
+    depth: metrics::Gauge,
     _notice: DeathNotice,
 }
 
@@ -74,6 +75,7 @@ impl Committer {
             is_serving: false,
             retiring: None,
             started_at: Instant::now(),
+            depth: metrics::gauge!(metric::RING_DEPTH, "shard" => shard.to_string()),
             _notice: notice,
         }
     }
@@ -111,7 +113,7 @@ impl Committer {
             Effect::Commit(commit) => {
                 let (answer, begun, shard) = (ring.commit(commit), Instant::now(), self.shard);
                 self.await_then(answer, ctx, move |core, answer, now_ms| {
-                    metrics::histogram!(metric::COMMIT_SECONDS).record(begun.elapsed());
+                    crate::observe!(metric::COMMIT_SECONDS, begun.elapsed());
                     if let Err(error) = &answer {
                         metrics::counter!(metric::COMMITS_UNKNOWN).increment(1);
                         tracing::warn!(shard, %error, "outcome of a commit unknown; reading it back");
@@ -186,9 +188,10 @@ impl Committer {
 
     /// Stored first; only now the sequencers hear of it, each of its own entries.
     fn stored(&mut self, entries: &Arc<[Entry]>) {
-        metrics::counter!(metric::COMMITS).increment(1);
+        crate::count!(metric::COMMITS, 1);
         #[expect(clippy::cast_precision_loss, reason = "a commit holds few entries")]
-        metrics::histogram!(metric::COMMIT_ENTRIES).record(entries.len() as f64);
+        let count = entries.len() as f64;
+        crate::observe!(metric::COMMIT_ENTRIES, count);
         let groups = by_conversation(entries);
         // Before the senders hear of it: on other nodes the entry then comes ahead of the answer.
         self.context.peers.announce(self.shard, self.core.epoch(), &groups);
@@ -219,8 +222,7 @@ impl Committer {
 
     fn gauge_depth(&self) {
         #[expect(clippy::cast_precision_loss, reason = "the ring has few slots")]
-        metrics::gauge!(metric::RING_DEPTH, "shard" => self.shard.to_string())
-            .set(self.core.ring_depth() as f64);
+        self.depth.set(self.core.ring_depth() as f64);
     }
 
     /// A sequencer that does not take its news would acknowledge nothing: it is cut off, and the

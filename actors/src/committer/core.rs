@@ -22,10 +22,15 @@ use crate::ports::{Applied, Commit, Guard, MaterialisedCommit, RingError, RingSh
 const CLAIM_TRIES_MAX: u32 = 5;
 /// A commit in doubt for longer ends the activation.
 pub const RESOLVE_GIVE_UP_MS: u64 = 15_000;
-/// Commits wait this long to be materialised together.
-pub const MATERIALISE_DELAY_MS: u64 = 20;
+/// Commits wait this long to be materialised together: rows of one partition then share a
+/// statement, and a head is written once for many entries.
+pub const MATERIALISE_DELAY_MS: u64 = 250;
+/// After a failure commits wait this long at first.
+const MATERIALISE_AGAIN_MS: u64 = 20;
 /// Entries that are worth materialising at once.
-const MATERIALISE_ENTRIES: usize = 512;
+const MATERIALISE_ENTRIES: usize = 2048;
+/// Entries that are materialised together at most, unless one commit has more.
+const MATERIALISE_ENTRIES_MAX: usize = 4096;
 
 /// What the driver is to do.
 #[derive(Clone, Debug)]
@@ -458,7 +463,7 @@ impl CommitterCore {
         let mut group = Vec::new();
         let mut entries_in_group = 0;
         for (n, entries) in &self.unmaterialised {
-            if !group.is_empty() && entries_in_group + entries.len() > MATERIALISE_ENTRIES * 4 {
+            if !group.is_empty() && entries_in_group + entries.len() > MATERIALISE_ENTRIES_MAX {
                 break;
             }
             entries_in_group += entries.len();
@@ -475,7 +480,7 @@ impl CommitterCore {
             return Vec::new();
         }
         if !succeeded {
-            let ms = (MATERIALISE_DELAY_MS << self.materialise_tries.min(8)).min(5_000);
+            let ms = (MATERIALISE_AGAIN_MS << self.materialise_tries.min(8)).min(5_000);
             self.materialise_tries += 1;
             self.wake_armed = true;
             return vec![Effect::WakeToMaterialise { ms }];

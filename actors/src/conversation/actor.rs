@@ -236,7 +236,7 @@ impl Conversation {
                 if !submitted.duplicate {
                     serving.pending.note_stored(draft.sender_id, token);
                 }
-                metrics::histogram!(metric::ACCEPT_SECONDS).record(since.elapsed());
+                crate::observe!(metric::ACCEPT_SECONDS, since.elapsed());
             }
             reply.answer(self.id, draft.message_id, result);
         }
@@ -287,11 +287,9 @@ impl Conversation {
     }
 
     fn arm_tick(&mut self, ctx: &mut Context<Self>) {
-        let needed = self
-            .serving
-            .as_ref()
-            .is_ok_and(|it| !it.pending.is_empty() || it.listeners.any_lagging() || it.is_behind());
-        if self.tick_armed || !needed {
+        let is_needed =
+            |it: &Serving| !it.pending.is_empty() || it.is_behind() || it.listeners.any_lagging();
+        if self.tick_armed || !self.serving.as_ref().is_ok_and(|it| is_needed(it)) {
             return;
         }
         self.tick_armed = true;
@@ -342,8 +340,11 @@ impl Conversation {
 }
 
 fn count_accepted(duplicate: bool) {
-    let name = if duplicate { metric::SENDS_DUPLICATE } else { metric::SENDS_ACCEPTED };
-    metrics::counter!(name).increment(1);
+    if duplicate {
+        crate::count!(metric::SENDS_DUPLICATE, 1);
+    } else {
+        crate::count!(metric::SENDS_ACCEPTED, 1);
+    }
 }
 
 impl SubmitReply {

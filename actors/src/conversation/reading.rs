@@ -1,5 +1,6 @@
 //! Pages and missing ranges: what memory holds at once, the rest from the store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::load;
 use super::messages::{PageRead, Read};
 use super::page::{HISTORY_PAGE_MAX, Page};
 use super::read::{self, RangeRead};
+use super::recent::scrub_page;
 use super::roster::Visible;
 use super::serving::Claim;
 use crate::ports::{Owner, StoreError};
@@ -39,7 +41,8 @@ impl Conversation {
         };
         let (range, head) = range;
         let changes = if read.with_states { self.changes_of(range, head) } else { None };
-        self.read_range(range, ctx, PageAnswer { reply: read.reply, head, changes });
+        let deleted = self.serving.as_ref().map(|it| it.recent.deleted()).unwrap_or_default();
+        self.read_range(range, ctx, PageAnswer { reply: read.reply, head, changes, deleted });
     }
 
     /// A device may have come from a node that was ahead of this one, also where this one believes
@@ -179,13 +182,18 @@ struct PageAnswer {
     reply: oneshot::Sender<Result<PageRead, Refusal>>,
     head: Sequence,
     changes: Option<ChangesOf>,
+    /// Deleted, though the store may not show it yet.
+    deleted: BTreeSet<Sequence>,
 }
 
 impl PageAnswer {
     fn answer(self, read: RangeRead) {
-        let Self { reply, head, changes } = self;
+        let Self { reply, head, changes, deleted } = self;
         let entries = match read {
-            Ok(entries) => entries,
+            Ok(mut entries) => {
+                scrub_page(&mut entries, &deleted);
+                entries
+            }
             Err(error) => return drop(reply.send(Err(load::unavailable(&error)))),
         };
         let Some(changes) = changes.filter(|_| !entries.is_empty()) else {

@@ -1,6 +1,6 @@
 //! The newest entries of a conversation, ready to send. Pure.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use schema::record::{Entry, Event};
@@ -50,12 +50,20 @@ impl Recent {
     /// Takes away what a message and its edits said.
     pub fn scrub(&mut self, target: Sequence) {
         for log in &mut self.entries {
-            let is_edit = matches!(log.entry.event, Event::MessageEdited { .. });
-            if log.entry.seq == target || (is_edit && log.entry.event.target() == Some(target)) {
-                let event = log.entry.event.scrubbed();
-                *log = Arc::new(LogEntry::new(Entry { event, ..log.entry.clone() }));
+            if said(log) == target {
+                *log = scrubbed(log);
             }
         }
+    }
+
+    /// Messages that entries held here deleted: the store may not show it yet.
+    #[must_use]
+    pub fn deleted(&self) -> BTreeSet<Sequence> {
+        let deleted = self.entries.iter().filter_map(|log| match log.entry.event {
+            Event::MessageDeleted { target } => Some(target),
+            _ => None,
+        });
+        deleted.collect()
     }
 
     /// What the entries held did to the messages of `targets`, less what lies above `up_to`.
@@ -84,6 +92,26 @@ impl Recent {
         let from = range.first.max(first);
         let held = (from.0..=range.last.0).map_while(|seq| self.get(Sequence(seq)).cloned());
         (older, held.collect())
+    }
+}
+
+/// The message that an entry says, or says anew.
+fn said(log: &LogEntry) -> Sequence {
+    match log.entry.event {
+        Event::MessageEdited { target, .. } => target,
+        _ => log.entry.seq,
+    }
+}
+
+fn scrubbed(log: &LogEntry) -> Arc<LogEntry> {
+    let event = log.entry.event.scrubbed();
+    Arc::new(LogEntry::new(Entry { event, ..log.entry.clone() }))
+}
+
+/// Takes away what deleted messages and their edits said in a page that was read from the store.
+pub fn scrub_page(entries: &mut [Arc<LogEntry>], deleted: &BTreeSet<Sequence>) {
+    for log in entries.iter_mut().filter(|log| deleted.contains(&said(log))) {
+        *log = scrubbed(log);
     }
 }
 
@@ -125,6 +153,10 @@ mod tests {
             assert_eq!(kept.entry.event.size(), 0, "{:?}", kept.entry);
         }
         assert!(recent.get(Sequence(1)).unwrap().entry.event.size() > 0);
+        let mut page =
+            vec![change(2, entry(1, 2, "secret").event), change(3, entry(1, 3, "x").event)];
+        scrub_page(&mut page, &recent.deleted());
+        assert_eq!((page[0].entry.event.size(), page[1].entry.event.size()), (0, 1));
         let all = SequenceRange::new(Sequence(1), Sequence(3));
         let seqs = |up_to| -> Vec<u64> {
             recent.changes(all, Sequence(up_to)).map(|log| log.entry.seq.0).collect()

@@ -2,6 +2,7 @@
 //! often one may be started again.
 
 mod death_notice;
+mod meter;
 mod registry;
 mod restart_budget;
 mod workers;

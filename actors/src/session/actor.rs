@@ -213,6 +213,11 @@ impl Session {
             }
         }
         for (connection, skip, known) in forward {
+            let is_own = |item: &DeliveryItem| item.origin == Some(connection);
+            if delivery.items.iter().skip(skip).all(is_own) {
+                // The socket has sent them itself and hears `accepted`.
+                continue;
+            }
             let items = without(&delivery.items, connection, &known);
             self.hand(connection, ToSocket::Deliver { items, skip });
         }

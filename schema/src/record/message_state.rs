@@ -81,16 +81,14 @@ impl Changes {
     fn apply(&mut self, entry: &Entry) {
         let seq = entry.seq;
         match &entry.event {
-            Event::MessageEdited { content, mentions, .. } => {
-                if self.edited.as_ref().is_none_or(|it| it.seq < seq) {
-                    let (content, mentions) = (content.clone(), mentions.clone());
-                    self.edited = Some(Edited { seq, at: entry.sent_at, content, mentions });
-                }
+            Event::MessageEdited { content, mentions, .. }
+                if self.edited.as_ref().is_none_or(|it| it.seq < seq) =>
+            {
+                let (content, mentions) = (content.clone(), mentions.clone());
+                self.edited = Some(Edited { seq, at: entry.sent_at, content, mentions });
             }
-            Event::MessageDeleted { .. } => {
-                if self.deleted.is_none_or(|it| it.seq < seq) {
-                    self.deleted = Some(Removed { seq, at: entry.sent_at, by: entry.sender_id });
-                }
+            Event::MessageDeleted { .. } if self.deleted.is_none_or(|it| it.seq < seq) => {
+                self.deleted = Some(Removed { seq, at: entry.sent_at, by: entry.sender_id });
             }
             Event::ReactionChanged { emoji, on, .. } => {
                 let key = (emoji.clone(), entry.sender_id);

@@ -229,10 +229,8 @@ fn sharded(inbox: &str, packets: &[&Packet]) -> Pipeline {
 fn sum<'a>(packets: impl Iterator<Item = &'a Packet>) -> Published {
     let mut sum = Published::default();
     for packet in packets {
-        if let Packet::Frame(frame) = packet {
-            sum.frames += 1;
-            sum.bytes += frame.len() as u64;
-        }
+        sum.frames += packet.frames();
+        sum.bytes += packet.bytes();
     }
     sum
 }

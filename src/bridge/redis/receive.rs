@@ -33,14 +33,17 @@ pub(super) fn on_push(shared: &Shared, session: u64, push: PushInfo) {
 fn on_message(shared: &Shared, data: Vec<Value>) {
     let Some(Value::BulkString(payload)) = data.into_iter().nth(1) else { return };
     match Packet::parse(Bytes::from(payload)) {
-        Some(Packet::Frame(frame)) => {
-            let size = frame.len();
-            if shared.incoming.put(Received { frame, at: Instant::now() }, size).is_err() {
-                shared.be_unsure();
-            }
-        }
+        Some(Packet::Frame(frame)) => keep(shared, frame),
+        Some(Packet::Frames(frames)) => frames.into_iter().for_each(|frame| keep(shared, frame)),
         Some(Packet::Heartbeat(number)) => shared.echo(number),
         None => metrics::counter!(metric::FRAMES_MALFORMED).increment(1),
+    }
+}
+
+fn keep(shared: &Shared, frame: Bytes) {
+    let size = frame.len();
+    if shared.incoming.put(Received { frame, at: Instant::now() }, size).is_err() {
+        shared.be_unsure();
     }
 }
 

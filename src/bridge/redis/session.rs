@@ -1,5 +1,6 @@
 //! Keeps connections open, and publishes what waits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use super::receive;
 use super::shared::{Shared, To};
 
 /// What goes out in one round trip.
-const BATCH: Bounds = Bounds { items: 64, bytes: 256 * 1024 };
+const BATCH: Bounds = Bounds { items: 256, bytes: 256 * 1024 };
 
 /// Opens connections, works with them until they fail, and begins again: for as long as the bridge
 /// lives, once it has an inbox.
@@ -86,23 +87,32 @@ fn address(
     peers: &Peers,
     packets: &mut Vec<(NodeId, Packet)>,
 ) {
+    let mut by_node: BTreeMap<NodeId, Vec<Bytes>> = BTreeMap::new();
     for (to, frame) in frames.drain(..) {
         match to {
-            To::One(to) => packets.push((to, Packet::Frame(frame))),
+            To::One(to) => by_node.entry(to).or_default().push(frame),
             To::Others => {
                 let others = peers.others.iter().flat_map(|it| it.iter());
-                let others = others.filter(|other| **other != node);
-                packets.extend(others.map(|other| (*other, Packet::Frame(frame.clone()))));
+                for other in others.filter(|other| **other != node) {
+                    by_node.entry(*other).or_default().push(frame.clone());
+                }
             }
         }
     }
+    packets.extend(by_node.into_iter().map(|(to, mut frames)| match frames.pop() {
+        Some(only) if frames.is_empty() => (to, Packet::Frame(only)),
+        last => {
+            frames.extend(last);
+            (to, Packet::Frames(frames))
+        }
+    }));
 }
 
 async fn publish(link: &mut Link, packets: &[(NodeId, Packet)]) -> Result<(), LinkError> {
     if packets.is_empty() {
         return Ok(());
     }
-    let frames = packets.iter().filter(|(_, packet)| matches!(packet, Packet::Frame(_))).count();
+    let frames: u64 = packets.iter().map(|(_, packet)| packet.frames()).sum();
     match link.publish(packets).await {
         Ok(published) => {
             metrics::counter!(metric::BRIDGE_FRAMES_SENT).increment(published.frames);
@@ -111,7 +121,7 @@ async fn publish(link: &mut Link, packets: &[(NodeId, Packet)]) -> Result<(), Li
             Ok(())
         }
         Err(error) => {
-            metrics::counter!(metric::BRIDGE_FRAMES_REFUSED).increment(frames as u64);
+            metrics::counter!(metric::BRIDGE_FRAMES_REFUSED).increment(frames);
             Err(error)
         }
     }

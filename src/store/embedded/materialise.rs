@@ -22,7 +22,8 @@ use super::search::Feed;
 /// Commits whose entries are counted through.
 pub(super) struct Materialise {
     commits: Vec<MaterialisedCommit>,
-    /// Commit and entry of each row.
+    /// Commit and entry of each row: a conversation's rows lie together, in their order, so that
+    /// they share pages and one look at its head.
     rows: Vec<(usize, usize)>,
     feed: Arc<Feed>,
 }
@@ -41,11 +42,12 @@ const COMMIT_ENTRIES_MAX: u64 = 1024;
 
 impl Materialise {
     pub fn new(commits: Vec<MaterialisedCommit>, feed: Arc<Feed>) -> Self {
-        let rows = commits
+        let mut rows: Vec<(usize, usize)> = commits
             .iter()
             .enumerate()
             .flat_map(|(commit, it)| (0..it.entries.len()).map(move |entry| (commit, entry)))
             .collect();
+        rows.sort_by_key(|(commit, entry)| commits[*commit].entries[*entry].conversation_id);
         Self { commits, rows, feed }
     }
 
@@ -57,6 +59,8 @@ impl Materialise {
     pub fn write(&self, connection: &Connection, rows: Range<usize>) -> Result<(), Failure> {
         let mut heads = BTreeMap::new();
         let mut event = Vec::with_capacity(512);
+        let mut write_message = connection.prepare_cached(WRITE_MESSAGE)?;
+        let mut write_sent = connection.prepare_cached(WRITE_SENT)?;
         for &(commit, index) in &self.rows[rows] {
             let MaterialisedCommit { n, entries, .. } = &self.commits[commit];
             let entry = &entries[index];
@@ -68,8 +72,21 @@ impl Materialise {
             let order = to_column(n.saturating_mul(COMMIT_ENTRIES_MAX).saturating_add(index));
             pack(&entry.event, &mut event)?;
             let id = entry_id(head.number, entry.seq.0);
-            write_message(connection, id, entry, order, &event)?;
-            write_sent(connection, entry)?;
+            write_message.execute(params![
+                id,
+                entry.message_id.as_bytes(),
+                entry.sender_id.as_bytes(),
+                entry.sent_at,
+                order,
+                event
+            ])?;
+            write_sent.execute(params![
+                entry.message_id.as_bytes(),
+                entry.sender_id.as_bytes(),
+                entry.conversation_id.as_bytes(),
+                to_column(entry.seq.0),
+                entry.sent_at
+            ])?;
             write_implied(connection, entry)?;
             if let Some(target) = entry.event.target() {
                 let target = entry_id(head.number, target.0);
@@ -129,46 +146,20 @@ pub(super) fn pack(event: &Event, bytes: &mut Vec<u8>) -> Result<(), Failure> {
         .map_err(|error| Failure::Damaged(format!("an event cannot be packed: {error}")))
 }
 
-fn write_message(
-    connection: &Connection,
-    entry_id: i64,
-    entry: &Entry,
-    commit_order: i64,
-    event: &[u8],
-) -> Result<(), Failure> {
-    let sql = "INSERT INTO messages
-                   (entry_id, message_id, sender_id, sent_at, commit_order, event)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-               ON CONFLICT DO UPDATE
-               SET message_id = excluded.message_id, sender_id = excluded.sender_id,
-                   sent_at = excluded.sent_at, commit_order = excluded.commit_order,
-                   event = excluded.event
-               WHERE excluded.commit_order > messages.commit_order";
-    connection.prepare_cached(sql)?.execute(params![
-        entry_id,
-        entry.message_id.as_bytes(),
-        entry.sender_id.as_bytes(),
-        entry.sent_at,
-        commit_order,
-        event
-    ])?;
-    Ok(())
-}
+const WRITE_MESSAGE: &str = "INSERT INTO messages
+         (entry_id, message_id, sender_id, sent_at, commit_order, event)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+     ON CONFLICT DO UPDATE
+     SET message_id = excluded.message_id, sender_id = excluded.sender_id,
+         sent_at = excluded.sent_at, commit_order = excluded.commit_order,
+         event = excluded.event
+     WHERE excluded.commit_order > messages.commit_order";
 
-fn write_sent(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
-    let sql = "INSERT INTO sent_index (message_id, sender_id, conversation_id, seq, sent_at)
-               VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT DO UPDATE SET seq = excluded.seq, sent_at = excluded.sent_at
-               WHERE excluded.seq > sent_index.seq";
-    connection.prepare_cached(sql)?.execute(params![
-        entry.message_id.as_bytes(),
-        entry.sender_id.as_bytes(),
-        entry.conversation_id.as_bytes(),
-        to_column(entry.seq.0),
-        entry.sent_at
-    ])?;
-    Ok(())
-}
+const WRITE_SENT: &str = "INSERT INTO sent_index
+         (message_id, sender_id, conversation_id, seq, sent_at)
+     VALUES (?1, ?2, ?3, ?4, ?5)
+     ON CONFLICT DO UPDATE SET seq = excluded.seq, sent_at = excluded.sent_at
+     WHERE excluded.seq > sent_index.seq";
 
 /// The rows of the roster that an entry implies.
 fn write_implied(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
