@@ -1,5 +1,6 @@
 // What becomes of messages, and of people, in a real browser against a real server.
 import { after, afterEach, before, test } from "node:test";
+import { appearance } from "./flows/appearance.mjs";
 import { byThumb, deleting, editing, menuByKeys, pinning, reacting, replying } from "./flows/changes.mjs";
 import { tenThousand } from "./flows/long.mjs";
 import { receipts, roles } from "./flows/managing.mjs";
@@ -39,4 +40,5 @@ test("who is there, and was last", { timeout }, () => presence(stage));
 test("marks move by themselves; read here is read there", { timeout }, () => statuses(stage));
 test("search, with the words marked, and going there", { timeout }, () => searching(stage));
 test("no search on this server, no way to it", { timeout }, () => withoutSearch(stage));
+test("a lively group in light, dark and on a phone", { timeout }, () => appearance(stage));
 test("10,000 messages", { timeout }, tenThousand);

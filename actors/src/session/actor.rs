@@ -304,7 +304,7 @@ impl Handler<ToMember> for Session {
                 self.on_created(conversation, generation);
             }
             ToMember::Answered(answered) => self.on_answered(answered, ctx),
-            ToMember::Typing(update) => self.to_all(&ServerFrame::TypingUpdate(update)),
+            ToMember::Typing(update) => self.frame_to_all(&ServerFrame::TypingUpdate(update)),
             ToMember::Statuses { conversation, statuses } => {
                 self.on_statuses(conversation, &statuses);
             }

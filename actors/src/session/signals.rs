@@ -33,7 +33,7 @@ pub(super) struct News {
 }
 
 impl Session {
-    pub(super) fn to_all(&mut self, frame: &ServerFrame) {
+    pub(super) fn frame_to_all(&mut self, frame: &ServerFrame) {
         let connections: Vec<ConnectionId> = self.links.iter().map(|it| it.connection).collect();
         for connection in connections {
             self.frame(connection, frame.clone());
@@ -110,7 +110,7 @@ impl Session {
                 statuses: statuses.to_vec(),
             }),
         };
-        self.to_all(&frame);
+        self.frame_to_all(&frame);
     }
 
     /// Told to the other members, unless it was a moment ago.

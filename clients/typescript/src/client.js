@@ -1,5 +1,6 @@
+import { entryOf, frameOf } from "./change_frames.js";
 import { systemClock } from "./clock.js";
-import { asEntries, asEntry, encodeFrame } from "./codec.js";
+import { asEntry, asPage, encodeFrame } from "./codec.js";
 import { Connection } from "./connection.js";
 import { SwitchboardError } from "./errors.js";
 import { PositionLedger } from "./positions.js";
@@ -8,6 +9,7 @@ import { Resources } from "./resources.js";
 import { Rest } from "./rest.js";
 import { Sender } from "./sender.js";
 import { SessionKeeper, defaultLock } from "./session.js";
+import { Signals } from "./signals.js";
 import { memoryOutbox, memorySession } from "./storage.js";
 import { Timelines } from "./timelines.js";
 
@@ -42,8 +44,10 @@ const PING_POSITIONS_MAX = 1_000;
 /**
  * One signed-in device. Events, each a `CustomEvent`:
  * `state` (the connection), `entry` (a log entry, in order and once), `message_state` (one's own
- * message: pending, sent, failed), `created` (a conversation one is in), `welcome`, `resync`,
- * `hidden`, `server_error` and `frame` (any other frame).
+ * message: pending, sent, failed), `change_state` (the same of one's own change of a message),
+ * `status` (how far somebody has received and read), `typing`, `presence`, `created` (a
+ * conversation one is in), `welcome`, `resync`, `hidden`, `server_error` and `frame` (any other
+ * frame).
  */
 export class SwitchboardClient extends EventTarget {
   #clock;
@@ -52,6 +56,7 @@ export class SwitchboardClient extends EventTarget {
   #requests;
   #timelines;
   #sender;
+  #signals;
   #delivered = new PositionLedger();
   #read = new PositionLedger();
   /** @type {any} */
@@ -107,7 +112,15 @@ export class SwitchboardClient extends EventTarget {
       inFlightMax: options.inFlightMax ?? 1,
       connected: () => this.#connection.connected,
       ask: (name, body) => this.#requests.ask(name, body),
-      onState: (item, state, result) => this.#emit("message_state", { item, state, ...result }),
+      onState: (item, state, result) => {
+        const type = item.change === undefined ? "message_state" : "change_state";
+        this.#emit(type, { item, state, ...result });
+      },
+    });
+    this.#signals = new Signals({
+      clock,
+      send: (name, body) => void this.#connection.send(name, body),
+      emit: (type, detail) => this.#emit(type, detail),
     });
   }
 
@@ -174,10 +187,37 @@ export class SwitchboardClient extends EventTarget {
    */
   send(conversationId, content, options = {}) {
     const body = typeof content === "string" ? { text: { text: content } } : content;
-    const refusal = this.#tooLarge(conversationId, body, options);
-    if (refusal !== null) throw refusal;
-    const { item, sent } = this.#sender.add(conversationId, body, options);
-    return Object.assign(sent, { message_id: item.message_id });
+    const promise = this.#put(conversationId, { content: body, options });
+    this.#signals.sent(conversationId);
+    return promise;
+  }
+
+  /**
+   * Says something else in place of one's own message. Like every change it goes through the
+   * outbox: it keeps its place behind what was written before, and is repeated until stored.
+   * @param {string} conversationId
+   * @param {number} target the message's number
+   * @param {string | Content} content
+   * @param {{ mentions?: string[] }} [options]
+   */
+  edit(conversationId, target, content, options = {}) {
+    const body = typeof content === "string" ? { text: { text: content } } : content;
+    return this.#change(conversationId, { frame: "edit_message", target, content: body, ...options });
+  }
+
+  /** Takes a message away for everyone. @param {string} conversationId @param {number} target */
+  deleteMessage(conversationId, target) {
+    return this.#change(conversationId, { frame: "delete_message", target, scope: "everyone" });
+  }
+
+  /** @param {string} conversationId @param {number} target @param {string} emoji @param {boolean} [on] false: takes it back */
+  react(conversationId, target, emoji, on = true) {
+    return this.#change(conversationId, { frame: "react", target, emoji, on });
+  }
+
+  /** @param {string} conversationId @param {number} target @param {boolean} [on] false: no more */
+  pin(conversationId, target, on = true) {
+    return this.#change(conversationId, { frame: "pin_message", target, on });
   }
 
   /** @param {string} [conversationId] messages without a number yet, oldest first */
@@ -204,7 +244,7 @@ export class SwitchboardClient extends EventTarget {
   async history(conversationId, range = {}) {
     const body = { conversation_id: conversationId, ...range };
     const page = await this.#requests.ask("fetch_history", body);
-    return { conversation_id: conversationId, entries: asEntries(page.entries), head: page.head };
+    return asPage(conversationId, page);
   }
 
   /** @param {string} conversationId @param {number} seq this user has read up to here */
@@ -229,6 +269,7 @@ export class SwitchboardClient extends EventTarget {
     this.#timelines.forget(conversationId);
     this.#delivered.forget(conversationId);
     this.#read.forget(conversationId);
+    this.#signals.receipts.forget(conversationId);
   }
 
   /** What has been handed out as `entry`, for applications that keep it over a restart. */
@@ -252,6 +293,67 @@ export class SwitchboardClient extends EventTarget {
   async leave(conversationId) {
     await this.#requests.ask("leave_conversation", { conversation_id: conversationId });
     this.forget(conversationId);
+  }
+
+  // === people ===
+
+  /**
+   * Who is known to have a message, and who to have read it, from what the server told so far.
+   * @param {string} conversationId @param {number} seq
+   */
+  receiptState(conversationId, seq) {
+    return this.#signals.receipts.state(conversationId, seq);
+  }
+
+  /**
+   * Up to where all of these users have received and read, as far as was told.
+   * @param {string} conversationId @param {string[]} userIds
+   */
+  reachedByAll(conversationId, userIds) {
+    return this.#signals.receipts.all(conversationId, userIds);
+  }
+
+  /**
+   * Asks who has a message; {@link receiptState} knows it from then on.
+   * @param {string} conversationId @param {number} seq
+   */
+  async receipts(conversationId, seq) {
+    const receipts = await this.api.receipts(conversationId, seq);
+    this.#signals.receipts.noteReceipts(conversationId, seq, receipts);
+    return receipts;
+  }
+
+  /**
+   * Call it with every key: it is sent every 3 s at most. A message sent ends it by itself.
+   * @param {string} conversationId @param {"typing" | "stopped"} [state]
+   */
+  typing(conversationId, state = "typing") {
+    this.#signals.say(conversationId, state);
+  }
+
+  /** @param {string} conversationId @returns {string[]} who writes there now */
+  typingUsers(conversationId) {
+    return this.#signals.typing(conversationId);
+  }
+
+  /** How this user wants to be seen on this device. @param {"online" | "away"} status */
+  setPresence(status) {
+    this.#signals.setPresence(status);
+  }
+
+  /** Whose presence is told from now on, in place of earlier ones. @param {string[]} userIds at most 500 */
+  subscribePresence(userIds) {
+    this.#signals.watch(userIds);
+  }
+
+  /** @param {string} userId @returns {import("./types.js").Presence | null} null when it was not told */
+  presence(userId) {
+    return this.#signals.presence(userId);
+  }
+
+  /** @param {string} text @param {import("./types.js").SearchRange} [range] */
+  search(text, range) {
+    return this.api.search(text, range);
   }
 
   // === frames ===
@@ -278,6 +380,7 @@ export class SwitchboardClient extends EventTarget {
         if (body.ref == null) return this.#emit("server_error", SwitchboardError.fromFrame(body));
         return this.#requests.answer(name, body);
       default:
+        if (this.#signals.receive(name, body)) return undefined;
         if (body.ref == null) return this.#emit("frame", { name, body });
         return this.#requests.answer(name, body);
     }
@@ -289,6 +392,7 @@ export class SwitchboardClient extends EventTarget {
     this.#conversations(welcome.conversations);
     this.#timelines.connected();
     this.#emit("welcome", welcome);
+    this.#signals.connected();
     this.#sender.flush();
   }
 
@@ -305,23 +409,12 @@ export class SwitchboardClient extends EventTarget {
 
   /** @param {any} accepted */
   #accepted(accepted) {
-    const { message_id, conversation_id, seq, sent_at, duplicate } = accepted;
+    const { message_id, seq, sent_at, duplicate } = accepted;
     const item = this.#sender.settle(message_id, { seq, sent_at, duplicate });
     this.#requests.answer("accepted", accepted);
     if (item === undefined) return;
-    // This device is not sent its own message: it makes the entry from what it sent.
-    this.#timelines.accept({
-      kind: "new_message",
-      conversation_id,
-      seq,
-      message_id,
-      sender_id: /** @type {Welcome} */ (this.#welcome).user_id,
-      sent_at,
-      content: item.content,
-      reply_to: item.options.reply_to,
-      thread: item.options.thread,
-      mentions: item.options.mentions,
-    });
+    const { user_id } = /** @type {Welcome} */ (this.#welcome);
+    this.#timelines.accept(entryOf(item, { seq, sent_at }, user_id));
   }
 
   /** @param {any} resync */
@@ -347,6 +440,7 @@ export class SwitchboardClient extends EventTarget {
       this.#sender.settle(message_id, { seq, sent_at, duplicate: true });
     }
     if (this.#delivered.advance(conversation_id, seq)) this.#scheduleAcks();
+    this.#signals.noteEntry(entry);
     this.#emit("entry", entry);
   }
 
@@ -356,6 +450,7 @@ export class SwitchboardClient extends EventTarget {
       this.#timelines.connectionLost();
       this.#sender.connectionLost();
       this.#requests.connectionLost();
+      this.#signals.connectionLost();
       this.#clock.clearTimeout(this.#ackTimer);
       this.#ackTimer = undefined;
     }
@@ -395,16 +490,36 @@ export class SwitchboardClient extends EventTarget {
   }
 
   /**
-   * @param {string} conversation_id
-   * @param {Content} content
-   * @param {import("./types.js").SendOptions} options
+   * @param {string} conversationId
+   * @param {import("./types.js").Change} change
    */
-  #tooLarge(conversation_id, content, options) {
+  #change(conversationId, change) {
+    return this.#put(conversationId, { change, options: {} });
+  }
+
+  /**
+   * @param {string} conversationId
+   * @param {Pick<import("./types.js").OutboxItem, "content" | "options" | "change">} what
+   * @returns {Promise<SendResult> & { message_id: string }}
+   */
+  #put(conversationId, what) {
+    const refusal = this.#tooLarge(conversationId, what);
+    if (refusal !== null) throw refusal;
+    const { item, sent } = this.#sender.add(conversationId, what);
+    return Object.assign(sent, { message_id: item.message_id });
+  }
+
+  /**
+   * @param {string} conversationId
+   * @param {Pick<import("./types.js").OutboxItem, "content" | "options" | "change">} what
+   */
+  #tooLarge(conversationId, what) {
     const limits = this.#welcome?.limits;
     if (limits === undefined) return null;
-    const frame = encodeFrame("send_message", { conversation_id, content, ...options });
+    const draft = /** @type {import("./types.js").OutboxItem} */ ({ conversation_id: conversationId, ...what });
+    const { name, body } = frameOf(draft);
     // 64 bytes for what each attempt adds.
-    if (frame.length + 64 <= limits.frame_bytes_max) return null;
+    if (encodeFrame(name, body).length + 64 <= limits.frame_bytes_max) return null;
     return new SwitchboardError("too_large", "The message is too large to be sent.");
   }
 

@@ -5,7 +5,7 @@ import { isUuid, uuidBytes, uuidText } from "./uuid.js";
 
 export const SUB_PROTOCOL = "switchboard.v1.msgpack";
 
-const ID_KEYS = new Set(["node", "to"]);
+const ID_KEYS = new Set(["node", "to", "by"]);
 const ID_LIST_KEYS = new Set(["mentions", "removed", "user_ids"]);
 
 /** @param {string} key */
@@ -88,4 +88,13 @@ export function asEntries(items) {
     const [name] = Object.keys(item);
     return asEntry(name, item[name]) ?? [];
   });
+}
+
+/**
+ * @param {string} conversation_id
+ * @param {any} page of history, by socket or REST
+ * @returns {import("./types.js").HistoryPage}
+ */
+export function asPage(conversation_id, { entries, head, states }) {
+  return { conversation_id, entries: asEntries(entries), head, states: states ?? [] };
 }

@@ -1,7 +1,9 @@
 // The door of the package: what applications may use.
 export { SwitchboardClient } from "./client.js";
 export { SwitchboardError, isTemporary } from "./errors.js";
+export { MessageStates, currentContent, isChange } from "./message_states.js";
 export { memoryOutbox, memorySession, webOutbox, webSession } from "./storage.js";
+export { unreadCount } from "./unread.js";
 export { uuidTimeMs, uuidV7 } from "./uuid.js";
 
 /** @typedef {import("./client.js").ClientOptions} ClientOptions */
@@ -11,7 +13,13 @@ export { uuidTimeMs, uuidV7 } from "./uuid.js";
 /** @typedef {import("./types.js").ConnectionState} ConnectionState */
 /** @typedef {import("./types.js").Content} Content */
 /** @typedef {import("./types.js").ConversationView} ConversationView */
+/** @typedef {import("./types.js").HistoryPage} HistoryPage */
 /** @typedef {import("./types.js").Entry} Entry */
+/** @typedef {import("./types.js").MessageState} MessageState */
 /** @typedef {import("./types.js").OutboxItem} OutboxItem */
+/** @typedef {import("./types.js").Presence} Presence */
+/** @typedef {import("./types.js").Reaction} Reaction */
+/** @typedef {import("./types.js").Receipts} Receipts */
+/** @typedef {import("./types.js").SearchPage} SearchPage */
 /** @typedef {import("./types.js").Session} Session */
 /** @typedef {import("./types.js").UserView} UserView */

@@ -1,4 +1,4 @@
-import { asEntries } from "./codec.js";
+import { asEntries, asPage } from "./codec.js";
 import { withEntry } from "./rest.js";
 
 /** @typedef {import("./types.js").UserView} UserView */
@@ -73,6 +73,12 @@ export class Resources {
     return this.#rest.request("POST", path, { body: { members } });
   }
 
+  /** @param {string} conversationId @param {string} userId @param {import("./types.js").Role} role */
+  changeRole(conversationId, userId, role) {
+    const path = `/v1/conversations/${conversationId}/members/${userId}`;
+    return this.#rest.request("PATCH", path, { body: { role } });
+  }
+
   /** @param {string} conversationId @param {string[]} members oneself: leaves the conversation */
   removeMembers(conversationId, members) {
     const path = `/v1/conversations/${conversationId}/members`;
@@ -88,7 +94,41 @@ export class Resources {
   async messages(conversationId, range = {}) {
     const path = `/v1/conversations/${conversationId}/messages`;
     const page = await this.#rest.request("GET", path, { query: range });
-    return { conversation_id: conversationId, entries: asEntries(page.entries), head: page.head };
+    return asPage(conversationId, page);
+  }
+
+  /**
+   * What a message said, oldest first: itself, then its edits.
+   * @param {string} conversationId @param {number} seq
+   * @returns {Promise<import("./types.js").Entry[]>}
+   */
+  async edits(conversationId, seq) {
+    const path = `/v1/conversations/${conversationId}/messages/${seq}/edits`;
+    return asEntries((await this.#rest.request("GET", path)).versions);
+  }
+
+  /**
+   * Who has a message and who has read it, its author left out.
+   * @param {string} conversationId @param {number} seq
+   * @returns {Promise<import("./types.js").Receipts>}
+   */
+  receipts(conversationId, seq) {
+    return this.#rest.request("GET", `/v1/conversations/${conversationId}/messages/${seq}/receipts`);
+  }
+
+  /**
+   * Messages that say `text`, in one conversation or in all of one's own.
+   * @param {string} text
+   * @param {import("./types.js").SearchRange} [range]
+   * @returns {Promise<import("./types.js").SearchPage>}
+   */
+  async search(text, range = {}) {
+    const page = await this.#rest.request("GET", "/v1/search", { query: { q: text, ...range } });
+    const hits = page.hits.flatMap((/** @type {any} */ hit) => {
+      const [entry] = asEntries([hit.entry]);
+      return entry === undefined ? [] : [{ entry, highlights: hit.highlights ?? [] }];
+    });
+    return { hits, next_cursor: page.next_cursor ?? undefined };
   }
 
   /** @returns {Promise<{ devices: { device_id: string, name: string, current: boolean }[] }>} */

@@ -1,4 +1,5 @@
 import { fullJitterMs } from "./backoff.js";
+import { frameOf } from "./change_frames.js";
 import { SwitchboardError } from "./errors.js";
 import { Outbox } from "./outbox.js";
 import { uuidV7 } from "./uuid.js";
@@ -44,18 +45,16 @@ export class Sender {
 
   /**
    * @param {string} conversationId
-   * @param {import("./types.js").Content} content
-   * @param {import("./types.js").SendOptions} options
+   * @param {Pick<OutboxItem, "content" | "options" | "change">} what a message, or a change of one
    * @returns {{ item: OutboxItem, sent: Promise<SendResult> }}
    */
-  add(conversationId, content, options) {
+  add(conversationId, what) {
     const now = this.#parts.clock.now();
     /** @type {OutboxItem} */
     const item = {
       message_id: uuidV7(now),
       conversation_id: conversationId,
-      content,
-      options,
+      ...what,
       created_at: now,
       state: "waiting",
       maybe_sent: false,
@@ -136,13 +135,8 @@ export class Sender {
     const retry = item.maybe_sent ? true : undefined;
     item.maybe_sent = true;
     try {
-      await this.#parts.ask("send_message", {
-        message_id: item.message_id,
-        conversation_id: item.conversation_id,
-        content: item.content,
-        ...item.options,
-        retry,
-      });
+      const { name, body } = frameOf(item);
+      await this.#parts.ask(name, { ...body, retry });
     } catch (error) {
       this.#refused(item, /** @type {SwitchboardError} */ (error));
     }
@@ -166,7 +160,13 @@ export class Sender {
   #fail(item, error) {
     const failed = this.#outbox.fail(item.message_id, { code: error.code, message: error.message });
     if (failed === undefined) return;
-    this.#parts.storage.put(failed);
+    if (failed.change === undefined) {
+      this.#parts.storage.put(failed);
+    } else {
+      // A message is worth keeping until its author decides; a click is not.
+      this.#outbox.remove(item.message_id);
+      this.#parts.storage.remove(item.message_id);
+    }
     this.#parts.onState(failed, "failed");
     this.#waiters.get(item.message_id)?.reject(error);
     this.#waiters.delete(item.message_id);

@@ -5,14 +5,16 @@
  * @typedef {{ text: { text: string } }
  *   | { media: { media_id: string, caption?: string } }
  *   | { encrypted: { scheme: string, body: Uint8Array } }
- *   | { custom: { type: string, body: string } }} Content
+ *   | { custom: { type: string, body: string } }
+ *   | { deleted: {} }} Content what a deleted message says is gone
  */
 
 /** @typedef {{ user_id: string, role: "owner" | "admin" | "member" }} Member */
 
 /**
  * An entry of a conversation's log. `kind` is the frame's name: `new_message`,
- * `members_changed`, `conversation_changed`, or one that a later server adds.
+ * `members_changed`, `conversation_changed`, `message_edited`, `message_deleted`,
+ * `reaction_changed`, `pin_changed`, or one that a later server adds.
  * @typedef {object} Entry
  * @property {string} kind
  * @property {string} conversation_id
@@ -26,7 +28,24 @@
  * @property {string[]} [mentions]
  * @property {Member[]} [added]
  * @property {string[]} [removed]
+ * @property {Member[]} [changed] members who have another role now
  * @property {string | null} [name]
+ * @property {number} [target] the message that this entry changes
+ * @property {string} [emoji]
+ * @property {boolean} [on]
+ */
+
+/** One emoji under a message; at most 100 of its users are named.
+ *  @typedef {{ emoji: string, count: number, user_ids: string[] }} Reaction */
+
+/**
+ * A message as later entries changed it.
+ * @typedef {object} MessageState
+ * @property {number} seq the message
+ * @property {{ seq: number, at: number, content: Content, mentions?: string[] }} [edited]
+ * @property {{ seq: number, at: number, by: string }} [deleted]
+ * @property {Reaction[]} [reactions]
+ * @property {boolean} [pinned]
  */
 
 /** @typedef {{ conversation_id: string, seq: number }} Position */
@@ -53,7 +72,11 @@
  * @property {ConversationState[]} conversations
  */
 
-/** @typedef {{ conversation_id: string, entries: Entry[], head: number }} HistoryPage */
+/**
+ * A page of the log, ascending; `states` tells how messages of the page that later entries changed
+ * stand at `head`.
+ * @typedef {{ conversation_id: string, entries: Entry[], head: number, states: MessageState[] }} HistoryPage
+ */
 
 /**
  * @typedef {object} SendOptions
@@ -66,13 +89,23 @@
 /** @typedef {{ seq: number, sent_at: number, duplicate: boolean }} SendResult */
 
 /**
- * A message on its way. `waiting` and `in_flight` are both "pending" to a reader; `failed` was
+ * A change of a message, by the name of its frame.
+ * @typedef {{ target: number } & (
+ *   | { frame: "edit_message", content: Content, mentions?: string[], scope?: undefined }
+ *   | { frame: "delete_message", scope: "everyone" }
+ *   | { frame: "react", emoji: string, on: boolean, scope?: undefined }
+ *   | { frame: "pin_message", on: boolean, scope?: undefined })} Change
+ */
+
+/**
+ * A message, or a change of one, on its way. `waiting` and `in_flight` are both "pending" to a reader; `failed` was
  * refused for good and stays until it is retried or discarded.
  * @typedef {object} OutboxItem
  * @property {string} message_id
  * @property {string} conversation_id
- * @property {Content} content
+ * @property {Content} [content] of a message
  * @property {SendOptions} options
+ * @property {Change} [change] what it changes, when it is no message
  * @property {number} created_at
  * @property {"waiting" | "in_flight" | "failed"} state
  * @property {boolean} maybe_sent   true once its bytes may have reached the server
@@ -143,6 +176,35 @@
  * @property {number} unread
  * @property {Entry} [last]
  * @property {Role} role
+ */
+
+/** How far one user is in a conversation. @typedef {{ user_id: string, delivered?: number, read?: number }} Status */
+
+/** @typedef {{ user_id: string, status: "online" | "away" | "offline", last_seen?: number }} Presence */
+
+/**
+ * Who has one message, its author left out.
+ * @typedef {object} Receipts
+ * @property {number} total
+ * @property {number} delivered  of those, who have it, read or not
+ * @property {number} read
+ * @property {number} pending
+ * @property {{ user_id: string, state: "pending" | "delivered" | "read" }[]} members
+ */
+
+/**
+ * @typedef {object} SearchRange
+ * @property {string} [conversation_id]
+ * @property {string} [from]   a sender's id
+ * @property {number} [since]  milliseconds since 1970 UTC
+ * @property {number} [until]
+ * @property {number} [limit]
+ * @property {string} [cursor]
+ */
+
+/**
+ * `highlights` are pairs of UTF-16 offsets into the text: `text.slice(start, end)`.
+ * @typedef {{ hits: { entry: Entry, highlights: [number, number][] }[], next_cursor?: string }} SearchPage
  */
 
 export {};

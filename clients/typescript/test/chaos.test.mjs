@@ -4,9 +4,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import WebSocket from "ws";
-import { SwitchboardClient, memoryOutbox } from "../src/index.js";
+import { asEntries } from "../src/codec.js";
+import { MessageStates, SwitchboardClient, memoryOutbox } from "../src/index.js";
 import { MockServer } from "./mock_server.mjs";
 import { seededRandom } from "./mock/random.mjs";
+import { stateOf } from "./mock/states.mjs";
 
 const SEEDS = process.env.CHAOS_SEED ? [Number(process.env.CHAOS_SEED)] : Array.from({ length: 12 }, (_, index) => index + 1);
 const MESSAGES_EACH = 40;
@@ -101,6 +103,59 @@ for (const seed of SEEDS) {
       assert.deepEqual(one.client.pending(), []);
       one.client.close();
       open.delete(one.client);
+    }
+    await server.close();
+    open.delete(server);
+  });
+}
+
+for (const seed of SEEDS.slice(0, 6)) {
+  test(`seed ${seed}: changes through the same faults end in the server's states`, { timeout: DEADLINE_MS }, async () => {
+    const random = seededRandom(seed * 104_729);
+    const faults = { cutSocket: 0.02, loseAccepted: 0.08, dropPushed: 0.2, refuseForNow: 0.15, delayMsMax: 5 };
+    const server = await new MockServer({ seed, heartbeatMs: 2_000 * SPEED, accessTokenMs: 900_000 * SPEED, faults }).listen();
+    open.add(server);
+    const people = await Promise.all([person(server, "alice", seed), person(server, "bob", seed + 1)]);
+    const { conversation_id: id } = await people[0].client.api.createConversation("direct", [people[1].userId]);
+    for (const { client } of people) client.startAt(id, 0, 1);
+    const own = await Promise.all(people.map(({ client }) => Promise.all([1, 2, 3].map((number) => client.send(id, `message ${number}`)))));
+    const all = own.flat().map(({ seq }) => seq);
+    /** @type {Promise<any>[]} */
+    const changes = [];
+    const pick = (/** @type {any[]} */ list) => list[Math.floor(random() * list.length)];
+    for (let number = 0; number < 25; number += 1) {
+      for (const [index, { client }] of people.entries()) {
+        const dice = random();
+        if (dice < 0.5) changes.push(client.react(id, pick(all), pick(["👍", "👀"]), random() < 0.7));
+        else if (dice < 0.8) changes.push(client.edit(id, pick(own[index]).seq, `edit ${number}`));
+        else if (dice < 0.97) changes.push(client.pin(id, pick(all), random() < 0.5));
+        else changes.push(client.deleteMessage(id, pick(own[index]).seq));
+      }
+    }
+    await Promise.all(changes);
+    server.faults = {};
+    const log = asEntries(/** @type {any} */ (server.world.conversations.get(id)).log);
+    assert.equal(log.length, 6 + changes.length, "each change is stored exactly once");
+    await until(
+      () => people.every(({ entries }) => entries.length >= log.length),
+      () => `${people.map(({ entries }) => entries.length)} of ${log.length}`,
+    );
+    for (const { client, entries } of people) {
+      assert.deepEqual(entries.map(({ message_id }) => message_id), log.map(({ message_id }) => message_id));
+      const live = new MessageStates();
+      for (const entry of entries) live.note(entry);
+      const read = new MessageStates();
+      read.notePage(await client.history(id, { limit: 200 }));
+      for (const seq of all) {
+        const expected = { reactions: [], pinned: false, ...stateOf(log, seq) };
+        for (const states of [live, read]) {
+          const { edited, ...state } = states.of(seq) ?? { seq };
+          const shown = { reactions: [], pinned: false, ...state, ...(edited && { edited: { seq: edited.seq, at: edited.at, content: edited.content } }) };
+          assert.deepEqual(shown, { ...expected, seq });
+        }
+      }
+      client.close();
+      open.delete(client);
     }
     await server.close();
     open.delete(server);

@@ -1,57 +1,14 @@
 // The client over a fake socket and a fake clock: what goes out when, and what comes of it.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { SwitchboardClient, memorySession } from "../src/index.js";
 import { CONVERSATION, DEVICE, ME, entryBody, messageId, welcomeBody } from "./support/entries.mjs";
-import { FakeClock, settle } from "./support/fake_clock.mjs";
+import { settle } from "./support/fake_clock.mjs";
 import { FakeSocket } from "./support/fake_socket.mjs";
+import { connect, makeClient } from "./support/made_client.mjs";
 
 beforeEach(() => {
   FakeSocket.opened = [];
 });
-
-/** @param {object} [options] @param {(url: string, init: any) => any} [respond] */
-function makeClient(options = {}, respond = () => ({ status: 404, body: {} })) {
-  const clock = new FakeClock();
-  const session = memorySession();
-  session.save({
-    user_id: ME,
-    device_id: DEVICE,
-    access_token: "first",
-    refresh_token: "refresh",
-    expires_at: clock.now() + 900_000,
-  });
-  const fetch = async (/** @type {any} */ url, /** @type {any} */ init) => {
-    const { status, body } = respond(String(url), init);
-    return new Response(JSON.stringify(body), { status });
-  };
-  const client = new SwitchboardClient({
-    baseUrl: "https://chat.test",
-    WebSocket: /** @type {any} */ (FakeSocket),
-    session,
-    fetch,
-    clock,
-    random: () => 0.5,
-    ...options,
-  });
-  /** @type {any[]} */
-  const log = [];
-  for (const type of ["state", "entry", "message_state", "created", "resync", "hidden", "server_error", "frame"]) {
-    client.addEventListener(type, (event) => log.push([type, /** @type {CustomEvent} */ (event).detail]));
-  }
-  /** @param {string} type */
-  const seen = (type) => log.filter(([name]) => name === type).map(([, detail]) => detail);
-  return { client, clock, session, seen };
-}
-
-/** @param {ReturnType<typeof makeClient>} made @param {object} [welcome] */
-async function connect(made, welcome) {
-  made.client.connect();
-  await settle();
-  FakeSocket.last.accept();
-  FakeSocket.last.deliver("welcome", welcomeBody(welcome));
-  return FakeSocket.last;
-}
 
 const state = (/** @type {Partial<import("../src/types.js").ConversationState>} */ fields) => ({
   conversations: [{ conversation_id: CONVERSATION, gen: 1, head: 0, delivered: 0, read: 0, ...fields }],

@@ -47,7 +47,7 @@ async function showChats() {
       if (state.openId === id) void actions.loadOlder(state.chat(id));
     },
     onConnected: () => {
-      if (state.open !== null) void actions.messages.probeReceipts(state.open);
+      actions.messages.connected(state.open);
       void probeSearch(client, state);
     },
     onSignedOut: () => end("You were signed out. Please sign in again."),

@@ -78,7 +78,16 @@ export class MockSocket {
     const { world } = this.server;
     switch (name) {
       case "send_message":
-        return this.#send(me, body);
+        return this.#send(body, () => world.send(me.user_id, body, me.device_id));
+      case "edit_message":
+      case "delete_message":
+      case "react":
+      case "pin_message":
+        return this.#send(body, () => world.change(me.user_id, name, body, me.device_id));
+      case "typing_indicator":
+      case "set_presence":
+      case "subscribe_presence":
+        return undefined;
       case "ack":
         return world.markDelivered(me.device_id, body.conversation_id, body.seq);
       case "read_receipt":
@@ -135,14 +144,14 @@ export class MockSocket {
     return undefined;
   }
 
-  /** @param {{ user_id: string, device_id: string }} me @param {any} draft */
-  #send(me, draft) {
+  /** @param {any} draft @param {() => { body: any, duplicate: boolean }} store */
+  #send(draft, store) {
     if (this.#chance("refuseForNow")) {
-      if (this.server.random() < 0.5) this.server.world.send(me.user_id, draft, me.device_id);
+      if (this.server.random() < 0.5) store();
       const error = { code: "retry_later", message: "Try again.", temporary: true, retry_after_ms: 5 };
       return this.write("error", { ref: draft.ref, ...error });
     }
-    const { body, duplicate } = this.server.world.send(me.user_id, draft, me.device_id);
+    const { body, duplicate } = store();
     if (this.#chance("loseAccepted")) return this.socket.terminate();
     const { message_id, conversation_id, seq, sent_at } = body;
     return this.write("accepted", { ref: draft.ref, message_id, conversation_id, seq, sent_at, duplicate });

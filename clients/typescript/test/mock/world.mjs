@@ -1,6 +1,8 @@
 // What the mock server knows: users, conversations and their logs, in memory.
 import { randomBytes, randomUUID } from "node:crypto";
+import { asEntries } from "../../src/codec.js";
 import { uuidV7 } from "../../src/uuid.js";
+import { statesOf } from "./states.mjs";
 
 /** @typedef {{ user_id: string, username: string, display_name: string, password: string }} User */
 /** @typedef {{ role: "owner" | "admin" | "member", joined_after: number }} Membership */
@@ -18,6 +20,13 @@ import { uuidV7 } from "../../src/uuid.js";
  */
 
 const TEXT_BYTES_MAX = 65_536;
+/** @type {Record<string, string>} */
+const ENTRY_KINDS = {
+  edit_message: "message_edited",
+  delete_message: "message_deleted",
+  react: "reaction_changed",
+  pin_message: "pin_changed",
+};
 
 export class Refusal extends Error {
   /** @param {number} status @param {string} code @param {string} detail @param {any} [more] */
@@ -192,6 +201,21 @@ export class World {
     return { body, duplicate: false };
   }
 
+  /** @param {string} userId @param {string} frame @param {any} draft @param {string | null} fromDevice */
+  change(userId, frame, draft, fromDevice) {
+    const conversation = this.readable(userId, draft.conversation_id);
+    const before = conversation.numbered.get(draft.message_id);
+    if (before !== undefined) return { body: before, duplicate: true };
+    const target = conversation.log[draft.target - 1]?.new_message;
+    if (target === undefined) throw new Refusal(404, "not_found", "No such message.");
+    if (target.sender_id !== userId && frame !== "react" && frame !== "pin_message") {
+      throw new Refusal(403, "forbidden", "It is not yours.");
+    }
+    const { ref: _ref, retry: _retry, scope: _scope, message_id: messageId, conversation_id: _id, ...fields } = draft;
+    const body = this.append(conversation, ENTRY_KINDS[frame], userId, fields, { messageId, fromDevice });
+    return { body, duplicate: false };
+  }
+
   /** @param {string} userId @param {string} conversationId @param {number} seq */
   markRead(userId, conversationId, seq) {
     const key = `${userId} ${conversationId}`;
@@ -219,7 +243,9 @@ export class World {
       to = Math.min(head, (before ?? head + 1) - 1);
       from = Math.max(to - size, joined);
     }
-    return { entries: conversation.log.slice(from, Math.max(from, to)), head };
+    const entries = conversation.log.slice(from, Math.max(from, to));
+    const states = statesOf(asEntries(conversation.log), asEntries(entries), head);
+    return { entries, head, states };
   }
 
   /** @param {Conversation} conversation */

@@ -194,8 +194,8 @@ export class Chat {
 
   /** The list tells of messages; a change of one is no news there. @param {Entry} entry */
   #noteLast(entry) {
-    if (isChange(entry) && this.last !== undefined) return;
-    if (this.last !== undefined && this.last.seq > entry.seq) return;
+    const { last } = this;
+    if (last !== undefined && (isChange(entry) || (last.seq > entry.seq && !isChange(last)))) return;
     this.last = entry;
     this.activityMs = Math.max(this.activityMs, entry.sent_at);
   }

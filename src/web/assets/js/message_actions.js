@@ -2,13 +2,15 @@
 
 /** @typedef {import("./chat.js").Chat} Chat */
 
-/** Below this many own messages, each is worth a question; above, the middle is asked first. */
-const PROBES_MAX = 9;
+/** Questions about one chat's receipts while a connection lasts. */
+const PROBES_MAX = 30;
 
 export class MessageActions {
   #actions;
   /** @type {Set<string>} chats whose receipts are being asked for */
   #probing = new Set();
+  /** @type {Map<string, number>} chat → questions asked */
+  #probes = new Map();
 
   /** @param {import("./actions.js").Actions} actions */
   constructor(actions) {
@@ -99,6 +101,12 @@ export class MessageActions {
     }
   }
 
+  /** What was missed meanwhile may be asked for again. @param {Chat | null} open */
+  connected(open) {
+    this.#probes.clear();
+    if (open !== null) void this.probeReceipts(open);
+  }
+
   /**
    * Finds up to where everybody has received and read one's messages. Positions come by
    * themselves while connected; this is for what happened before.
@@ -124,7 +132,7 @@ export class MessageActions {
     let low = 0;
     let high = seqs.length;
     let probe = high - 1;
-    for (let asked = 0; low < high && asked < PROBES_MAX; asked += 1) {
+    while (low < high && (this.#probes.get(chat.id) ?? 0) < PROBES_MAX) {
       const isReached = seqs[probe] <= chat.reached[what] || (await this.#ask(chat, seqs[probe]))[what];
       if (isReached) low = probe + 1;
       else high = probe;
@@ -134,6 +142,7 @@ export class MessageActions {
 
   /** @param {Chat} chat @param {number} seq */
   async #ask(chat, seq) {
+    this.#probes.set(chat.id, (this.#probes.get(chat.id) ?? 0) + 1);
     const { total, delivered, read } = await this.#client.receipts(chat.id, seq);
     const all = { delivered: total > 0 && delivered === total, read: total > 0 && read === total };
     const reached = { delivered: all.delivered ? seq : 0, read: all.read ? seq : 0 };

@@ -74,8 +74,11 @@ export function timelineRows(chat, from, to, myId) {
   return grouped(rows);
 }
 
-/** @param {Entry} entry @param {boolean} own @returns {MessageRow} */
+/** @param {Chat} chat @param {Entry} entry @param {boolean} own @returns {MessageRow} */
 function entryRow(chat, entry, own) {
+  const state = chat.states.of(entry.seq);
+  const content = chat.contentOf(entry);
+  const deleted = content !== undefined && "deleted" in content;
   return {
     type: "message",
     key: entry.message_id,

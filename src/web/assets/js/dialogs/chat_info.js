@@ -1,8 +1,9 @@
 // Who is in a chat; adding people, renaming, leaving.
 import { fill, h } from "../dom.js";
-import { avatar, chatAvatar } from "../views/avatar.js";
+import { chatAvatar } from "../views/avatar.js";
 import { field, formError, onSubmit } from "../views/form.js";
 import { dialog } from "./dialog.js";
+import { memberItem } from "./member_item.js";
 
 /** @typedef {import("../chat.js").Chat} Chat */
 /** @typedef {import("../views/shell.js").Rooms} Rooms */
@@ -11,10 +12,23 @@ import { dialog } from "./dialog.js";
 export function openChatInfo(rooms, chat) {
   const box = dialog("About this chat", "chat-info-dialog");
   const members = h("ul", { class: "members", "data-testid": "members", tabindex: "0", "aria-label": "Members" });
-  const mayManage = chat.kind !== "direct" && chat.role !== "member";
+  const mayManage = chat.manages;
+  const problem = formError();
   const refresh = async () => {
     await rooms.actions.sync.refresh(chat.id);
-    fill(members, (chat.members ?? []).map(memberItem));
+    show();
+  };
+  const show = () => fill(members, (chat.members ?? []).map((member) => memberItem(rooms, chat, member, attempt)));
+  /** @param {() => Promise<void>} change */
+  const attempt = async (change) => {
+    problem.hidden = true;
+    try {
+      await change();
+    } catch (error) {
+      problem.textContent = /** @type {Error} */ (error).message;
+      problem.hidden = false;
+    }
+    show();
   };
   fill(box.body,
     h("div", { class: "member" }, chatAvatar(chat), h("div", { class: "names" },
@@ -23,20 +37,11 @@ export function openChatInfo(rooms, chat) {
     mayManage ? renameForm(rooms, chat) : null,
     mayManage ? addForm(rooms, chat, refresh) : null,
     h("h3", { class: "section-title" }, "Members"),
+    problem,
     members,
     chat.kind === "direct" ? null : leaveButton(rooms, chat, box.close));
   void refresh();
   box.open();
-}
-
-/** @param {import("../chat.js").MemberView} member */
-function memberItem(member) {
-  return h("li", { class: "member" },
-    avatar(member.user_id, member.display_name, { small: true }),
-    h("div", { class: "names" },
-      h("span", {}, member.display_name),
-      h("span", { class: "username" }, `@${member.username}`)),
-    member.role === "member" ? null : h("span", { class: "role" }, member.role));
 }
 
 /** @param {Rooms} rooms @param {Chat} chat */

@@ -16,3 +16,13 @@ export function avatar(id, name, { small = false, group = false } = {}) {
 export function chatAvatar(chat) {
   return avatar(chat.peer?.user_id ?? chat.id, chat.title, { group: chat.kind !== "direct" });
 }
+
+/** @type {Record<string, string>} */
+const PRESENCE = { online: "Online", away: "Away" };
+
+/** An avatar with a dot when its owner is there. @param {HTMLElement} face @param {import("/sdk/src/index.js").Presence | null} presence */
+export function withPresence(face, presence) {
+  const label = PRESENCE[presence?.status ?? ""];
+  const dot = label === undefined ? null : h("span", { class: `presence ${presence?.status}` }, h("span", { class: "visually-hidden" }, label));
+  return h("span", { class: "face", "data-presence": presence?.status }, face, dot);
+}

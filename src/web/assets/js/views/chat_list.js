@@ -1,8 +1,8 @@
 // The list of chats: latest activity first, moved with the arrow keys.
 import { fill, h, setText } from "../dom.js";
-import { contentText, shortTime, systemText } from "../format.js";
+import { contentText, shortTime, systemText, typingText } from "../format.js";
 import { patchChildren } from "../patch.js";
-import { chatAvatar } from "./avatar.js";
+import { chatAvatar, withPresence } from "./avatar.js";
 
 /** @typedef {import("../chat.js").Chat} Chat */
 
@@ -31,7 +31,7 @@ export function chatListView(rooms, filterText) {
   }
 
   list.addEventListener("keydown", (event) => moveFocus(list, event));
-  state.on(["chats", "open", "me"], update);
+  state.on(["chats", "open", "me", "people", "connection"], update);
   update();
   return { element, update };
 }
@@ -55,6 +55,8 @@ function moveFocus(list, event) {
 
 /** @param {import("./shell.js").Rooms} rooms @param {Chat} chat */
 function preview({ state, drafts }, chat) {
+  const typing = state.typing.get(chat.id);
+  if (typing !== undefined) return { draft: false, text: typingText(typing.map((id) => state.nameOf(id))) };
   const draft = chat.id === state.openId ? "" : drafts.get(chat.id);
   if (draft !== "") return { draft: true, text: draft };
   const waiting = [...chat.outgoing.values()].at(-1);
@@ -65,14 +67,15 @@ function preview({ state, drafts }, chat) {
   const name = (/** @type {string} */ id) => state.nameOf(id);
   if (last.kind !== "new_message") return { draft: false, text: systemText(last, name) ?? "" };
   const from = own ? "You: " : chat.kind === "direct" ? "" : `${name(last.sender_id)}: `;
-  return { draft: false, text: from + contentText(last.content) };
+  return { draft: false, text: from + contentText(chat.contentOf(last)) };
 }
 
 /** Everything an item shows: equal signatures need no new element. @param {import("./shell.js").Rooms} rooms @param {Chat} chat */
 function signature(rooms, chat) {
   const { draft, text } = preview(rooms, chat);
   const open = chat.id === rooms.state.openId;
-  return JSON.stringify([chat.title, chat.kind, chat.unread, open, shortTime(chat.activityMs), draft, text.slice(0, 200)]);
+  const presence = rooms.state.presenceOf(chat.peer?.user_id)?.status;
+  return JSON.stringify([presence, chat.title, chat.kind, chat.unread, open, shortTime(chat.activityMs), draft, text.slice(0, 200)]);
 }
 
 /** @param {import("./shell.js").Rooms} rooms @param {Chat} chat */
@@ -98,7 +101,7 @@ function chatItem(rooms, chat) {
       location.hash = chat.id;
     },
   },
-  chatAvatar(chat),
+  withPresence(chatAvatar(chat), rooms.state.presenceOf(chat.peer?.user_id)),
   h("span", { class: "lines" },
     h("span", { class: "line" }, h("span", { class: "name" }, chat.title), time),
     h("span", { class: "line" }, line, badge))));

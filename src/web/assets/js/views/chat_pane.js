@@ -1,21 +1,22 @@
 // The open chat: header, timeline, composer.
-import { fill, h, icon, iconButton } from "../dom.js";
-import { openChatInfo } from "../dialogs/chat_info.js";
-import { chatAvatar } from "./avatar.js";
+import { h, icon } from "../dom.js";
+import { chatHeader } from "./chat_header.js";
 import { ComposerView } from "./composer.js";
 import { TimelineView } from "./timeline.js";
 
 /** @param {import("./shell.js").Rooms} rooms */
 export function chatView(rooms) {
   const { state, actions } = rooms;
-  const header = h("header", { class: "chat-header" });
   const unread = h("span", { class: "badge", hidden: true });
   const jump = h("button", { type: "button", class: "jump", "aria-label": "Jump to the latest message", "data-testid": "jump", hidden: true }, icon("down"), unread);
   const timeline = new TimelineView(rooms, place);
-  const composer = new ComposerView(rooms, () => timeline.jumpToLatest());
-  const element = h("section", { class: "chat", "data-testid": "chat" }, header, timeline.element, composer.element, jump);
+  const header = chatHeader(rooms, { onClose: close, goTo: (seq) => void timeline.goTo(seq) });
+  const composer = new ComposerView(rooms, {
+    onSent: () => timeline.jumpToLatest(),
+    onEdited: (seq) => timeline.focusOn(seq),
+  });
+  const element = h("section", { class: "chat", "data-testid": "chat" }, header.element, timeline.element, composer.element, jump);
   let shownId = "";
-  let headerSignature = "";
 
   jump.addEventListener("click", () => {
     timeline.jumpToLatest("smooth");
@@ -36,22 +37,6 @@ export function chatView(rooms) {
     }));
   }
 
-  function updateHeader() {
-    const chat = state.open;
-    if (chat === null) return;
-    const signature = JSON.stringify([chat.id, chat.title, chat.kind, subtitle(chat)]);
-    if (signature === headerSignature) return;
-    headerSignature = signature;
-    element.setAttribute("aria-label", chat.title);
-    fill(header,
-      iconButton("Back to chats", "back", { class: "back", "data-testid": "back", onclick: close }),
-      chatAvatar(chat),
-      h("div", { class: "titles" },
-        h("h2", { tabindex: "-1", "data-testid": "chat-title" }, chat.title),
-        h("p", { class: "subtitle" }, subtitle(chat))),
-      iconButton("About this chat", "info", { "data-testid": "chat-info", onclick: () => openChatInfo(rooms, chat) }));
-  }
-
   /** The reader came to the end or left it. */
   function place() {
     const chat = state.open;
@@ -68,13 +53,19 @@ export function chatView(rooms) {
       shownId = "";
       return;
     }
-    updateHeader();
+    element.setAttribute("aria-label", chat.title);
+    header.update();
     timeline.show(chat);
     composer.show(chat);
     if (shownId !== chat.id) {
       shownId = chat.id;
       // A phone's keyboard should not jump up over a conversation one only wants to read.
       if (matchMedia("(hover: hover)").matches) composer.focus();
+    }
+    if (chat.goTo !== null) {
+      const seq = chat.goTo;
+      chat.goTo = null;
+      void timeline.goTo(seq);
     }
     place();
   }
@@ -88,12 +79,4 @@ export function chatView(rooms) {
   document.addEventListener("visibilitychange", place);
   state.on(["log"], updateLog);
   return { element, update };
-}
-
-/** @param {import("../chat.js").Chat} chat */
-function subtitle(chat) {
-  if (chat.kind === "direct") return chat.peer ? `@${chat.peer.username}` : "";
-  const kind = chat.kind === "channel" ? "Channel" : "Group";
-  if (chat.members === null) return kind;
-  return `${kind}, ${chat.members.length} ${chat.members.length === 1 ? "member" : "members"}`;
 }

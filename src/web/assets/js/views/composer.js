@@ -1,4 +1,4 @@
-// Where messages are written. Drafts are kept for each chat.
+// Where messages are written, and written anew. Drafts are kept for each chat.
 import { fill, h, icon, iconButton } from "../dom.js";
 import { contentText } from "../format.js";
 
@@ -10,25 +10,31 @@ export class ComposerView {
   #chat = null;
   /** @type {number | null} */
   #replyTo = null;
+  /** @type {number | null} */
+  #editing = null;
   #input = h("textarea", { rows: "1", placeholder: "Write a message", "aria-label": "Message", "data-testid": "composer", enterkeyhint: "send" });
   #send = h("button", { type: "submit", class: "send", "aria-label": "Send", "data-testid": "send", disabled: true }, icon("send"));
-  #replying = h("div", { class: "replying", "data-testid": "replying", hidden: true });
-  #onSent;
+  #about = h("div", { class: "replying", "data-testid": "replying", hidden: true });
+  #handlers;
 
-  /** @param {import("./shell.js").Rooms} rooms @param {() => void} onSent */
-  constructor(rooms, onSent) {
+  /**
+   * @param {import("./shell.js").Rooms} rooms
+   * @param {{ onSent: () => void, onEdited: (seq: number) => void }} handlers
+   */
+  constructor(rooms, handlers) {
     this.#rooms = rooms;
-    this.#onSent = onSent;
+    this.#handlers = handlers;
     this.element = h("form", { class: "composer", "aria-label": "Write a message" },
       h("div", { class: "composer-inner" },
-        this.#replying,
+        this.#about,
         h("div", { class: "composer-row" }, this.#input, this.#send)));
     this.element.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
-    this.#input.addEventListener("input", () => this.#changed());
+    this.#input.addEventListener("input", () => this.#typed());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
+    this.#input.addEventListener("blur", () => this.#chat && rooms.client.typing(this.#chat.id, "stopped"));
   }
 
   focus() {
@@ -37,40 +43,68 @@ export class ComposerView {
 
   /** @param {Chat} chat */
   show(chat) {
-    if (this.#chat !== chat) {
-      this.#chat = chat;
-      this.#input.value = this.#rooms.drafts.get(chat.id);
-      this.#fit();
+    const moved = this.#chat !== chat;
+    if (moved && this.#chat !== null) {
+      this.#rooms.client.typing(this.#chat.id, "stopped");
+      this.#chat.editing = null;
     }
-    this.#showReply(chat);
+    const editingBefore = moved ? null : this.#editing;
+    this.#chat = chat;
+    this.#editing = chat.editing;
+    if (chat.editing !== null && chat.editing !== editingBefore) {
+      this.#fillIn(contentText(chat.contentOf(chat.known(chat.editing))));
+      this.focus();
+    } else if (moved || (chat.editing === null && editingBefore !== null)) {
+      // The draft waited while something else was written anew.
+      this.#fillIn(this.#rooms.drafts.get(chat.id));
+    }
+    this.#showAbout(chat);
   }
 
-  /** @param {Chat} chat */
-  #showReply(chat) {
-    const seq = chat.replyTo;
-    const chosen = seq !== null && seq !== this.#replyTo;
-    this.#replyTo = seq;
-    this.#replying.hidden = seq === null;
+  /** @param {string} text */
+  #fillIn(text) {
+    this.#input.value = text;
+    this.#input.setSelectionRange(text.length, text.length);
+    this.#fit();
+  }
+
+  /** What the text will answer, or take the place of. @param {Chat} chat */
+  #showAbout(chat) {
+    const seq = chat.editing ?? chat.replyTo;
+    const chosen = chat.replyTo !== null && chat.replyTo !== this.#replyTo;
+    this.#replyTo = chat.replyTo;
+    this.#about.hidden = seq === null;
+    this.#send.setAttribute("aria-label", chat.editing === null ? "Send" : "Save");
     if (seq === null) return;
-    const entry = chat.find(seq);
+    const entry = chat.known(seq);
     const name = entry === undefined ? "" : this.#rooms.state.nameOf(entry.sender_id);
-    const cancel = () => {
-      this.#rooms.actions.reply(chat, null);
-      this.focus();
-    };
-    fill(this.#replying,
-      icon("reply"),
+    const [title, label, testId] = chat.editing === null
+      ? [`Replying to ${name}`, "Cancel reply", "cancel-reply"]
+      : ["Editing your message", "Cancel editing", "cancel-edit"];
+    fill(this.#about,
+      icon(chat.editing === null ? "reply" : "edit"),
       h("span", { class: "what" },
-        h("span", { class: "name" }, `Replying to ${name}`),
-        h("span", {}, contentText(entry?.content))),
-      iconButton("Cancel reply", "close", { "data-testid": "cancel-reply", onclick: cancel }));
+        h("span", { class: "name" }, title),
+        h("span", {}, contentText(chat.contentOf(entry)))),
+      iconButton(label, "close", { "data-testid": testId, onclick: () => this.#cancel(chat) }));
     if (chosen) this.focus();
   }
 
-  #changed() {
-    if (this.#chat === null) return;
-    this.#rooms.drafts.set(this.#chat.id, this.#input.value);
+  /** @param {Chat} chat */
+  #cancel(chat) {
+    const { actions } = this.#rooms;
+    if (chat.editing === null) actions.reply(chat, null);
+    else actions.messages.startEdit(chat, null);
+    this.focus();
+  }
+
+  #typed() {
+    const chat = this.#chat;
+    if (chat === null) return;
     this.#fit();
+    if (chat.editing !== null) return;
+    this.#rooms.drafts.set(chat.id, this.#input.value);
+    this.#rooms.client.typing(chat.id, this.#input.value.trim() === "" ? "stopped" : "typing");
   }
 
   /** As high as its text, up to the limit that the style sheet sets. */
@@ -82,23 +116,38 @@ export class ComposerView {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
+    const chat = this.#chat;
+    if (chat === null) return;
     // Enter also confirms a word in input methods; that must not send.
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       this.#submit();
-    } else if (event.key === "Escape" && this.#chat !== null && this.#chat.replyTo !== null) {
+    } else if (event.key === "Escape" && (chat.replyTo !== null || chat.editing !== null)) {
       event.stopPropagation();
-      this.#rooms.actions.reply(this.#chat, null);
+      this.#cancel(chat);
+    } else if (event.key === "ArrowUp" && this.#input.value === "" && chat.editing === null) {
+      const seq = this.#rooms.actions.messages.lastEditable(chat);
+      if (seq === undefined) return;
+      event.preventDefault();
+      this.#rooms.actions.messages.startEdit(chat, seq);
     }
   }
 
   #submit() {
     const text = this.#input.value.trim();
-    if (this.#chat === null || text === "") return;
-    if (!this.#rooms.actions.send(this.#chat, text)) return;
-    this.#input.value = "";
-    this.#changed();
+    const chat = this.#chat;
+    if (chat === null || text === "") return;
+    if (chat.editing !== null) {
+      const seq = chat.editing;
+      this.#rooms.actions.messages.edit(chat, seq, text);
+      this.show(chat);
+      this.#handlers.onEdited(seq);
+      return;
+    }
+    if (!this.#rooms.actions.send(chat, text)) return;
+    this.#rooms.drafts.set(chat.id, "");
+    this.#fillIn("");
     this.focus();
-    this.#onSent();
+    this.#handlers.onSent();
   }
 }

@@ -4,6 +4,7 @@ import { openEditHistory } from "../dialogs/edit_history.js";
 import { openReceipts } from "../dialogs/receipts.js";
 import { h, icon, iconButton } from "../dom.js";
 import { EMOJI_GROUPS, QUICK_EMOJI } from "../emoji.js";
+import { contentText } from "../format.js";
 import { openPopup } from "./popup.js";
 
 /** @typedef {import("../chat.js").Chat} Chat */
@@ -19,7 +20,6 @@ export function openMessageMenu(rooms, chat, seq, { row, anchor, goTo }) {
   if (entry === undefined) return;
   const choices = choicesFor(rooms, chat, entry, goTo);
   if (choices.length === 0) return;
-  const isDeleted = row.dataset.deleted !== undefined;
   /** @param {() => void} run */
   const closing = (run) => () => {
     popup.close();
@@ -27,7 +27,8 @@ export function openMessageMenu(rooms, chat, seq, { row, anchor, goTo }) {
   };
   const react = (/** @type {string} */ emoji) => closing(() => rooms.actions.messages.toggleReaction(chat, seq, emoji))();
   const content = h("div", { class: "message-menu" },
-    isDeleted ? null : quickRow(chat, seq, react, () => {
+    h("p", { class: "menu-preview", dir: "auto" }, contentText(chat.contentOf(entry)).slice(0, 120)),
+    quickRow(chat, seq, react, () => {
       popup.close();
       openPicker(rooms, chat, seq, { row, anchor });
     }),
@@ -35,7 +36,7 @@ export function openMessageMenu(rooms, chat, seq, { row, anchor, goTo }) {
       h("button", { type: "button", class: choice.danger ? "choice danger" : "choice", "data-testid": choice.testId, onclick: closing(choice.run) },
         icon(choice.icon), choice.label))));
   const popup = openPopup({
-    label: "Message actions", testId: "message-menu", content, origin: row,
+    label: "Message actions", testId: "message-menu", content, origin: () => present(row),
     anchor: (anchor ?? row.querySelector(".bubble") ?? row).getBoundingClientRect(),
     atEnd: row.classList.contains("own"),
   });
@@ -53,7 +54,7 @@ export function openPicker(rooms, chat, seq, { row, anchor }) {
       h("p", { class: "section-title", "aria-hidden": "true" }, name),
       h("div", { class: "picker-grid" }, emoji.map((one) => emojiButton(chat, seq, one, run))))));
   const popup = openPopup({
-    label: "Pick a reaction", testId: "emoji-picker", content, origin: row,
+    label: "Pick a reaction", testId: "emoji-picker", content, origin: () => present(row),
     anchor: (anchor ?? row.querySelector(".bubble") ?? row).getBoundingClientRect(),
     atEnd: row.classList.contains("own"),
   });
@@ -107,4 +108,9 @@ function choicesFor(rooms, chat, entry, goTo) {
     },
   ];
   return /** @type {Choice[]} */ (choices.filter((choice) => choice !== false));
+}
+
+/** The row as it is now: news may have replaced its element. @param {HTMLElement} row @returns {HTMLElement | null} */
+function present(row) {
+  return row.isConnected ? row : document.querySelector(`.message[data-message-id="${CSS.escape(row.dataset.messageId ?? "")}"]`);
 }

@@ -79,12 +79,19 @@ function onLongPress(timeline, act) {
     timer = setTimeout(() => {
       pressedAtMs = Date.now();
       act(row);
+      holdUntilLetGo();
     }, LONG_PRESS_MS);
   });
   timeline.addEventListener("pointermove", (event) => {
     if (Math.hypot(event.clientX - from.x, event.clientY - from.y) > STILL_PX) cancel();
   });
   for (const name of ["pointerup", "pointercancel", "scroll"]) timeline.addEventListener(name, cancel, { passive: true });
+  // The menu may come up under the finger: letting go must not press what is there.
+  function holdUntilLetGo() {
+    document.documentElement.classList.add("held");
+    const release = () => setTimeout(() => document.documentElement.classList.remove("held"), 60);
+    for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, release, { once: true, capture: true });
+  }
   // The finger's own click and the system's menu are not meant.
   const swallow = (/** @type {Event} */ event) => {
     if (Date.now() - pressedAtMs > 1_000) return;

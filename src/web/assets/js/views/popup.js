@@ -14,7 +14,7 @@ let closeOpen = null;
  * @param {string} parts.testId
  * @param {HTMLElement} parts.content
  * @param {DOMRect} parts.anchor
- * @param {HTMLElement | null} parts.origin has the focus afterwards
+ * @param {() => HTMLElement | null} parts.origin has the focus afterwards
  * @param {boolean} [parts.atEnd] its right edge at the anchor's
  */
 export function openPopup({ label, testId, content, anchor, origin, atEnd = false }) {
@@ -33,7 +33,7 @@ export function openPopup({ label, testId, content, anchor, origin, atEnd = fals
     closeOpen = null;
     const hadFocus = element.contains(document.activeElement) || document.activeElement === document.body;
     element.remove();
-    if (restoreFocus && hadFocus) origin?.focus({ preventScroll: true });
+    if (restoreFocus && hadFocus) origin()?.focus({ preventScroll: true });
   }
 
   function place() {

@@ -1,6 +1,7 @@
 // Who one is, and the list of chats.
 import { fill, h, icon, iconButton } from "../dom.js";
 import { openNewChat } from "../dialogs/new_chat.js";
+import { openSearch } from "../dialogs/search.js";
 import { currentTheme, nextTheme, setTheme } from "../theme.js";
 import { avatar } from "./avatar.js";
 import { chatListView } from "./chat_list.js";
@@ -18,9 +19,11 @@ export function sidebarView(rooms) {
   });
   const list = chatListView(rooms, () => filter.value.trim().toLowerCase());
   filter.addEventListener("input", list.update);
+  const search = iconButton("Search messages", "search", { "data-testid": "search-all", hidden: true, onclick: () => openSearch(rooms, null) });
 
   function updateMe() {
     const { me } = state;
+    search.hidden = !state.searchable;
     if (me === null) return;
     fill(face, avatar(me.user_id, me.display_name, { small: true }));
     fill(who,
@@ -36,7 +39,7 @@ export function sidebarView(rooms) {
       themeButton(),
       iconButton("Sign out", "signOut", { "data-testid": "sign-out", onclick: rooms.onSignOut }),
       iconButton("New chat", "plus", { class: "new-chat", "data-testid": "new-chat", onclick: () => openNewChat(rooms) })),
-    h("div", { class: "chat-filter", role: "search" }, filter),
+    h("div", { class: "chat-filter", role: "search" }, filter, search),
     list.element);
 }
 

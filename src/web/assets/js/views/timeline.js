@@ -4,6 +4,7 @@ import { patchChildren } from "../patch.js";
 import { timelineRows } from "../timeline_items.js";
 import { LogWindow } from "../window.js";
 import { rowElement, rowSignature } from "./message.js";
+import { followMessages } from "./message_tools.js";
 
 /** @typedef {import("../chat.js").Chat} Chat */
 
@@ -11,7 +12,6 @@ import { rowElement, rowSignature } from "./message.js";
 const EDGE_PX = 48;
 /** Closer than this to the top fetches what is older, before the reader gets there. */
 const PREFETCH_PX = 600;
-const QUOTE_PAGES_MAX = 40;
 
 export class TimelineView {
   #rooms;
@@ -26,6 +26,7 @@ export class TimelineView {
   /** A chat just opened goes to its first unread message once that is there. */
   #settling = false;
   #onPlace;
+  #tools;
 
   /** @param {import("./shell.js").Rooms} rooms @param {() => void} onPlace the reader moved to or from the end */
   constructor(rooms, onPlace) {
@@ -34,6 +35,7 @@ export class TimelineView {
     this.element = h("div", { class: "timeline", tabindex: "0", role: "region", "aria-label": "Conversation", "data-testid": "timeline" }, this.#list);
     this.element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.element.addEventListener("keydown", (event) => this.#key(event));
+    this.#tools = followMessages(this.element, rooms, () => this.#chat, (seq) => void this.goTo(seq));
     // A phone's keyboard takes half the height: the newest message stays in view.
     new ResizeObserver(() => this.#atBottom && this.#toBottom()).observe(this.element);
   }
@@ -66,7 +68,7 @@ export class TimelineView {
       signature: rowSignature(this.#rooms, chat, row),
     }));
     patchChildren(this.#list, this.#nodes, rows, (row) =>
-      rowElement(this.#rooms, chat, row, (seq) => void this.#goTo(seq)));
+      rowElement(this.#rooms, chat, row, (seq) => void this.goTo(seq)));
     if (this.#atBottom) this.#toBottom();
     else if (anchor !== null) this.element.scrollTop += anchor.element.offsetTop - anchor.offsetTop;
     if (this.#settling && !chat.loading) this.#settle();
@@ -153,15 +155,17 @@ export class TimelineView {
     }
   }
 
-  /** Shows the entry a message answers, fetching pages until it is there. @param {number} seq */
-  async #goTo(seq) {
+  /** Shows one message, fetching pages until it is there. @param {number} seq */
+  async goTo(seq) {
     const chat = this.#chat;
     if (chat === null) return;
-    for (let page = 0; chat.find(seq) === undefined && page < QUOTE_PAGES_MAX; page += 1) {
-      if (!(await this.#rooms.actions.loadOlder(chat))) break;
+    const entry = await this.#rooms.actions.reach(chat, seq);
+    if (this.#chat !== chat) return;
+    if (entry === undefined) {
+      this.#rooms.actions.toast("That message is not to be found.");
+      return;
     }
-    const entry = chat.find(seq);
-    if (entry === undefined || this.#chat !== chat) return;
+    this.#settling = false;
     this.#window.showAround(chat, seq);
     this.#atBottom = false;
     this.update();
@@ -171,13 +175,20 @@ export class TimelineView {
     element?.classList.add("flash");
     setTimeout(() => element?.classList.remove("flash"), 1_500);
     this.#measure();
+    this.#onPlace();
+  }
+
+  /** @param {number} seq of a message on the page */
+  focusOn(seq) {
+    const entry = this.#chat?.find(seq);
+    if (entry !== undefined) this.#nodes.get(entry.message_id)?.element.focus({ preventScroll: true });
   }
 
   #messages() {
     return /** @type {HTMLElement[]} */ ([...this.#list.querySelectorAll(".message")]);
   }
 
-  /** Arrow keys walk through the messages, R or Enter answers one. @param {KeyboardEvent} event */
+  /** Arrow keys walk through the messages; letters and Enter act on one. @param {KeyboardEvent} event */
   #key(event) {
     const messages = this.#messages();
     const current = messages.findIndex((message) => message === document.activeElement);
@@ -187,11 +198,21 @@ export class TimelineView {
       event.preventDefault();
       next?.focus();
       next?.scrollIntoView({ block: "nearest" });
-    } else if ((event.key === "r" || event.key === "Enter") && current !== -1 && !event.ctrlKey && !event.metaKey) {
-      const seq = Number(messages[current].dataset.seq);
-      if (this.#chat === null || !Number.isInteger(seq) || seq < 1) return;
-      event.preventDefault();
-      this.#rooms.actions.reply(this.#chat, seq);
+    } else if (current !== -1 && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      if (this.#act(messages[current], event)) event.preventDefault();
     }
+  }
+
+  /** @param {HTMLElement} row @param {KeyboardEvent} event @returns {boolean} whether the key means something */
+  #act(row, { key, shiftKey }) {
+    const chat = this.#chat;
+    const seq = Number(row.dataset.seq);
+    if (chat === null || !(seq > 0) || row.dataset.deleted !== undefined) return false;
+    const { messages } = this.#rooms.actions;
+    if (key === "r") this.#rooms.actions.reply(chat, seq);
+    else if (key === "e" && chat.find(seq)?.sender_id === chat.myId) messages.startEdit(chat, seq);
+    else if (key === "Enter" || key === "ContextMenu" || (key === "F10" && shiftKey)) this.#tools.open(chat, seq, row);
+    else return false;
+    return true;
   }
 }
