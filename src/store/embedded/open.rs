@@ -118,7 +118,7 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
 }
 
 /// Opens a file of the data directory, making it readable by its owner alone.
-fn private_file(path: &Path) -> Result<File, OpenError> {
+pub(super) fn private_file(path: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(path).map_err(file_error(path))

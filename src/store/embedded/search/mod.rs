@@ -18,7 +18,7 @@ pub(super) use feed::Feed;
 pub use query::{SearchHit, SearchPage, SearchQuery};
 
 use super::failure::Failure;
-use super::open::{OpenError, database_path};
+use super::open::{OpenError, database_path, private_file};
 use super::readers::Readers;
 
 /// Searches that may wait.
@@ -41,6 +41,7 @@ impl Search {
         feed: &Arc<Feed>,
     ) -> Result<(Self, Vec<JoinHandle<()>>), OpenError> {
         let (path, store) = (index_path(data_dir), database_path(data_dir));
+        drop(private_file(&path)?);
         let index = index::Index::open(&path, &store)?;
         let (readers, mut threads) = Readers::start(&path, 1, QUEUE)?;
         let feed = feed.clone();
