@@ -298,11 +298,11 @@ export class SwitchboardClient extends EventTarget {
   // === people ===
 
   /**
-   * Who is known to have a message, and who to have read it, from what the server told so far.
+   * Who else is known to have a message, and who to have read it, from what the server told so far.
    * @param {string} conversationId @param {number} seq
    */
   receiptState(conversationId, seq) {
-    return this.#signals.receipts.state(conversationId, seq);
+    return this.#signals.receipts.state(conversationId, seq, this.session?.user_id);
   }
 
   /**
@@ -415,6 +415,7 @@ export class SwitchboardClient extends EventTarget {
     if (item === undefined) return;
     const { user_id } = /** @type {Welcome} */ (this.#welcome);
     this.#timelines.accept(entryOf(item, { seq, sent_at }, user_id));
+    this.#signals.wrote(item.conversation_id, user_id, seq);
   }
 
   /** @param {any} resync */

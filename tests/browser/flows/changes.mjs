@@ -166,6 +166,27 @@ export async function replying(stage) {
   await leave();
 }
 
+/** Pages of nothing but changes hide no messages. @param {Stage} stage */
+export async function manyChanges(stage) {
+  const { alice, bob, leave } = await scene(stage, ["first of all", "much discussed"]);
+  const { conversations } = await bob.api("GET", `/v1/users/${(await bob.session()).user_id}/conversations`);
+  const [{ conversation_id }] = conversations;
+  const seq = await bob.message("much discussed").getAttribute("data-seq");
+  const path = `/v1/conversations/${conversation_id}/messages/${seq}`;
+  for (let number = 0; number < 65; number += 1) {
+    await bob.api(number % 2 === 0 ? "PUT" : "DELETE", `${path}/reactions/%F0%9F%8E%89`);
+    await alice.api("PATCH", path, { content: { text: { text: `much discussed, version ${number}` } } });
+  }
+  for (const person of [alice, bob]) {
+    await person.page.reload();
+    await person.connected();
+    await person.sees(["first of all", "much discussed, version 64"]);
+    await person.eventually(async () => (await person.reactions("much discussed, version 64")).map((one) => one.slice(0, 3)), ["🎉1"], "one reaction is left");
+    assert.equal((await person.messages()).length, 2);
+  }
+  await leave();
+}
+
 /** @param {Stage} stage */
 export async function menuByKeys(stage) {
   const { alice, bob, leave } = await scene(stage, ["with the keyboard", "mine"]);

@@ -31,6 +31,9 @@ export async function roles(stage) {
   }
   await assertAccessible(alice.page, "managing a group");
   await alice.picture("roles");
+  await alice.page.fill(testId("rename"), "Book club, Fridays");
+  await alice.page.click(testId("save-name"));
+  for (const person of [alice, bob, cleo]) await person.inChat("Book club, Fridays");
   // The last owner stays one.
   await alice.page.selectOption(`${member(alice)} ${testId("role")}`, "member");
   await alice.page.waitForSelector(`${testId("chat-info-dialog")} ${testId("form-error")}:visible >> text=owner`);
@@ -49,7 +52,7 @@ export async function roles(stage) {
   await bob.page.click(`${member(cleo)} ${testId("remove-member")}`);
   await bob.page.click(`${member(cleo)} ${testId("remove-member")}`);
   await bob.page.waitForSelector(member(cleo), { state: "detached" });
-  await cleo.page.waitForSelector(`${testId("chat-item")}[data-name="Book club"]`, { state: "detached" });
+  await cleo.page.waitForSelector(`${testId("chat-item")}[data-name="Book club, Fridays"]`, { state: "detached" });
   await bob.page.click(testId("close-dialog"));
   await bob.picture("managed");
   for (const person of [alice, bob, cleo]) await person.leave();

@@ -73,6 +73,11 @@ export async function statuses(stage) {
   await alice.write("good");
   await tablet.page.waitForFunction(() => document.title === "(1) Switchboard");
   await alice.picture("ticks");
+
+  // Who answers has read what stands above: here, and on the other device.
+  await tablet.page.click(`${testId("chat-item")}[data-name="${alice.displayName}"]`);
+  await tablet.write("very good");
+  await bob.page.waitForFunction(() => document.title === "Switchboard");
   for (const person of [alice, bob, tablet]) await person.leave();
 }
 

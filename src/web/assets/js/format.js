@@ -8,6 +8,7 @@ const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long" });
 const shortWeekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });
 const longDate = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
 const shortDate = new Intl.DateTimeFormat(undefined, { day: "2-digit", month: "2-digit", year: "2-digit" });
+const nameList = new Intl.ListFormat("en", { type: "conjunction" });
 const DAY_MS = 86_400_000;
 
 /** @param {number} ms */
@@ -73,7 +74,7 @@ export const avatarColor = (id) => AVATAR_COLORS[colorIndex(id)];
 
 /** @param {string[]} names */
 export function listNames(names) {
-  return new Intl.ListFormat("en", { type: "conjunction" }).format(names);
+  return nameList.format(names);
 }
 
 const ROLE_NAMES = { owner: "an owner", admin: "an admin", member: "a member" };

@@ -45,5 +45,6 @@ function followVisibility(client, signal) {
     else timer = setTimeout(() => client.setPresence("away"), AWAY_AFTER_MS);
   };
   document.addEventListener("visibilitychange", changed, { signal });
+  changed();
   signal.addEventListener("abort", () => clearTimeout(timer));
 }

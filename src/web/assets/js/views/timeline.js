@@ -141,7 +141,7 @@ export class TimelineView {
     if (this.#window.range(chat).from > 0) {
       this.#window.growUp(chat);
       this.update();
-    } else if (!chat.complete && !chat.loading && !chat.loadFailed && chat.log.length > 0) {
+    } else if (!chat.complete && !chat.loading && !chat.loadFailed && chat.heldFrom !== Infinity) {
       void this.#older(chat);
     }
   }

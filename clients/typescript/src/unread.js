@@ -1,0 +1,22 @@
+/**
+ * How many messages of others are unread. Counted when all of them are held, else told by the
+ * server, which counts changes and one's own messages too.
+ * @param {object} known
+ * @param {import("./types.js").Entry[]} known.entries held entries, ascending
+ * @param {number} known.heldAfter everything above this number is held
+ * @param {number} known.read this user has read up to here
+ * @param {number} known.head
+ * @param {string} known.userId
+ * @param {number} known.told by the server, for when not everything is held
+ * @param {(seq: number) => boolean} [known.isDeleted] what is gone need not be read
+ */
+export function unreadCount({ entries, heldAfter, read, head, userId, told, isDeleted }) {
+  if (read >= head) return 0;
+  if (heldAfter > read) return Math.min(told, head - read);
+  let count = 0;
+  for (let index = entries.length - 1; index >= 0 && entries[index].seq > read; index -= 1) {
+    const { kind, sender_id, seq } = entries[index];
+    if (kind === "new_message" && sender_id !== userId && isDeleted?.(seq) !== true) count += 1;
+  }
+  return count;
+}
