@@ -16,7 +16,6 @@ check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
 
-# Figures of this machine: bytes per idle connection, messages per second
-figures:
-    cargo bench --bench connection_memory
-    cargo run --release --package switchboard-loadtest -- direct --pairs 100 --server-bin target/release/switchboard
+# The table of figures, goal and measured: ten minutes on a quiet machine
+figures *options:
+    bash scripts/figures.sh {{ options }}

@@ -1,0 +1,66 @@
+// Prints the table of figures from the reports in a folder: figure, goal, measured, verdict.
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+
+const [folder] = process.argv.slice(2);
+
+/** @param {string} name */
+function report(name) {
+  const file = path.join(folder, `${name}.json`);
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return null;
+  }
+}
+
+/** @param {unknown} value @param {number} digits @param {string} unit */
+function shown(value, digits, unit) {
+  return typeof value === "number" ? `${value.toLocaleString("en", { maximumFractionDigits: digits })}${unit}` : null;
+}
+
+/** @type {[string, string, string | null, boolean | null][]} */
+const rows = [];
+
+/**
+ * @param {string} figure @param {string} goal @param {unknown} value @param {(value: number) => boolean} isReached
+ * @param {number} digits @param {string} unit
+ */
+function row(figure, goal, value, isReached, digits = 0, unit = "") {
+  const text = shown(value, digits, unit);
+  rows.push([figure, goal, text, text === null ? null : isReached(/** @type {number} */ (value))]);
+}
+
+const milliseconds = (/** @type {number | undefined} */ us) => (us === undefined ? undefined : us / 1000);
+const idle = report("idle")?.figures;
+row("resident bytes per idle connection", "≤ 3,072", idle?.bytes_per_connection, (it) => it <= 3072);
+row("CPU of a core while they idle", "≤ 1 %", idle?.server_cpu_percent, (it) => it <= 1, 2, " %");
+const direct = report("direct")?.figures?.direct;
+row("one to one, closed loop of 100 pairs: server CPU a message", "≤ 30 µs", direct?.server_cpu_us_per_message, (it) => it <= 30, 1, " µs");
+row("the same: messages/s stored and delivered", "≥ 15,000", direct?.messages_per_s, (it) => it >= 15_000);
+const open = report("direct-open")?.figures;
+row("open loop 1,000/s: accepted p50", "≤ 2 ms", milliseconds(open?.accepted_latency?.p50_us), (it) => it <= 2, 2, " ms");
+row("the same: accepted p99", "≤ 8 ms", milliseconds(open?.accepted_latency?.p99_us), (it) => it <= 8, 2, " ms");
+const hot = report("hot-conversation")?.figures;
+row("one conversation, 32 senders: numbers/s", "≥ 20,000", hot?.accepted_per_s, (it) => it >= 20_000);
+const calm = report("room-10k")?.figures;
+row("room of 500: server CPU a delivery at 10,000/s", "≤ 4 µs", calm?.server_cpu_us_per_delivery, (it) => it <= 4, 2, " µs");
+const room = report("room")?.figures;
+row("room of 500, ladder to 100,000/s: server CPU a delivery", "published", room?.server_cpu_us_per_delivery, () => true, 2, " µs");
+const storm = report("reconnect-storm")?.figures;
+row("reconnect storm: all caught up after", "≤ 15 s", storm?.caught_up_s, (it) => it <= 15, 1, " s");
+row("the same: memory, peak to start", "≤ 2", storm ? storm.memory_peak_bytes / storm.memory_start_bytes : undefined, (it) => it <= 2, 2);
+const slow = report("slow-consumer")?.figures;
+row("5 % of a room of 1,000 asleep: p99 of the others, to before", "≤ 1.2", slow?.p99_ratio_while_some_sleep, (it) => it <= 1.2, 2);
+const clusterFile = path.join(folder, "cluster.txt");
+const cluster = existsSync(clusterFile) ? readFileSync(clusterFile, "utf8") : "";
+const rate = /^([\d.]+) messages\/s, ([\d.]+) entries a commit/mu.exec(cluster);
+row("two nodes on Cassandra and Redis: messages/s", "≥ 10,000", rate ? Number(rate[1]) : undefined, (it) => it >= 10_000);
+row("the same: entries a commit", "published", rate ? Number(rate[2]) : undefined, () => true, 1);
+
+console.log("| figure | goal | measured | reached |");
+console.log("| --- | --- | --- | --- |");
+for (const [figure, goal, measured, isReached] of rows) {
+  const verdict = isReached === null ? "–" : goal === "published" ? "" : isReached ? "yes" : "**no**";
+  console.log(`| ${figure} | ${goal} | ${measured ?? "not measured"} | ${verdict} |`);
+}
