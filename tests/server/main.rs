@@ -2,6 +2,7 @@
 //!
 //! One test binary, so that the server is linked once.
 
+mod authorization;
 mod bad_input;
 mod changes;
 mod cli;

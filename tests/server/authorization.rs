@@ -1,0 +1,231 @@
+//! Who may do what: every route by every kind of caller. A route that is not listed fails.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use schema::record::ConversationKind;
+use serde_json::{Value, json};
+
+use crate::support::{Server, call, get};
+
+/// Callers, in the order of the table's columns.
+const CALLERS: [&str; 6] = ["owner", "admin", "member", "ex-member", "stranger", "nobody"];
+
+/// A route of one conversation, a request for it, and the status for each caller. Message 1 is
+/// the owner's, 2 the admin's, 3 the member's.
+struct Rule {
+    route: &'static str,
+    path: &'static str,
+    body: fn(&People) -> Value,
+    expected: [u16; 6],
+}
+
+struct People {
+    member: String,
+    spare: String,
+    chat: String,
+}
+
+fn nothing(_: &People) -> Value {
+    json!({})
+}
+
+fn edit(_: &People) -> Value {
+    json!({"content": {"text": {"text": "changed"}}})
+}
+
+/// Harmless ones first, then those that change who is there.
+const RULES: &[Rule] = &[
+    Rule {
+        route: "GET /v1/conversations/{id}",
+        path: "",
+        body: nothing,
+        expected: [200, 200, 200, 404, 404, 401],
+    },
+    Rule {
+        route: "GET /v1/conversations/{id}/messages",
+        path: "/messages",
+        body: nothing,
+        // Who left sees what there was until then.
+        expected: [200, 200, 200, 200, 404, 401],
+    },
+    Rule {
+        route: "GET /v1/conversations/{id}/messages/{seq}/edits",
+        path: "/messages/3/edits",
+        body: nothing,
+        expected: [200, 200, 200, 200, 404, 401],
+    },
+    Rule {
+        route: "GET /v1/conversations/{id}/messages/{seq}/receipts",
+        path: "/messages/3/receipts",
+        body: nothing,
+        expected: [200, 200, 200, 404, 404, 401],
+    },
+    Rule {
+        route: "PUT /v1/conversations/{id}/messages/{seq}/reactions/{emoji}",
+        path: "/messages/3/reactions/+1",
+        body: nothing,
+        expected: [200, 200, 200, 404, 404, 401],
+    },
+    Rule {
+        route: "DELETE /v1/conversations/{id}/messages/{seq}/reactions/{emoji}",
+        path: "/messages/3/reactions/+1",
+        body: nothing,
+        expected: [200, 200, 200, 404, 404, 401],
+    },
+    Rule {
+        route: "PUT /v1/conversations/{id}/messages/{seq}/pin",
+        path: "/messages/3/pin",
+        body: nothing,
+        expected: [200, 200, 403, 404, 404, 401],
+    },
+    Rule {
+        route: "DELETE /v1/conversations/{id}/messages/{seq}/pin",
+        path: "/messages/3/pin",
+        body: nothing,
+        expected: [200, 200, 403, 404, 404, 401],
+    },
+    Rule {
+        route: "PATCH /v1/conversations/{id}/messages/{seq}",
+        path: "/messages/3",
+        body: edit,
+        // Not even an owner edits what another said.
+        expected: [403, 403, 200, 404, 404, 401],
+    },
+    Rule {
+        route: "DELETE /v1/conversations/{id}/messages/{seq}",
+        path: "/messages/1",
+        body: nothing,
+        expected: [200, 200, 403, 404, 404, 401],
+    },
+    Rule {
+        route: "PATCH /v1/conversations/{id}",
+        path: "",
+        body: |_| json!({"name": "Another"}),
+        expected: [200, 200, 403, 404, 404, 401],
+    },
+    Rule {
+        route: "PATCH /v1/conversations/{id}/members/{user}",
+        path: "/members/{member}",
+        body: |_| json!({"role": "member"}),
+        expected: [200, 403, 403, 404, 404, 401],
+    },
+    Rule {
+        route: "POST /v1/messages",
+        path: "=/v1/messages",
+        body: |it| json!({"conversation_id": it.chat, "content": {"text": {"text": "hello"}}}),
+        expected: [201, 201, 201, 404, 404, 401],
+    },
+    Rule {
+        route: "POST /v1/read-receipt",
+        path: "=/v1/read-receipt",
+        body: |it| json!({"conversation_id": it.chat, "seq": 1}),
+        expected: [204, 204, 204, 404, 404, 401],
+    },
+    Rule {
+        route: "POST /v1/conversations/{id}/members",
+        path: "/members",
+        body: |it| json!({"members": [{"user_id": it.spare, "role": "member"}]}),
+        // The owner adds; for the admin there is nobody left to add.
+        expected: [200, 422, 403, 404, 404, 401],
+    },
+    Rule {
+        route: "DELETE /v1/conversations/{id}/members",
+        path: "/members",
+        body: |it| json!({"members": [it.spare]}),
+        expected: [200, 422, 403, 404, 404, 401],
+    },
+];
+
+/// Routes that are about the caller alone, open to everyone, or that tell everyone signed in the
+/// same. `src/api/tests/contract.rs` holds that all but the open ones refuse who is not signed in.
+const WITHOUT_CONVERSATION: [&str; 16] = [
+    "DELETE /v1/devices/{id}",
+    "GET /v1/devices",
+    "GET /v1/presence/{id}",
+    "GET /v1/search",
+    "GET /v1/users",
+    "GET /v1/users/me",
+    "GET /v1/users/{id}",
+    "GET /v1/users/{id}/conversations",
+    "PATCH /v1/users/me",
+    "POST /v1/conversations",
+    "POST /v1/login",
+    "POST /v1/logout",
+    "POST /v1/register",
+    "POST /v1/token/refresh",
+    "GET /v1/openapi.json",
+    "GET /v1/errors",
+];
+
+#[tokio::test]
+async fn every_route_knows_every_caller() {
+    let server = Server::start().await;
+    let people = server.people(6).await;
+    let [owner, admin, member, ex, stranger, spare] = &people[..] else { panic!() };
+    let chat = server.conversation(ConversationKind::Group, owner, &[admin, member, ex]).await;
+    for (author, text) in [(owner, "one"), (admin, "two"), (member, "three")] {
+        server.online(author).await.send(chat, text).await;
+    }
+    let base = format!("/v1/conversations/{chat}");
+    let role = json!({"role": "admin"});
+    let path = format!("{base}/members/{}", admin.user_id);
+    assert_eq!(call(&server, Method::PATCH, &path, &owner.access_token, &role).await.0, 200);
+    let removal = json!({"members": [ex.user_id.to_string()]});
+    let path = format!("{base}/members");
+    assert_eq!(call(&server, Method::DELETE, &path, &owner.access_token, &removal).await.0, 200);
+
+    let named = People {
+        member: member.user_id.to_string(),
+        spare: spare.user_id.to_string(),
+        chat: chat.to_string(),
+    };
+    let tokens = [owner, admin, member, ex, stranger].map(|it| it.access_token.as_str());
+    let mut wrong = Vec::new();
+    for rule in RULES {
+        let (method, _) = rule.route.split_once(' ').unwrap();
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let path = match rule.path.strip_prefix('=') {
+            Some(whole) => whole.to_owned(),
+            None => format!("{base}{}", rule.path.replace("{member}", &named.member)),
+        };
+        for (caller, expected) in CALLERS.iter().zip(rule.expected) {
+            let index = CALLERS.iter().position(|it| it == caller).unwrap();
+            let token = tokens.get(index).copied().unwrap_or("none");
+            let (status, answer) = if method == Method::GET {
+                get(&server, &path, token).await
+            } else {
+                call(&server, method.clone(), &path, token, &(rule.body)(&named)).await
+            };
+            if status != expected {
+                wrong.push(format!(
+                    "{} as {caller}: {status}, not {expected}: {answer}",
+                    rule.route
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn every_route_is_in_the_table() {
+    let server = Server::start().await;
+    let (_, document) = get(&server, "/v1/openapi.json", "none").await;
+    let listed: BTreeSet<String> = RULES
+        .iter()
+        .map(|rule| rule.route)
+        .chain(WITHOUT_CONVERSATION)
+        .map(str::to_owned)
+        .collect();
+    let mut unlisted = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let route = format!("{} {path}", method.to_uppercase());
+            if !listed.contains(&route) {
+                unlisted.push(route);
+            }
+        }
+    }
+    assert!(unlisted.is_empty(), "routes without a rule: {unlisted:#?}");
+}
