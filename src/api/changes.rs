@@ -9,8 +9,8 @@ use schema::{ConversationId, Sequence};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::Valid;
+use super::entries::{submit, submit_as};
 use super::identity::Caller;
-use super::members::{submit, submit_as};
 use super::problem::ApiError;
 use super::state::ApiState;
 

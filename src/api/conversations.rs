@@ -5,14 +5,15 @@ use std::collections::{BTreeSet, HashMap};
 use actix_web::{HttpResponse, get, patch, post, web};
 use actors::node::ConversationDetails;
 use actors::ports::{Created, NewConversation};
-use schema::record::{Conversation, ConversationKind, Draft, Event, Member, Membership, Role};
+use schema::record::{Conversation, ConversationKind, Event, Member, Membership, Role};
 use schema::rest::{
     ConversationChange, ConversationView, CreateConversationRequest, MemberView, Problem, UserView,
 };
-use schema::{ConversationId, MessageId, Sequence, UserId};
+use schema::{ConversationId, Sequence, UserId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::Valid;
+use super::entries::submit;
 use super::identity::Caller;
 use super::problem::ApiError;
 use super::state::ApiState;
@@ -108,16 +109,8 @@ async fn rename_conversation(
     Valid(change): Valid<ConversationChange>,
 ) -> Result<web::Json<ConversationView>, ApiError> {
     let conversation_id = id.into_inner();
-    let submitted = state
-        .node
-        .submit(Draft {
-            conversation_id,
-            message_id: MessageId::generate(),
-            sender_id: identity.user_id,
-            event: Event::ConversationChanged { name: Some(change.name.clone()) },
-            retry: false,
-        })
-        .await?;
+    let event = Event::ConversationChanged { name: Some(change.name.clone()) };
+    let submitted = submit(&state, identity.user_id, conversation_id, event).await?;
     let mut details = state.node.describe(identity.user_id, conversation_id).await?;
     // Readers' tables may be a moment behind the log: show at least what was just stored.
     if details.head <= submitted.seq {

@@ -1,16 +1,16 @@
 //! `/v1/conversations/{id}/members`: who is in; each change is a numbered entry of the log.
 
 use actix_web::{delete, patch, post, web};
-use schema::record::{Draft, Event, Member};
+use schema::record::{Event, Member};
 use schema::rest::{
     AddMembersRequest, ChangeRoleRequest, Problem, RemoveMembersRequest, SentMessage,
 };
-use schema::wire::validate;
-use schema::{ConversationId, MessageId, UserId};
+use schema::{ConversationId, UserId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::Valid;
 use super::conversations::check_all_exist;
+use super::entries::submit;
 use super::identity::Caller;
 use super::problem::ApiError;
 use super::state::ApiState;
@@ -97,35 +97,4 @@ fn check_distinct(ids: &[UserId]) -> Result<(), ApiError> {
         return Err(ApiError::field("members", "each user at most once"));
     }
     Ok(())
-}
-
-pub(super) async fn submit(
-    state: &ApiState,
-    sender_id: UserId,
-    conversation_id: ConversationId,
-    event: Event,
-) -> Result<web::Json<SentMessage>, ApiError> {
-    submit_as(state, sender_id, conversation_id, event, None).await
-}
-
-/// Submits an entry under an id of the client's own, which may be a repeat, or a new one.
-pub(super) async fn submit_as(
-    state: &ApiState,
-    sender_id: UserId,
-    conversation_id: ConversationId,
-    event: Event,
-    message_id: Option<MessageId>,
-) -> Result<web::Json<SentMessage>, ApiError> {
-    let retry = message_id.is_some();
-    let message_id = message_id.unwrap_or_else(MessageId::generate);
-    validate::message_id(message_id)?;
-    let draft = Draft { conversation_id, message_id, sender_id, event, retry };
-    let submitted = state.node.submit(draft).await?;
-    Ok(web::Json(SentMessage {
-        message_id,
-        conversation_id,
-        seq: submitted.seq,
-        sent_at: submitted.sent_at,
-        duplicate: submitted.duplicate,
-    }))
 }

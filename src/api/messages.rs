@@ -2,14 +2,15 @@
 
 use actix_web::{HttpResponse, get, post, web};
 use actors::node::{HISTORY_PAGE_MAX, Page};
-use schema::record::{Draft, Event, MessageBody};
+use schema::record::{Event, MessageBody};
 use schema::rest::{HistoryPage, Problem, ReadReceiptRequest, SendMessageRequest, SentMessage};
 use schema::wire::{LogFrame, validate};
-use schema::{ConversationId, MessageId, Sequence};
+use schema::{ConversationId, Sequence};
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::Valid;
+use super::entries::submit_as;
 use super::identity::Caller;
 use super::problem::ApiError;
 use super::state::ApiState;
@@ -92,25 +93,9 @@ async fn send_message(
         mentions: body.mentions.unwrap_or_default(),
     };
     validate::message(&message)?;
-    // An id of the client's own may be a repeat: HTTP has no other way to say so.
-    let retry = body.message_id.is_some();
-    let message_id = body.message_id.unwrap_or_else(MessageId::generate);
-    validate::message_id(message_id)?;
-    let draft = Draft {
-        conversation_id: body.conversation_id,
-        message_id,
-        sender_id: identity.user_id,
-        event: Event::Message(message),
-        retry,
-    };
-    let submitted = state.node.submit(draft).await?;
-    Ok(HttpResponse::Created().json(SentMessage {
-        message_id,
-        conversation_id: body.conversation_id,
-        seq: submitted.seq,
-        sent_at: submitted.sent_at,
-        duplicate: submitted.duplicate,
-    }))
+    let (id, event) = (body.conversation_id, Event::Message(message));
+    let sent = submit_as(&state, identity.user_id, id, event, body.message_id).await?;
+    Ok(HttpResponse::Created().json(sent))
 }
 
 /// One has read up to a number.

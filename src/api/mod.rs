@@ -10,6 +10,7 @@
 //! idempotency.rs    Idempotency-Key: one answer a key
 //! limits.rs         rate limits by address, user name and user
 //! auth.rs users.rs devices.rs conversations.rs members.rs chat_list.rs messages.rs
+//! entries.rs        what is numbered and stored, by whichever route
 //! changes.rs        edits, deletions, reactions, pins
 //! presence.rs       who is there
 //! search.rs         full text
@@ -25,6 +26,7 @@ pub mod chat_list;
 pub mod conversations;
 pub mod devices;
 pub mod door;
+pub mod entries;
 pub mod idempotency;
 pub mod identity;
 pub mod limits;

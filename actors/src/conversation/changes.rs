@@ -114,7 +114,7 @@ impl Conversation {
         let serving = self.serving.as_ref().ok()?;
         let recent: Vec<Arc<LogEntry>> = serving.recent.changes(range, up_to).cloned().collect();
         // Changes come after what they change: all of memory's are in memory.
-        let is_held = serving.recent.first().is_some_and(|first| first <= range.first);
+        let is_held = serving.recent.holds_from(range.first);
         if recent.is_empty() && is_held {
             return None;
         }

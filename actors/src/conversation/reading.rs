@@ -41,7 +41,11 @@ impl Conversation {
         };
         let (range, head) = range;
         let changes = if read.with_states { self.changes_of(range, head) } else { None };
-        let deleted = self.serving.as_ref().map(|it| it.recent.deleted()).unwrap_or_default();
+        // What memory holds was scrubbed there.
+        let deleted = match &self.serving {
+            Ok(serving) if !serving.recent.holds_from(range.first) => serving.recent.deleted(),
+            _ => BTreeSet::new(),
+        };
         self.read_range(range, ctx, PageAnswer { reply: read.reply, head, changes, deleted });
     }
 

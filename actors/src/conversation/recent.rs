@@ -40,6 +40,12 @@ impl Recent {
         self.entries.front().map(|first| first.entry.seq)
     }
 
+    /// Whether everything from `seq` on is held.
+    #[must_use]
+    pub fn holds_from(&self, seq: Sequence) -> bool {
+        self.first().is_some_and(|first| first <= seq)
+    }
+
     #[must_use]
     pub fn get(&self, seq: Sequence) -> Option<&Arc<LogEntry>> {
         let first = self.first()?;

@@ -6,6 +6,7 @@
 //! recent_heads   where the logs end that had traffic lately
 //! batches        drafts handed over by other nodes, each worked on once
 //! outgoing       announcements in frames of a bounded size
+//! tables         all of these, and what of them is due
 //! ```
 //! All of it is memory: what is lost with it is said again by the others, or read from the store.
 
@@ -15,6 +16,7 @@ pub(crate) mod following;
 pub(crate) mod outgoing;
 pub(crate) mod recent_heads;
 mod state;
+pub(crate) mod tables;
 
 pub use batches::Arrived;
 pub use state::{Follow, Peers, Wake};

@@ -14,6 +14,11 @@ fn size(entry: &Entry) -> usize {
     200 + entry.event.size()
 }
 
+/// Who gives the numbers of a shard says so.
+pub const fn says(shard: u32, epoch: Epoch) -> NodeFrame {
+    NodeFrame::Announce(Announce { shard, epoch, news: Vec::new(), heads: Vec::new() })
+}
+
 /// The frames that tell one follower of stored entries. What is too large to travel is named by
 /// its number; the follower reads it from the store.
 pub fn announce<'a>(

@@ -1,25 +1,17 @@
 //! The tables of the room behind one lock, and the frames that come of them.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use schema::cluster::envelope::{self, Announce, DraftResult, Followed, Head, NodeFrame, Submit};
+use schema::cluster::envelope::{self, DraftResult, Followed, NodeFrame, Submit};
 use schema::record::{Entry, Event};
 use schema::{ConversationId, Epoch, NodeId, OwnerToken, Sequence, UserId, metric};
 use tokio::time::Instant;
 
-use super::batches::{Arrived, Batches};
-use super::followers::Followers;
-use super::following::Following;
-use super::outgoing;
-use super::recent_heads::RecentHeads;
+use super::batches::Arrived;
+use super::outgoing::{self, says};
+use super::tables::{Stored, Tables};
 use crate::ports::{Bridge, Directory, Owner};
 
-/// Heads with traffic lately are said this often.
-const HEADS_MS: u64 = 5_000;
-/// While the bridge is down, heads are read from the store this often.
-const CUT_OFF_MS: u64 = 5_000;
-const EXPIRE_MS: u64 = 10_000;
 /// Heads of one frame.
 const HEADS_MAX: usize = 1_000;
 
@@ -27,20 +19,6 @@ const HEADS_MAX: usize = 1_000;
 pub trait Wake: Send + Sync + 'static {
     /// The conversation's log reaches to `head`.
     fn wake(&self, conversation: ConversationId, head: Sequence);
-}
-
-/// Entries of one conversation from one commit.
-pub type Stored = (ConversationId, Arc<[Entry]>);
-
-#[derive(Default)]
-struct State {
-    followers: Followers,
-    following: Following,
-    recent: RecentHeads,
-    batches: Batches,
-    heads_at_ms: u64,
-    expire_at_ms: u64,
-    cut_off_at_ms: u64,
 }
 
 /// The other nodes, as this one sees them. Callable from any thread.
@@ -51,7 +29,7 @@ pub struct Peers {
     /// False for a process of its own: nobody follows, and nothing is to be followed.
     clustered: bool,
     began: Instant,
-    state: Mutex<State>,
+    state: Mutex<Tables>,
     wake: OnceLock<Arc<dyn Wake>>,
 }
 
@@ -107,7 +85,7 @@ impl Peers {
         self.directory.as_ref()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Tables> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,18 +113,15 @@ impl Peers {
             return;
         }
         let now_ms = self.now_ms();
-        let mut by_node: BTreeMap<NodeId, Vec<&Stored>> = BTreeMap::new();
-        {
+        let by_node = {
             let mut state = self.state();
-            for group in groups {
-                if let Some(last) = group.1.last() {
-                    state.recent.stored(shard, group.0, last.seq, now_ms);
-                }
-                for node in state.followers.of(group.0) {
-                    by_node.entry(node).or_default().push(group);
+            for (conversation, entries) in groups {
+                if let Some(last) = entries.last() {
+                    state.recent.stored(shard, *conversation, last.seq, now_ms);
                 }
             }
-        }
+            state.by_follower(groups)
+        };
         for (node, groups) in by_node {
             for frame in outgoing::announce(shard, epoch, groups.into_iter()) {
                 self.tell(node, &frame);
@@ -199,15 +174,7 @@ impl Peers {
     /// A node wants news: it is told the heads of those that had traffic lately, and who serves.
     pub fn on_follow(&self, from: NodeId, follow: &envelope::Follow, epoch: Epoch) {
         let now_ms = self.now_ms();
-        let mut heads = Vec::new();
-        {
-            let mut state = self.state();
-            for &conversation_id in &follow.conversations {
-                state.followers.follow(from, conversation_id, now_ms);
-                let head = state.recent.of(conversation_id);
-                heads.extend(head.map(|seq| Head { conversation_id, seq }));
-            }
-        }
+        let heads = self.state().on_follow(from, &follow.conversations, now_ms);
         self.tell(from, &NodeFrame::Followed(Followed { request: follow.request, heads }));
         self.tell(from, &says(follow.shard, epoch));
     }
@@ -319,8 +286,7 @@ impl Peers {
             let mut state = self.state();
             #[expect(clippy::cast_precision_loss, reason = "for display")]
             metrics::gauge!(metric::CONVERSATIONS_FOLLOWED).set(state.following.len() as f64);
-            if !self.bridge.is_connected() && now_ms >= state.cut_off_at_ms {
-                state.cut_off_at_ms = now_ms + CUT_OFF_MS;
+            if state.is_doubt_due(self.bridge.is_connected(), now_ms) {
                 state.following.doubt_all();
             }
             let requests = state.following.requests(now_ms, owner);
@@ -344,36 +310,6 @@ impl Peers {
             for heads in heads.chunks(HEADS_MAX) {
                 self.tell(node, &NodeFrame::Heads { heads: heads.to_vec() });
             }
-        }
-    }
-}
-
-/// Who gives numbers says so.
-const fn says(shard: u32, epoch: Epoch) -> NodeFrame {
-    NodeFrame::Announce(Announce { shard, epoch, news: Vec::new(), heads: Vec::new() })
-}
-
-impl State {
-    fn heads_due(&mut self, now_ms: u64) -> BTreeMap<NodeId, Vec<Head>> {
-        let mut by_node: BTreeMap<NodeId, Vec<Head>> = BTreeMap::new();
-        if now_ms < self.heads_at_ms {
-            return by_node;
-        }
-        self.heads_at_ms = now_ms + HEADS_MS;
-        for (conversation_id, seq) in self.recent.iter() {
-            for node in self.followers.of(conversation_id) {
-                by_node.entry(node).or_default().push(Head { conversation_id, seq });
-            }
-        }
-        by_node
-    }
-
-    fn expire_due(&mut self, now_ms: u64) {
-        if now_ms >= self.expire_at_ms {
-            self.expire_at_ms = now_ms + EXPIRE_MS;
-            self.followers.expire(now_ms);
-            self.recent.expire(now_ms);
-            self.batches.expire(now_ms);
         }
     }
 }

@@ -104,14 +104,11 @@ impl Presence {
         for (watcher, statuses) in watchers {
             let Some(listener) = self.audience.listener(watcher) else { continue };
             let count = statuses.len() as u64;
-            let (name, labels) = match listener.try_send(ToMember::Presence(statuses.into())) {
-                Ok(()) => (metric::PRESENCE_TOLD, None),
-                Err(_) => (metric::SIGNALS_SHED, Some(("signal", "presence"))),
+            let counter = match listener.try_send(ToMember::Presence(statuses.into())) {
+                Ok(()) => metrics::counter!(metric::PRESENCE_TOLD),
+                Err(_) => metrics::counter!(metric::SIGNALS_SHED, "signal" => "presence"),
             };
-            match labels {
-                None => metrics::counter!(name).increment(count),
-                Some((label, value)) => metrics::counter!(name, label => value).increment(count),
-            }
+            counter.increment(count);
         }
         for (node, statuses) in nodes {
             self.tell_node(node, &statuses);

@@ -17,6 +17,16 @@ pub const FORGET_MS: u64 = 25_000;
 /// Most last sightings that are remembered.
 const SEEN_MAX: usize = 100_000;
 
+/// How a user is on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Here {
+    Present(PresenceStatus),
+    /// The last socket went: offline from then on.
+    Leaving {
+        at_ms: u64,
+    },
+}
+
 struct Remote {
     node: NodeId,
     status: PresenceStatus,
@@ -42,7 +52,7 @@ pub struct News {
 /// See the module.
 #[derive(Default)]
 pub struct Table {
-    here: HashMap<UserId, PresenceStatus>,
+    here: HashMap<UserId, Here>,
     elsewhere: HashMap<UserId, Vec<Remote>>,
     /// When users without a socket here become offline.
     leaving: VecDeque<(u64, UserId)>,
@@ -66,15 +76,17 @@ impl Table {
     pub fn set_here(&mut self, user: UserId, status: PresenceStatus, now_ms: u64, wall_ms: i64) {
         if status == PresenceStatus::Offline {
             if self.here.contains_key(&user) {
-                self.leaving.push_back((now_ms + GRACE_MS, user));
+                let at_ms = now_ms + GRACE_MS;
+                self.leaving.push_back((at_ms, user));
+                self.here.insert(user, Here::Leaving { at_ms });
                 if self.seen.len() >= SEEN_MAX {
                     self.seen.clear();
                 }
                 self.seen.insert(user, wall_ms);
-                self.here.insert(user, PresenceStatus::Offline);
             }
             return;
         }
+        let status = Here::Present(status);
         let before = self.here.insert(user, status);
         self.seen.remove(&user);
         if before != Some(status) {
@@ -102,9 +114,10 @@ impl Table {
 
     /// Who went a moment ago may be back at once.
     fn here_with_grace(&self, user: UserId) -> Option<PresenceStatus> {
-        let status = self.here.get(&user).copied()?;
-        let stays = status == PresenceStatus::Offline;
-        Some(if stays { PresenceStatus::Online } else { status })
+        Some(match self.here.get(&user)? {
+            Here::Present(status) => *status,
+            Here::Leaving { .. } => PresenceStatus::Online,
+        })
     }
 
     /// What `watcher` wants to hear of, in place of what it wanted before. Returns how they are.
@@ -237,8 +250,7 @@ impl Table {
         {
             self.leaving.pop_front();
             // Who came back, or went again later, is not meant.
-            let went_later = self.leaving.iter().any(|(_, other)| *other == user);
-            if self.here.get(&user) == Some(&PresenceStatus::Offline) && !went_later {
+            if self.here.get(&user) == Some(&Here::Leaving { at_ms }) {
                 self.here.remove(&user);
                 self.touch(user);
                 if !self.is_changed.contains(&user) {

@@ -69,7 +69,7 @@ impl Committer {
     /// Runs also after a panic.
     pub fn stopped(&self, ctx: &mut Context<'_>) {
         ctx.shared.ownership.ended(self.shard, self.driver.core().owner());
-        ctx.shared.peers.recent.forget_shard(self.shard);
+        ctx.shared.peers.tables.recent.forget_shard(self.shard);
     }
 
     /// Looks now and then whether the shard is still its own.

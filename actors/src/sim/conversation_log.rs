@@ -123,7 +123,7 @@ impl Conversation {
         let now_ms = ctx.now_ms;
         let fresh = Claim { position, since_ms: now_ms, is_doubtful: false };
         let claim = *serving.claim.get_or_insert(fresh);
-        let heard = ctx.shared.peers.following.head(self.id).max(Some(serving.known_head));
+        let heard = ctx.shared.peers.tables.following.head(self.id).max(Some(serving.known_head));
         // A shard without an owner may be ahead of the store, and so may one cut off from here.
         let has_owner = ctx.owner(ctx.shard_of(self.id)) != Owner::Unknown;
         let can_tell = ctx.shared.is_connected && has_owner;

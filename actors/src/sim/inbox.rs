@@ -13,9 +13,9 @@ use super::actor::{Child, Context, Observation};
 use super::inbox_jobs::Jobs;
 use super::message::{Message, ToInbox, ToStandIn};
 use super::mutants::Mutant;
-use super::peers::says;
 use super::store_model::{Answer, Call, Ticket};
 use crate::peers::batches::Arrived;
+use crate::peers::outgoing::says;
 use crate::ports::Owner;
 use crate::sequencer::FromOwner;
 
@@ -59,7 +59,7 @@ impl Inbox {
     /// Says what is due, compares what is unsure, comes again.
     fn keep_up(&mut self, ctx: &mut Context<'_>) {
         ctx.tick_peers();
-        let unsure = ctx.shared.peers.following.take_unsure(AT_ONCE);
+        let unsure = ctx.shared.peers.tables.following.take_unsure(AT_ONCE);
         if unsure.is_empty() {
             return ctx.later(TICK_MS, Message::Inbox(ToInbox::KeepUp));
         }
@@ -80,7 +80,7 @@ impl Inbox {
                 Some(head) => on_news([(id, head)], ctx),
                 None => {
                     all = false;
-                    ctx.shared.peers.following.still_unsure(id);
+                    ctx.shared.peers.tables.following.still_unsure(id);
                 }
             }
         }
@@ -94,12 +94,12 @@ impl Inbox {
             NodeFrame::Heads { heads } => on_heads(&heads, ctx),
             NodeFrame::Follow(follow) => on_follow(from, &follow, ctx),
             NodeFrame::Unfollow { conversations } => {
-                let followers = &mut ctx.shared.peers.followers;
+                let followers = &mut ctx.shared.peers.tables.followers;
                 conversations.iter().for_each(|id| followers.unfollow(from, *id));
             }
             NodeFrame::Followed(Followed { request, heads }) => {
                 ctx.shared.peers.asked_once.answered(request);
-                ctx.shared.peers.following.answered(request);
+                ctx.shared.peers.tables.following.answered(request);
                 on_heads(&heads, ctx);
             }
             NodeFrame::Submit(submit) => self.on_submit(from, submit, ctx),
@@ -127,7 +127,7 @@ impl Inbox {
             // Not here, not any more or not yet: no results.
             return ctx.tell_node(from, &submitted(&submit, activation, Vec::new()));
         }
-        let (batches, now_ms) = (&mut ctx.shared.peers.batches, ctx.now_ms);
+        let (batches, now_ms) = (&mut ctx.shared.peers.tables.batches, ctx.now_ms);
         let follows = batches.follows(from, &submit);
         let arrived = batches.arrived(from, &submit, activation, now_ms);
         match arrived {
@@ -174,7 +174,7 @@ fn on_announce(announce: Announce, ctx: &mut Context<'_>) {
         let Some(last) = news.entries.last().map(|it| it.seq) else { continue };
         let id = news.conversation_id;
         let is_here = ctx.owner(ctx.shard_of(id)) == Owner::Here;
-        if !ctx.shared.peers.following.contains(id) || is_here {
+        if !ctx.shared.peers.tables.following.contains(id) || is_here {
             continue;
         }
         ctx.heard([(id, last)]);
@@ -200,7 +200,7 @@ fn on_follow(from: NodeId, follow: &Follow, ctx: &mut Context<'_>) {
     // Who does not own the shard does not answer: whoever does is asked next.
     if let Some(epoch) = ctx.shared.ownership.epoch(follow.shard) {
         let now_ms = ctx.now_ms;
-        let heads = ctx.shared.peers.on_follow(from, &follow.conversations, now_ms);
+        let heads = ctx.shared.peers.tables.on_follow(from, &follow.conversations, now_ms);
         let followed = Followed { request: follow.request, heads };
         ctx.tell_node(from, &NodeFrame::Followed(followed));
         ctx.tell_node(from, &says(follow.shard, epoch));

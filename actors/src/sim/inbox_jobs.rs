@@ -65,7 +65,7 @@ impl Jobs {
         };
         let results: Vec<DraftResult> =
             results.into_iter().map(|it| it.unwrap_or(DraftResult::Open)).collect();
-        ctx.shared.peers.batches.done(from, &submit, &results);
+        ctx.shared.peers.tables.batches.done(from, &submit, &results);
         ctx.tell_node(from, &submitted(&submit, activation, results));
     }
 }

@@ -1,99 +1,35 @@
 //! A node's tables about the other nodes, driven as the real room of peers drives them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use schema::cluster::envelope::{self, Announce, Follow, Head, NodeFrame};
-use schema::record::Entry;
+use schema::cluster::envelope::{self, Follow, NodeFrame};
 use schema::{ConversationId, Epoch, NodeId, Sequence};
 
 use super::actor::{Action, Context};
 use super::inbox;
 use super::mutants::{AskedOnce, Mutant};
-use crate::peers::batches::Batches;
-use crate::peers::followers::Followers;
-use crate::peers::following::Following;
-use crate::peers::outgoing;
-use crate::peers::recent_heads::RecentHeads;
+use crate::peers::outgoing::{self, says};
+use crate::peers::tables::{Stored, Tables};
 use crate::ports::Owner;
 
-const HEADS_MS: u64 = 5_000;
-const CUT_OFF_MS: u64 = 5_000;
-const EXPIRE_MS: u64 = 10_000;
-
-/// Entries of one conversation from one commit.
-type Stored = (ConversationId, Arc<[Entry]>);
-
-/// The tables.
+/// The tables, less what a mutant leaves out.
 #[derive(Default)]
 pub struct Peers {
-    pub followers: Followers,
-    pub following: Following,
-    pub recent: RecentHeads,
-    pub batches: Batches,
-    heads_at_ms: u64,
-    expire_at_ms: u64,
-    cut_off_at_ms: u64,
+    pub tables: Tables,
     /// See `Mutant::FollowsOnce`.
     pub asked_once: AskedOnce,
 }
 
 impl Peers {
-    fn heads_due(&mut self, now_ms: u64) -> BTreeMap<NodeId, Vec<Head>> {
-        let mut by_node: BTreeMap<NodeId, Vec<Head>> = BTreeMap::new();
-        if now_ms < self.heads_at_ms {
-            return by_node;
-        }
-        self.heads_at_ms = now_ms + HEADS_MS;
-        for (conversation_id, seq) in self.recent.iter() {
-            for node in self.followers.of(conversation_id) {
-                by_node.entry(node).or_default().push(Head { conversation_id, seq });
-            }
-        }
-        by_node
-    }
-
-    fn expire_due(&mut self, now_ms: u64) {
-        if now_ms >= self.expire_at_ms {
-            self.expire_at_ms = now_ms + EXPIRE_MS;
-            self.followers.expire(now_ms);
-            self.recent.expire(now_ms);
-            self.batches.expire(now_ms);
-        }
-    }
-
-    /// A node wants news: the heads of those that had traffic lately.
-    pub fn on_follow(
-        &mut self,
-        from: NodeId,
-        conversations: &[ConversationId],
-        now_ms: u64,
-    ) -> Vec<Head> {
-        let mut heads = Vec::new();
-        for conversation_id in conversations {
-            self.followers.follow(from, *conversation_id, now_ms);
-            let head = self.recent.of(*conversation_id);
-            heads.extend(head.map(|seq| Head { conversation_id: *conversation_id, seq }));
-        }
-        heads
-    }
-
     fn owner_changed(&mut self, shard: u32, mutant: Mutant) {
         if mutant != Mutant::FollowsOnce {
-            self.following.owner_changed(shard);
+            self.tables.following.owner_changed(shard);
         }
     }
 
     pub fn doubt_all(&mut self, mutant: Mutant) {
         if mutant != Mutant::FollowsOnce {
-            self.following.doubt_all();
+            self.tables.following.doubt_all();
         }
     }
-}
-
-/// Who gives numbers says so.
-pub(super) const fn says(shard: u32, epoch: Epoch) -> NodeFrame {
-    NodeFrame::Announce(Announce { shard, epoch, news: Vec::new(), heads: Vec::new() })
 }
 
 impl Context<'_> {
@@ -112,7 +48,7 @@ impl Context<'_> {
     /// An activation of the shard serves, here or elsewhere.
     pub fn serves(&mut self, shard: u32, epoch: Epoch) {
         if self.mutant != Mutant::EpochsIgnored {
-            self.shared.peers.following.serves(shard, epoch);
+            self.shared.peers.tables.following.serves(shard, epoch);
         }
     }
 
@@ -121,16 +57,12 @@ impl Context<'_> {
         if self.schedule.is_embedded {
             return;
         }
-        let mut by_node: BTreeMap<NodeId, Vec<&Stored>> = BTreeMap::new();
-        for group in groups {
-            if let Some(last) = group.1.last() {
-                self.note_recent(shard, group.0, last.seq);
-            }
-            for node in self.shared.peers.followers.of(group.0) {
-                by_node.entry(node).or_default().push(group);
+        for (conversation, entries) in groups {
+            if let Some(last) = entries.last() {
+                self.note_recent(shard, *conversation, last.seq);
             }
         }
-        for (node, groups) in by_node {
+        for (node, groups) in self.shared.peers.tables.by_follower(groups) {
             for frame in outgoing::announce(shard, epoch, groups.into_iter()) {
                 self.tell_node(node, &frame);
             }
@@ -139,7 +71,7 @@ impl Context<'_> {
 
     fn note_recent(&mut self, shard: u32, conversation: ConversationId, head: Sequence) {
         if self.mutant != Mutant::HeadsNeverAnnounced {
-            self.shared.peers.recent.stored(shard, conversation, head, self.now_ms);
+            self.shared.peers.tables.recent.stored(shard, conversation, head, self.now_ms);
         }
     }
 
@@ -160,7 +92,7 @@ impl Context<'_> {
         &mut self,
         heads: impl IntoIterator<Item = (ConversationId, Sequence)>,
     ) -> Vec<(ConversationId, Sequence)> {
-        let following = &mut self.shared.peers.following;
+        let following = &mut self.shared.peers.tables.following;
         heads.into_iter().filter(|(id, head)| following.heard(*id, *head)).collect()
     }
 
@@ -168,20 +100,20 @@ impl Context<'_> {
     pub fn follow(&mut self, conversation: ConversationId, head: Sequence) {
         if !self.schedule.is_embedded {
             let shard = self.shard_of(conversation);
-            self.shared.peers.following.follow(conversation, shard, head);
+            self.shared.peers.tables.following.follow(conversation, shard, head);
         }
     }
 
     pub fn unfollow(&mut self, conversation: ConversationId) {
         if !self.schedule.is_embedded {
-            self.shared.peers.following.unfollow(conversation);
+            self.shared.peers.tables.following.unfollow(conversation);
         }
     }
 
     /// What listens here has entries up to `head` only.
     pub fn missed(&mut self, conversation: ConversationId, head: Sequence) {
         if self.mutant != Mutant::MissedUntold {
-            self.shared.peers.following.missed(conversation, head);
+            self.shared.peers.tables.following.missed(conversation, head);
         }
     }
 
@@ -197,16 +129,15 @@ impl Context<'_> {
             Owner::Elsewhere(node) => Some(node),
             Owner::Here | Owner::Unknown => None,
         };
-        if !self.shared.is_connected && now_ms >= peers.cut_off_at_ms {
-            peers.cut_off_at_ms = now_ms + CUT_OFF_MS;
+        if peers.tables.is_doubt_due(self.shared.is_connected, now_ms) {
             peers.doubt_all(self.mutant);
         }
-        let requests = peers.following.requests(now_ms, owner);
-        let unfollowed = peers.following.take_unfollowed();
+        let requests = peers.tables.following.requests(now_ms, owner);
+        let unfollowed = peers.tables.following.take_unfollowed();
         let unfollowed: Vec<_> =
             unfollowed.into_iter().filter_map(|(shard, ids)| Some((owner(shard)?, ids))).collect();
-        let heads = peers.heads_due(now_ms);
-        peers.expire_due(now_ms);
+        let heads = peers.tables.heads_due(now_ms);
+        peers.tables.expire_due(now_ms);
         for request in requests {
             let (request, shard, to, conversations) =
                 (request.request, request.shard, request.to, request.conversations);

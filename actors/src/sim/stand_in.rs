@@ -169,7 +169,7 @@ impl StandIn {
             let opened = ToConversation::Opened { life: self.life, opened };
             ctx.tell(conversation, Message::Conversation(opened));
         }
-        let heard = ctx.shared.peers.following.head(self.id);
+        let heard = ctx.shared.peers.tables.following.head(self.id);
         let beyond = beyond.max(heard.unwrap_or_default());
         if beyond > self.head {
             self.tell(News::Head(beyond), ctx);

@@ -154,6 +154,8 @@ pub fn slot(entry: &Entry) -> Option<String> {
 pub const DELETED_SLOT: &str = "deleted";
 /// What slots of edits begin with; each edit has its own.
 pub const EDIT_SLOTS: &str = "edit:";
+/// Above every slot of an edit and below all others above them.
+pub const EDIT_SLOTS_END: &str = "edit;";
 
 /// The states of the messages that `changes` speak of, by number. Changes may come in any order
 /// and more than once.

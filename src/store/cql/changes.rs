@@ -1,7 +1,7 @@
 //! What later entries did to messages.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use schema::record::message_state::EDIT_SLOTS;
+use schema::record::message_state::{EDIT_SLOTS, EDIT_SLOTS_END};
 use schema::record::{Content, Entry, Event, MessageBody};
 use schema::{ConversationId, Sequence, SequenceRange};
 
@@ -51,8 +51,7 @@ impl Store {
         let edit = pack(&edit)?;
         let statements = self.statements();
         let column = |seq: Sequence| to_column(bucket(seq));
-        let above = "edit;";
-        let key = (id.0, column(target), to_column(target.0), EDIT_SLOTS, above);
+        let key = (id.0, column(target), to_column(target.0), EDIT_SLOTS, EDIT_SLOTS_END);
         let edits = self.rows::<(String, Option<i64>)>(&statements.edits, key).await?;
         let mut messages = vec![(target, message)];
         let mut changes = Vec::new();

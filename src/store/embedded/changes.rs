@@ -1,14 +1,14 @@
 //! What later entries did to messages.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use schema::record::message_state::{DELETED_SLOT, EDIT_SLOTS, slot};
+use rusqlite::{Connection, OptionalExtension, params};
+use schema::record::message_state::{DELETED_SLOT, EDIT_SLOTS, EDIT_SLOTS_END, slot};
 use schema::record::{Entry, Event};
-use schema::{ConversationId, MessageId, SequenceRange, UserId};
+use schema::{ConversationId, SequenceRange};
 
 use super::failure::Failure;
 use super::materialise::pack;
 use super::messages::{entry_id, head};
-use super::rows::{id, sequence, to_column};
+use super::rows::{entry, sequence, to_column, unpack};
 
 /// Most changes that are read for one range.
 const CHANGES_MAX: i64 = 20_000;
@@ -58,9 +58,10 @@ pub(super) fn write(
 /// Numbers of the entries that edited a message.
 fn edits(connection: &Connection, target: i64) -> Result<Vec<u64>, Failure> {
     let sql = "SELECT seq FROM message_changes
-               WHERE target_id = ?1 AND slot >= ?2 AND slot < ?2 || 'a'";
+               WHERE target_id = ?1 AND slot >= ?2 AND slot < ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![target, EDIT_SLOTS], |row| Ok(sequence(row, 0)?.0))?;
+    let bounds = params![target, EDIT_SLOTS, EDIT_SLOTS_END];
+    let rows = statement.query_map(bounds, |row| Ok(sequence(row, 0)?.0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -88,11 +89,6 @@ fn is_deleted(connection: &Connection, target: i64) -> Result<bool, Failure> {
     Ok(connection.prepare_cached(sql)?.exists(params![target, DELETED_SLOT])?)
 }
 
-fn unpack(event: &[u8]) -> Result<Event, Failure> {
-    rmp_serde::from_slice(event)
-        .map_err(|error| Failure::Damaged(format!("an event cannot be read: {error}")))
-}
-
 /// The changes of the messages of a range.
 pub(super) fn changes(
     connection: &Connection,
@@ -110,19 +106,7 @@ pub(super) fn changes(
     let mut rows = statement.query(params![first, last, CHANGES_MAX])?;
     let mut changes = Vec::new();
     while let Some(row) = rows.next()? {
-        changes.push(change(conversation, row)?);
+        changes.push(entry(conversation, row, 0)?);
     }
     Ok(changes)
-}
-
-fn change(conversation_id: ConversationId, row: &Row<'_>) -> Result<Entry, Failure> {
-    let event = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
-    Ok(Entry {
-        conversation_id,
-        seq: sequence(row, 0)?,
-        message_id: id(row, 1, MessageId::from_bytes)?,
-        sender_id: id(row, 2, UserId::from_bytes)?,
-        sent_at: row.get(3)?,
-        event: unpack(event)?,
-    })
 }

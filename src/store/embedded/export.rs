@@ -13,7 +13,7 @@ use super::facts::StoreFacts;
 use super::failure::Failure;
 use super::open::{Access, EmbeddedConfig, OpenError, connect, database_path};
 use super::roster::conversation_row;
-use super::rows::{id, sequence};
+use super::rows::{self, id, sequence};
 use super::store::Store;
 
 /// Rows that are handed over at a time.
@@ -331,18 +331,7 @@ impl Export {
 }
 
 fn entry(row: &Row<'_>) -> Result<Entry, Failure> {
-    let conversation_id = id(row, 0, ConversationId::from_bytes)?;
-    let event = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
-    let unreadable =
-        |error| Failure::Damaged(format!("an event of {conversation_id} cannot be read: {error}"));
-    Ok(Entry {
-        conversation_id,
-        seq: sequence(row, 1)?,
-        message_id: id(row, 2, MessageId::from_bytes)?,
-        sender_id: id(row, 3, UserId::from_bytes)?,
-        sent_at: row.get(4)?,
-        event: rmp_serde::from_slice(event).map_err(unreadable)?,
-    })
+    rows::entry(id(row, 0, ConversationId::from_bytes)?, row, 1)
 }
 
 /// A number that is -1 while there is none.

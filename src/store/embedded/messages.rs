@@ -1,7 +1,7 @@
 //! Reading logs: ranges, heads, sent ids.
 
 use actors::ports::{MaterialisedCommit, MessageStore, PortFuture};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use schema::record::Entry;
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
 
@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::job::WriteRows;
 use super::materialise::Materialise;
 use super::queue::Lane;
-use super::rows::{id, sequence, to_column};
+use super::rows::{entry, sequence, to_column};
 use super::store::Store;
 
 /// Largest number that the key of `messages` has room for.
@@ -50,23 +50,9 @@ pub(super) fn range(
     let expected = Sequence(first).back(1).distance_to(head.min(Sequence(last)));
     let mut entries = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).min(1_024));
     while let Some(row) = rows.next()? {
-        entries.push(entry(conversation, row)?);
+        entries.push(entry(conversation, row, 0)?);
     }
     Ok(entries)
-}
-
-fn entry(conversation_id: ConversationId, row: &Row<'_>) -> Result<Entry, Failure> {
-    let event = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
-    Ok(Entry {
-        conversation_id,
-        seq: sequence(row, 0)?,
-        message_id: id(row, 1, MessageId::from_bytes)?,
-        sender_id: id(row, 2, UserId::from_bytes)?,
-        sent_at: row.get(3)?,
-        event: rmp_serde::from_slice(event).map_err(|error| {
-            Failure::Damaged(format!("an event of {conversation_id} cannot be read: {error}"))
-        })?,
-    })
 }
 
 fn sent(

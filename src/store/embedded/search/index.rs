@@ -12,6 +12,7 @@ use super::feed::{Feed, Next};
 use crate::store::embedded::failure::Failure;
 use crate::store::embedded::messages::{SEQ_MAX, entry_id};
 use crate::store::embedded::open::{BUSY_MAX, OpenError};
+use crate::store::embedded::rows::unpack;
 
 /// What grew is indexed this often: many messages in one transaction.
 const EVERY: Duration = Duration::from_millis(200);
@@ -103,9 +104,7 @@ impl Index {
                     break;
                 }
                 let event = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-                let event: Event = rmp_serde::from_slice(event).map_err(|error| {
-                    Failure::Damaged(format!("an event cannot be read: {error}"))
-                })?;
+                let event = unpack(event)?;
                 apply(&transaction, number, seq, &event)?;
                 position = seq;
                 count += 1;

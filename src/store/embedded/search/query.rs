@@ -4,13 +4,14 @@ use std::path::Path;
 
 use actors::ports::StoreError;
 use rusqlite::{Connection, Row, ToSql, named_params};
+use schema::record::message_state::DELETED_SLOT;
 use schema::record::{Content, Entry, Event};
-use schema::{ConversationId, MessageId, UserId};
+use schema::{ConversationId, UserId};
 
 use super::attach;
 use crate::store::embedded::failure::Failure;
 use crate::store::embedded::job::answered;
-use crate::store::embedded::rows::{id, sequence};
+use crate::store::embedded::rows::{entry, id};
 use crate::store::embedded::store::Store;
 
 /// What is looked for, and where.
@@ -64,7 +65,7 @@ const FIND: &str = "
       AND (:since IS NULL OR m.sent_at >= :since)
       AND (:until IS NULL OR m.sent_at <= :until)
       AND NOT EXISTS (SELECT 1 FROM store.message_changes c
-                      WHERE c.target_id = t.rowid AND c.slot = 'deleted')
+                      WHERE c.target_id = t.rowid AND c.slot = :deleted)
     ORDER BY rank, t.rowid DESC
     LIMIT :limit OFFSET :offset";
 
@@ -115,6 +116,7 @@ fn find(
         ":end": END.to_string(),
         ":reader": query.reader.as_bytes(),
         ":text": text,
+        ":deleted": DELETED_SLOT,
         ":conversation": conversation,
         ":from": from,
         ":since": query.since,
@@ -136,25 +138,15 @@ fn find(
 }
 
 fn hit(row: &Row<'_>) -> Result<SearchHit, Failure> {
-    let event = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
-    let mut event: Event = rmp_serde::from_slice(event)
-        .map_err(|error| Failure::Damaged(format!("an event cannot be read: {error}")))?;
+    let mut entry = entry(id(row, 0, ConversationId::from_bytes)?, row, 1)?;
     let marked: String = row.get(6)?;
     let (plain, highlights) = unmark(&marked);
-    if let Event::Message(body) = &mut event
+    if let Event::Message(body) = &mut entry.event
         && let Content::Text { text } = &mut body.content
     {
         // As it was edited last.
         *text = plain;
     }
-    let entry = Entry {
-        conversation_id: id(row, 0, ConversationId::from_bytes)?,
-        seq: sequence(row, 1)?,
-        message_id: id(row, 2, MessageId::from_bytes)?,
-        sender_id: id(row, 3, UserId::from_bytes)?,
-        sent_at: row.get(4)?,
-        event,
-    };
     Ok(SearchHit { entry, highlights })
 }
 

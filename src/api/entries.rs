@@ -1,0 +1,42 @@
+//! Asking the node to number and store an entry.
+
+use actix_web::web;
+use schema::record::{Draft, Event};
+use schema::rest::SentMessage;
+use schema::wire::validate;
+use schema::{ConversationId, MessageId, UserId};
+
+use super::problem::ApiError;
+use super::state::ApiState;
+
+pub(super) async fn submit(
+    state: &ApiState,
+    sender_id: UserId,
+    conversation_id: ConversationId,
+    event: Event,
+) -> Result<web::Json<SentMessage>, ApiError> {
+    submit_as(state, sender_id, conversation_id, event, None).await
+}
+
+/// Submits an entry under an id of the client's own, which may be a repeat, or a new one.
+pub(super) async fn submit_as(
+    state: &ApiState,
+    sender_id: UserId,
+    conversation_id: ConversationId,
+    event: Event,
+    message_id: Option<MessageId>,
+) -> Result<web::Json<SentMessage>, ApiError> {
+    // An id of the client's own may be a repeat: HTTP has no other way to say so.
+    let retry = message_id.is_some();
+    let message_id = message_id.unwrap_or_else(MessageId::generate);
+    validate::message_id(message_id)?;
+    let draft = Draft { conversation_id, message_id, sender_id, event, retry };
+    let submitted = state.node.submit(draft).await?;
+    Ok(web::Json(SentMessage {
+        message_id,
+        conversation_id,
+        seq: submitted.seq,
+        sent_at: submitted.sent_at,
+        duplicate: submitted.duplicate,
+    }))
+}
