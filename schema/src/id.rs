@@ -67,6 +67,8 @@ identifier! {
     ConversationId;
     /// Made by the client (UUIDv7); the idempotency key of a send.
     MessageId;
+    /// A message that is to be sent later.
+    ScheduledId;
     /// One server process.
     NodeId;
     /// Fresh for every activation of a shard on a node: the fence of its commits.
@@ -76,6 +78,19 @@ identifier! {
 impl OwnerToken {
     /// Written by a graceful release; never equal to a generated token, and never null again.
     pub const NOBODY: Self = Self(Uuid::nil());
+}
+
+impl UserId {
+    /// Among mentions: every member.
+    pub const EVERYONE: Self = Self(Uuid::nil());
+    /// Among mentions: every member; those who are not there need no notification.
+    pub const HERE: Self = Self(Uuid::from_u128(1));
+
+    /// Stands for several users, and for none alone.
+    #[must_use]
+    pub fn is_group(self) -> bool {
+        self == Self::EVERYONE || self == Self::HERE
+    }
 }
 
 impl MessageId {

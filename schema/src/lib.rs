@@ -12,5 +12,7 @@ pub mod rest;
 pub mod sequence;
 pub mod wire;
 
-pub use id::{ConnectionId, ConversationId, DeviceId, MessageId, NodeId, OwnerToken, UserId};
+pub use id::{
+    ConnectionId, ConversationId, DeviceId, MessageId, NodeId, OwnerToken, ScheduledId, UserId,
+};
 pub use sequence::{Epoch, Sequence, SequenceRange};

@@ -4,6 +4,7 @@ use actix_web::{get, web};
 use actors::node::ChatRow;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schema::record::ConversationSettings;
 use schema::rest::{ChatList, ChatListItem, Problem, UserView};
 use schema::wire::{LogFrame, Refusal};
 use schema::{ConversationId, UserId};
@@ -127,6 +128,9 @@ fn item(row: ChatRow, peer: Option<UserView>) -> ChatListItem {
         head: overview.head,
         read: overview.read,
         unread: seen.distance_to(overview.head),
+        mentions: 0,
+        settings: ConversationSettings::default(),
+        draft: None,
         last: last.as_ref().map(LogFrame::from),
         role: overview.membership.role,
     }

@@ -151,6 +151,7 @@ async fn a_greeted_peer_gets_an_error_for_what_cannot_be_and_goes_on() {
         mentions: None,
         expires_after_ms: None,
         retry: None,
+        clear_draft: None,
     };
     let text = |text: String| Content::Text { text };
     let hi = || text("hi".into());
@@ -244,6 +245,7 @@ async fn fragments_are_joined_and_pings_between_them_answered() {
         mentions: None,
         expires_after_ms: None,
         retry: None,
+        clear_draft: None,
     }));
     let third = frame.len() / 3;
     write_masked(&mut stream, 0x2, &frame[..third]).unwrap();

@@ -35,7 +35,7 @@ impl Online {
     }
 
     async fn reads(&mut self, conversation_id: ConversationId, seq: u64) {
-        let read = ReadReceipt { conversation_id, seq: Sequence(seq) };
+        let read = ReadReceipt { conversation_id, seq: Sequence(seq), thread: None };
         self.say(ClientFrame::ReadReceipt(read)).await;
     }
 

@@ -160,6 +160,7 @@ impl Online {
             mentions: None,
             expires_after_ms: None,
             retry: Some(retry),
+            clear_draft: None,
         };
         self.say(ClientFrame::SendMessage(send)).await;
         reference

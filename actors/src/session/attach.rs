@@ -129,6 +129,9 @@ impl Session {
                 head: subscription.head,
                 delivered: acknowledged.max(position.min(subscription.head)),
                 read: overview.read,
+                muted_until: None,
+                archived: false,
+                pinned: false,
             });
             self.join_if_running(id, ctx);
         }

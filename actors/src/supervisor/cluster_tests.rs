@@ -412,7 +412,7 @@ async fn signals_cross_nodes() {
             seq = send(cluster.node(sender), draft(id, users[sender], "read this")).await;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let read = ReadReceipt { conversation_id: id, seq };
+        let read = ReadReceipt { conversation_id: id, seq, thread: None };
         people[at].says(ClientFrame::ReadReceipt(read));
         for (hearer, person) in people.iter_mut().enumerate().filter(|(it, _)| *it != at) {
             let types = |frame| match frame {

@@ -217,6 +217,7 @@ async fn open(address: String, guest: Guest) -> Result<Socket, SocketError> {
             mentions: None,
             expires_after_ms: None,
             retry: None,
+            clear_draft: None,
         };
         socket.send(&ClientFrame::SendMessage(message)).await?;
         wait_for(&mut socket, "accepted", |frame| matches!(frame, ServerFrame::Accepted(_)))

@@ -187,6 +187,9 @@ impl State {
             head: Sequence(each.log.len() as u64),
             delivered: Sequence::START,
             read: Sequence::START,
+            muted_until: None,
+            archived: false,
+            pinned: false,
         };
         let _ = out.send(ServerFrame::Welcome(Welcome {
             user_id,

@@ -3,6 +3,7 @@
 pub mod conversation;
 pub mod entry;
 pub mod message_state;
+pub mod personal;
 pub mod user;
 
 pub use conversation::{
@@ -11,4 +12,8 @@ pub use conversation::{
 };
 pub use entry::{Content, Draft, Entry, Event, MessageBody};
 pub use message_state::{Edited, MessageState, Reaction, Removed};
+pub use personal::{
+    ConversationSettings, Due, Fact, FactKey, FactKind, FactRange, FactWrite, ScheduledMessage,
+    ScheduledState, Settings, UnsentDraft, Visibility,
+};
 pub use user::{Device, NewRefreshToken, User};

@@ -4,7 +4,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::account::UserView;
-use crate::record::{ConversationKind, Member, Role};
+use crate::record::{ConversationKind, ConversationSettings, Member, Role, UnsentDraft};
 use crate::wire::LogFrame;
 use crate::{ConversationId, Sequence, UserId};
 
@@ -107,8 +107,15 @@ pub struct ChatListItem {
     pub generation: u32,
     pub head: Sequence,
     pub read: Sequence,
-    /// Entries above `read` that the user may see.
+    /// Messages above `read` that the user may see. Changes of messages do not count.
     pub unread: u64,
+    /// Those of them that mention the user or everyone; counted up to 1,000.
+    #[serde(default)]
+    pub mentions: u64,
+    #[serde(flatten)]
+    pub settings: ConversationSettings,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<UnsentDraft>,
     /// The newest entry, for the list's second line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LogFrame>,

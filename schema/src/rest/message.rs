@@ -27,6 +27,10 @@ pub struct SendMessageRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     pub mentions: Option<Vec<UserId>>,
+    /// The draft of this conversation was this message: it is taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub clear_draft: Option<bool>,
 }
 
 /// The message is stored.
@@ -137,4 +141,8 @@ pub struct ReadReceiptRequest {
     pub conversation_id: ConversationId,
     #[garde(skip)]
     pub seq: Sequence,
+    /// In this thread alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub thread: Option<Sequence>,
 }

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod conversation;
 pub mod message;
+pub mod personal;
 
 pub use account::{
     DeviceList, DeviceView, LoginRequest, MyProfile, PresenceView, ProfileChange, RefreshRequest,
@@ -15,6 +16,11 @@ pub use conversation::{
 pub use message::{
     EditHistory, EditMessageRequest, HistoryPage, MemberReceipt, ReadReceiptRequest, ReceiptState,
     Receipts, SearchHit, SearchResults, SendMessageRequest, SentMessage,
+};
+pub use personal::{
+    BlockList, ConversationSettingsChange, DraftRequest, MyConversation, ScheduleChange,
+    ScheduleRequest, ScheduledList, SettingsChange, ThreadList, ThreadPage, ThreadPosition,
+    ThreadView,
 };
 
 use serde::{Deserialize, Serialize};

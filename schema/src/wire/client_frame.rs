@@ -124,6 +124,9 @@ pub struct SendMessage {
     /// True when this may have been sent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<bool>,
+    /// The draft of this conversation was this message: it is taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clear_draft: Option<bool>,
 }
 
 /// Says something else in place of an own message. Repeating it under the same `message_id` is
@@ -244,6 +247,9 @@ pub struct Ack {
 pub struct ReadReceipt {
     pub conversation_id: ConversationId,
     pub seq: Sequence,
+    /// In this thread alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Sequence>,
 }
 
 /// Live delivery of a channel that one may read, from above `after` (default: from the head).

@@ -8,14 +8,23 @@ use serde::Serialize;
 
 use super::client_frame as client;
 use super::log_frame as log;
+use super::personal_frame::{
+    BlockChanged, ConversationSettingsChanged, DraftChanged, MessageHidden, ScheduledChanged,
+    ThreadRead,
+};
 use super::server_frame as server;
 use super::server_frame::{ConversationState, MoreConversations, ServerFrame};
 use super::{
     ClientFrame, DeleteScope, Encoding, ErrorCode, ErrorFrame, Limits, LogFrame, Position,
     PresenceStatus, TypingState, UserStatus, decode_client, decode_server, encode,
 };
-use crate::record::{Content, Edited, Member, MessageState, Reaction, Removed, Role};
-use crate::{ConnectionId, ConversationId, DeviceId, MessageId, NodeId, Sequence, UserId};
+use crate::record::{
+    Content, ConversationSettings, Edited, Member, MessageState, Reaction, Removed, Role,
+    ScheduledState, Settings, Visibility,
+};
+use crate::{
+    ConnectionId, ConversationId, DeviceId, MessageId, NodeId, ScheduledId, Sequence, UserId,
+};
 
 const CONVERSATION: ConversationId = ConversationId::from_bytes([0xc0; 16]);
 const ALICE: UserId = UserId::from_bytes([0xa1; 16]);
@@ -43,6 +52,7 @@ fn client_frames() -> Vec<ClientFrame> {
         mentions: Some(vec![BOB]),
         expires_after_ms: None,
         retry: Some(true),
+        clear_draft: None,
     };
     let encrypted = Content::Encrypted { scheme: "olm.v1".into(), body: vec![0, 255, 1] };
     let custom = Content::Custom { kind: "poll".into(), body: "{\"q\":1}".into() };
@@ -62,7 +72,11 @@ fn client_frames() -> Vec<ClientFrame> {
         }),
         ClientFrame::SendMessage(send.clone()),
         ClientFrame::SendMessage(plain.clone()),
-        ClientFrame::SendMessage(client::SendMessage { content: custom, ..plain }),
+        ClientFrame::SendMessage(client::SendMessage {
+            content: custom,
+            clear_draft: Some(true),
+            ..plain
+        }),
         ClientFrame::EditMessage(client::EditMessage {
             reference: 11,
             message_id: MESSAGE,
@@ -78,6 +92,14 @@ fn client_frames() -> Vec<ClientFrame> {
             conversation_id: CONVERSATION,
             target: Sequence(41),
             scope: DeleteScope::Everyone,
+            retry: None,
+        }),
+        ClientFrame::DeleteMessage(client::DeleteMessage {
+            reference: 15,
+            message_id: MESSAGE,
+            conversation_id: CONVERSATION,
+            target: Sequence(41),
+            scope: DeleteScope::Me,
             retry: None,
         }),
         ClientFrame::React(client::React {
@@ -107,6 +129,12 @@ fn client_frames() -> Vec<ClientFrame> {
         ClientFrame::ReadReceipt(client::ReadReceipt {
             conversation_id: CONVERSATION,
             seq: Sequence(42),
+            thread: None,
+        }),
+        ClientFrame::ReadReceipt(client::ReadReceipt {
+            conversation_id: CONVERSATION,
+            seq: Sequence(42),
+            thread: Some(Sequence(3)),
         }),
         ClientFrame::JoinConversation(client::JoinConversation {
             reference: 8,
@@ -150,6 +178,19 @@ fn server_frames() -> Vec<ServerFrame> {
         head: Sequence(42),
         delivered: Sequence(41),
         read: Sequence(40),
+        muted_until: None,
+        archived: false,
+        pinned: false,
+    };
+    let settings =
+        ConversationSettings { muted_until: Some(SENT_AT), archived: false, pinned: true };
+    let scheduled = ScheduledChanged {
+        scheduled_id: ScheduledId::from_bytes([0x5c; 16]),
+        conversation_id: CONVERSATION,
+        state: ScheduledState::Sent,
+        send_at: SENT_AT,
+        seq: Some(Sequence(42)),
+        failure: None,
     };
     let members_changed = log::MembersChanged {
         conversation_id: CONVERSATION,
@@ -179,7 +220,14 @@ fn server_frames() -> Vec<ServerFrame> {
             },
             conversations: vec![state],
         }),
-        ServerFrame::MoreConversations(MoreConversations { conversations: vec![state] }),
+        ServerFrame::MoreConversations(MoreConversations {
+            conversations: vec![ConversationState {
+                muted_until: Some(SENT_AT),
+                archived: true,
+                pinned: true,
+                ..state
+            }],
+        }),
         ServerFrame::Accepted(server::Accepted {
             reference: 7,
             message_id,
@@ -254,6 +302,41 @@ fn server_frames() -> Vec<ServerFrame> {
             user_id: BOB,
             status: PresenceStatus::Offline,
             last_seen: Some(SENT_AT),
+        }),
+        ServerFrame::SettingsChanged(Settings {
+            read_receipts: false,
+            presence: Visibility::Contacts,
+            last_seen: Visibility::Nobody,
+        }),
+        ServerFrame::ConversationSettings(ConversationSettingsChanged::new(CONVERSATION, settings)),
+        ServerFrame::DraftChanged(DraftChanged {
+            conversation_id: CONVERSATION,
+            text: "see you".into(),
+            reply_to: Some(Sequence(41)),
+            updated_at: SENT_AT,
+        }),
+        ServerFrame::MessageHidden(MessageHidden {
+            reference: None,
+            conversation_id: CONVERSATION,
+            seq: Sequence(41),
+        }),
+        ServerFrame::MessageHidden(MessageHidden {
+            reference: Some(15),
+            conversation_id: CONVERSATION,
+            seq: Sequence(41),
+        }),
+        ServerFrame::ThreadRead(ThreadRead {
+            conversation_id: CONVERSATION,
+            thread: Sequence(3),
+            seq: Sequence(42),
+        }),
+        ServerFrame::BlockChanged(BlockChanged { user_id: BOB, blocked: true }),
+        ServerFrame::ScheduledChanged(scheduled),
+        ServerFrame::ScheduledChanged(ScheduledChanged {
+            state: ScheduledState::Failed,
+            seq: None,
+            failure: Some(ErrorCode::NotFound),
+            ..scheduled
         }),
         ServerFrame::History(server::History {
             reference: 10,

@@ -9,6 +9,7 @@ pub mod framing;
 #[cfg(test)]
 mod golden_tests;
 pub mod log_frame;
+pub mod personal_frame;
 pub mod refusal;
 pub mod scan;
 pub mod server_frame;
@@ -23,6 +24,10 @@ pub use close_code::CloseCode;
 pub use codec::{DecodeError, Encoding, decode_client, decode_server, encode};
 pub use error_code::ErrorCode;
 pub use log_frame::{LogFrame, NewMessage};
+pub use personal_frame::{
+    BlockChanged, ConversationSettingsChanged, DraftChanged, MessageHidden, ScheduledChanged,
+    ThreadRead,
+};
 pub use refusal::Refusal;
 pub use server_frame::{
     Accepted, ConversationState, ErrorFrame, History, Joined, Left, Limits, MessageStatus,

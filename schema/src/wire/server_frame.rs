@@ -9,7 +9,11 @@ use super::log_frame::{
     ConversationChanged, LogFrame, MembersChanged, MessageDeleted, MessageEdited, NewMessage,
     PinChanged, ReactionChanged,
 };
-use crate::record::MessageState;
+use super::personal_frame::{
+    BlockChanged, ConversationSettingsChanged, DraftChanged, MessageHidden, ScheduledChanged,
+    ThreadRead,
+};
+use crate::record::{MessageState, Settings};
 use crate::{ConnectionId, ConversationId, DeviceId, MessageId, NodeId, Sequence, UserId};
 
 /// Everything the server may say.
@@ -31,6 +35,13 @@ pub enum ServerFrame {
     MessageStatuses(MessageStatuses),
     TypingUpdate(TypingUpdate),
     UserOnline(UserOnline),
+    SettingsChanged(Settings),
+    ConversationSettings(ConversationSettingsChanged),
+    DraftChanged(DraftChanged),
+    MessageHidden(MessageHidden),
+    ThreadRead(ThreadRead),
+    BlockChanged(BlockChanged),
+    ScheduledChanged(ScheduledChanged),
     History(History),
     Joined(Joined),
     Left(Left),
@@ -83,6 +94,13 @@ pub struct ConversationState {
     pub head: Sequence,
     pub delivered: Sequence,
     pub read: Sequence,
+    /// Milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
 }
 
 /// The message is stored; here is its number.

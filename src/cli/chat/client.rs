@@ -229,6 +229,7 @@ impl Client {
             mentions: None,
             expires_after_ms: None,
             retry: None,
+            clear_draft: None,
         };
         self.unacknowledged.insert(message.message_id, message.clone());
         Ok(socket.send(ClientFrame::SendMessage(message)).await)

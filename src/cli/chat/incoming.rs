@@ -103,7 +103,7 @@ impl Client {
         if self.open != Some(conversation_id) {
             return Ok(Ok(()));
         }
-        let read = ReadReceipt { conversation_id, seq: position };
+        let read = ReadReceipt { conversation_id, seq: position, thread: None };
         Ok(socket.send(ClientFrame::ReadReceipt(read)).await)
     }
 

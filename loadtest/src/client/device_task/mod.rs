@@ -284,6 +284,7 @@ impl DeviceTask {
             mentions: None,
             expires_after_ms: None,
             retry: None,
+            clear_draft: None,
         };
         let (transmitted_at, retry_at) = (None, None);
         let pending = Pending { frame, digest, transmissions: 0, transmitted_at, retry_at, answer };

@@ -35,6 +35,7 @@ impl Template {
             mentions: None,
             expires_after_ms: None,
             retry: None,
+            clear_draft: None,
         });
         let bytes = codec::encode(Encoding::MessagePack, &frame).to_vec();
         Self {
