@@ -2,7 +2,9 @@ import { entryOf, frameOf } from "./change_frames.js";
 import { systemClock } from "./clock.js";
 import { asEntry, asPage, encodeFrame } from "./codec.js";
 import { Connection } from "./connection.js";
+import { Drafts } from "./drafts.js";
 import { SwitchboardError } from "./errors.js";
+import { ownEvent } from "./own.js";
 import { PositionLedger } from "./positions.js";
 import { Requests } from "./requests.js";
 import { Resources } from "./resources.js";
@@ -45,9 +47,10 @@ const PING_POSITIONS_MAX = 1_000;
  * One signed-in device. Events, each a `CustomEvent`:
  * `state` (the connection), `entry` (a log entry, in order and once), `message_state` (one's own
  * message: pending, sent, failed), `change_state` (the same of one's own change of a message),
- * `status` (how far somebody has received and read), `typing`, `presence`, `created` (a
+ * `conversations` (how each stands, after each connection), `status` (how far somebody has received and read), `typing`, `presence`, `created` (a
  * conversation one is in), `welcome`, `resync`, `hidden`, `server_error` and `frame` (any other
- * frame).
+ * frame); and of what another device of this user did: `settings`, `conversation_settings`,
+ * `draft`, `message_hidden`, `thread_read`, `block`, `scheduled`.
  */
 export class SwitchboardClient extends EventTarget {
   #clock;
@@ -57,6 +60,7 @@ export class SwitchboardClient extends EventTarget {
   #timelines;
   #sender;
   #signals;
+  #drafts;
   #delivered = new PositionLedger();
   #read = new PositionLedger();
   /** @type {any} */
@@ -122,6 +126,11 @@ export class SwitchboardClient extends EventTarget {
       send: (name, body) => void this.#connection.send(name, body),
       emit: (type, detail) => this.#emit(type, detail),
     });
+    this.#drafts = new Drafts({
+      clock,
+      save: (id, draft) => this.api.saveDraft(id, draft),
+      onChange: (conversation_id, draft) => this.#emit("draft", { conversation_id, ...draft }),
+    });
   }
 
   // === signing in ===
@@ -167,6 +176,7 @@ export class SwitchboardClient extends EventTarget {
 
   close() {
     this.#sendAcks();
+    this.#drafts.flush();
     this.#connection.close();
   }
 
@@ -189,7 +199,18 @@ export class SwitchboardClient extends EventTarget {
     const body = typeof content === "string" ? { text: { text: content } } : content;
     const promise = this.#put(conversationId, { content: body, options });
     this.#signals.sent(conversationId);
+    if (options.clear_draft) this.#drafts.sent(conversationId);
     return promise;
+  }
+
+  /**
+   * Says a message again in another conversation.
+   * @param {string} conversationId where to
+   * @param {{ conversation_id: string, seq: number, content: Content }} message
+   * @param {import("./types.js").SendOptions} [options]
+   */
+  forward(conversationId, { conversation_id, seq, content }, options = {}) {
+    return this.send(conversationId, content, { ...options, forwarded_from: { conversation_id, seq } });
   }
 
   /**
@@ -208,6 +229,15 @@ export class SwitchboardClient extends EventTarget {
   /** Takes a message away for everyone. @param {string} conversationId @param {number} target */
   deleteMessage(conversationId, target) {
     return this.#change(conversationId, { frame: "delete_message", target, scope: "everyone" });
+  }
+
+  /**
+   * Takes a message away for this user alone, on all devices. It cannot be taken back.
+   * @param {string} conversationId @param {number} seq
+   */
+  async hideMessage(conversationId, seq) {
+    await this.api.hideMessage(conversationId, seq);
+    this.#emit("message_hidden", { conversation_id: conversationId, seq });
   }
 
   /** @param {string} conversationId @param {number} target @param {string} emoji @param {boolean} [on] false: takes it back */
@@ -236,9 +266,10 @@ export class SwitchboardClient extends EventTarget {
   }
 
   /**
-   * A page of the log over the socket: below `before`, above `after`, or the newest.
+   * A page of the log over the socket: below `before`, above `after`, round the first entry sent
+   * at `at` or later, or the newest.
    * @param {string} conversationId
-   * @param {{ before?: number, after?: number, limit?: number }} [range]
+   * @param {{ before?: number, after?: number, at?: number, limit?: number }} [range]
    * @returns {Promise<import("./types.js").HistoryPage>}
    */
   async history(conversationId, range = {}) {
@@ -293,6 +324,29 @@ export class SwitchboardClient extends EventTarget {
   async leave(conversationId) {
     await this.#requests.ask("leave_conversation", { conversation_id: conversationId });
     this.forget(conversationId);
+  }
+
+  // === drafts ===
+
+  /**
+   * Call it with every key: it is saved when the keys rest. An empty text takes the draft away.
+   * @param {string} conversationId @param {{ text: string, reply_to?: number }} draft
+   */
+  writeDraft(conversationId, draft) {
+    this.#drafts.write(conversationId, draft);
+  }
+
+  /**
+   * What the chat list says; a later one than is known here becomes a `draft` event.
+   * @param {string} conversationId @param {import("./types_own.js").Draft} draft
+   */
+  noteDraft(conversationId, draft) {
+    this.#drafts.note(conversationId, draft);
+  }
+
+  /** @param {string} conversationId whether something was written here that is not saved yet */
+  hasUnsavedDraft(conversationId) {
+    return this.#drafts.isUnsaved(conversationId);
   }
 
   // === people ===
@@ -379,11 +433,21 @@ export class SwitchboardClient extends EventTarget {
       case "error":
         if (body.ref == null) return this.#emit("server_error", SwitchboardError.fromFrame(body));
         return this.#requests.answer(name, body);
+      case "draft_changed":
+        return this.#drafts.note(body.conversation_id, body);
       default:
         if (this.#signals.receive(name, body)) return undefined;
+        if (this.#ownChanged(name, body)) return undefined;
         if (body.ref == null) return this.#emit("frame", { name, body });
         return this.#requests.answer(name, body);
     }
+  }
+
+  /** @param {string} name @param {any} body */
+  #ownChanged(name, body) {
+    const event = ownEvent(name, body);
+    if (event !== null) this.#emit(event.type, event.detail);
+    return event !== null;
   }
 
   /** @param {Welcome} welcome */
@@ -393,6 +457,7 @@ export class SwitchboardClient extends EventTarget {
     this.#timelines.connected();
     this.#emit("welcome", welcome);
     this.#signals.connected();
+    this.#drafts.connected();
     this.#sender.flush();
   }
 
@@ -405,6 +470,7 @@ export class SwitchboardClient extends EventTarget {
     }
     this.#scheduleAcks();
     this.#sendReads();
+    this.#emit("conversations", { conversations: states });
   }
 
   /** @param {any} accepted */
@@ -452,6 +518,7 @@ export class SwitchboardClient extends EventTarget {
       this.#sender.connectionLost();
       this.#requests.connectionLost();
       this.#signals.connectionLost();
+      this.#drafts.connectionLost();
       this.#clock.clearTimeout(this.#ackTimer);
       this.#ackTimer = undefined;
     }

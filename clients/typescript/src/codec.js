@@ -6,7 +6,7 @@ import { isUuid, uuidBytes, uuidText } from "./uuid.js";
 export const SUB_PROTOCOL = "switchboard.v1.msgpack";
 
 const ID_KEYS = new Set(["node", "to", "by"]);
-const ID_LIST_KEYS = new Set(["mentions", "removed", "user_ids"]);
+const ID_LIST_KEYS = new Set(["mentions", "removed", "banned", "unbanned", "user_ids"]);
 
 /** @param {string} key */
 const holdsId = (key) => key.endsWith("_id") || ID_KEYS.has(key);
@@ -95,6 +95,6 @@ export function asEntries(items) {
  * @param {any} page of history, by socket or REST
  * @returns {import("./types.js").HistoryPage}
  */
-export function asPage(conversation_id, { entries, head, states }) {
-  return { conversation_id, entries: asEntries(entries), head, states: states ?? [] };
+export function asPage(conversation_id, { entries, head, states, purged_up_to }) {
+  return { conversation_id, entries: asEntries(entries), head, states: states ?? [], purged_up_to: purged_up_to ?? 0 };
 }

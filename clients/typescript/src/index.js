@@ -3,7 +3,7 @@ export { SwitchboardClient } from "./client.js";
 export { SwitchboardError, isTemporary } from "./errors.js";
 export { MessageStates, currentContent, isChange } from "./message_states.js";
 export { memoryOutbox, memorySession, webOutbox, webSession } from "./storage.js";
-export { unreadCount } from "./unread.js";
+export { mentionsUser, unreadCount, unreadMentions } from "./unread.js";
 export { uuidTimeMs, uuidV7 } from "./uuid.js";
 
 /** @typedef {import("./client.js").ClientOptions} ClientOptions */
@@ -22,4 +22,17 @@ export { uuidTimeMs, uuidV7 } from "./uuid.js";
 /** @typedef {import("./types.js").Receipts} Receipts */
 /** @typedef {import("./types.js").SearchPage} SearchPage */
 /** @typedef {import("./types.js").Session} Session */
+/** @typedef {import("./types.js").SendOptions} SendOptions */
 /** @typedef {import("./types.js").UserView} UserView */
+/** @typedef {import("./types_own.js").Ban} Ban */
+/** @typedef {import("./types_own.js").ConversationPatch} ConversationPatch */
+/** @typedef {import("./types_own.js").Draft} Draft */
+/** @typedef {import("./types_own.js").Holding} Holding */
+/** @typedef {import("./types_own.js").Invite} Invite */
+/** @typedef {import("./types_own.js").InvitePreview} InvitePreview */
+/** @typedef {import("./types_own.js").NewInvite} NewInvite */
+/** @typedef {import("./types_own.js").Scheduled} Scheduled */
+/** @typedef {import("./types_own.js").Settings} Settings */
+/** @typedef {import("./types_own.js").Thread} Thread */
+/** @typedef {import("./types_own.js").ThreadPage} ThreadPage */
+/** @typedef {import("./types_own.js").Visibility} Visibility */

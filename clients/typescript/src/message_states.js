@@ -1,7 +1,8 @@
 // What became of messages: the changes that later entries made to them. Pure. The rules:
 // - of edits, and of deletions, the one with the highest number counts;
 // - a deletion ends a message: its edits, reactions and pin are gone, whatever is said later;
-// - of one user's changes of one emoji, and of changes of the pin, the last counts.
+// - of one user's changes of one emoji, and of changes of the pin, the last counts;
+// - what this user deleted for themselves is gone for them, whatever is said later.
 import { entryOf } from "./change_frames.js";
 
 /** @typedef {import("./types.js").Entry} Entry */
@@ -46,6 +47,8 @@ export class MessageStates {
   #changes = new Map();
   /** Changes of one's own that have no number yet. @type {Map<string, Entry>} by message id */
   #pending = new Map();
+  /** Messages that this user deleted for themselves. @type {Set<number>} */
+  #hidden = new Set();
 
   /**
    * A page of history. Its states hold at its `head`; what has a higher number is applied on top.
@@ -95,8 +98,16 @@ export class MessageStates {
   of(seq) {
     const changes = this.#changes.get(seq);
     if (changes === undefined) return null;
+    if (this.#hidden.has(seq)) return { seq, deleted: { seq: 0, at: 0, by: "" }, hidden: true, reactions: [], pinned: false };
     if (changes.folded === undefined) changes.folded = fold(seq, this.#withPending(seq, changes));
     return changes.folded;
+  }
+
+  /** This user does not see any more what it said. @param {number} seq */
+  hide(seq) {
+    if (this.#hidden.has(seq)) return;
+    this.#hidden.add(seq);
+    touch(this.#of(seq));
   }
 
   /** Grows with every change of a message. @param {number} seq */
@@ -112,6 +123,7 @@ export class MessageStates {
   /** Nothing known is certain any more; what is on its way still is. */
   forget() {
     this.#changes.clear();
+    for (const seq of this.#hidden) this.#of(seq);
     for (const entry of this.#pending.values()) this.#of(/** @type {number} */ (entry.target));
   }
 

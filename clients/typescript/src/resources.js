@@ -1,4 +1,5 @@
 import { asEntries, asPage } from "./codec.js";
+import { OwnResources } from "./resources_own.js";
 import { withEntry } from "./rest.js";
 
 /** @typedef {import("./types.js").UserView} UserView */
@@ -6,32 +7,25 @@ import { withEntry } from "./rest.js";
 /** @typedef {import("./types.js").ChatListItem} ChatListItem */
 
 /** The REST routes by name. Every method throws a `SwitchboardError`. */
-export class Resources {
-  #rest;
-
-  /** @param {import("./rest.js").Rest} rest */
-  constructor(rest) {
-    this.#rest = rest;
-  }
-
+export class Resources extends OwnResources {
   /** @returns {Promise<UserView & { created_at: number, device_id: string }>} */
   me() {
-    return this.#rest.request("GET", "/v1/users/me");
+    return this.rest.request("GET", "/v1/users/me");
   }
 
   /** @param {{ display_name?: string, status_text?: string }} change */
   changeProfile(change) {
-    return this.#rest.request("PATCH", "/v1/users/me", { body: change });
+    return this.rest.request("PATCH", "/v1/users/me", { body: change });
   }
 
   /** @param {string} userId @returns {Promise<UserView>} */
   user(userId) {
-    return this.#rest.request("GET", `/v1/users/${userId}`);
+    return this.rest.request("GET", `/v1/users/${userId}`);
   }
 
   /** @param {string} username exact @returns {Promise<UserView | null>} */
   async findUser(username) {
-    const found = await this.#rest.request("GET", "/v1/users", { query: { username } });
+    const found = await this.rest.request("GET", "/v1/users", { query: { username } });
     return found.users[0] ?? null;
   }
 
@@ -43,7 +37,7 @@ export class Resources {
    */
   async conversations(userId, cursor) {
     const path = `/v1/users/${userId}/conversations`;
-    const page = await this.#rest.request("GET", path, { query: { cursor } });
+    const page = await this.rest.request("GET", path, { query: { cursor } });
     return { ...page, conversations: page.conversations.map(withEntry) };
   }
 
@@ -54,46 +48,93 @@ export class Resources {
    * @returns {Promise<ConversationView>} a direct conversation that exists is returned as it is
    */
   createConversation(kind, members, name) {
-    return this.#rest.request("POST", "/v1/conversations", { body: { kind, members, name } });
+    return this.rest.request("POST", "/v1/conversations", { body: { kind, members, name } });
   }
 
   /** @param {string} conversationId @returns {Promise<ConversationView>} */
   conversation(conversationId) {
-    return this.#rest.request("GET", `/v1/conversations/${conversationId}`);
+    return this.rest.request("GET", `/v1/conversations/${conversationId}`);
+  }
+
+  /** @param {string} conversationId @param {import("./types_own.js").ConversationPatch} patch */
+  changeConversation(conversationId, patch) {
+    return this.rest.request("PATCH", `/v1/conversations/${conversationId}`, { body: patch });
   }
 
   /** @param {string} conversationId @param {string} name */
   renameConversation(conversationId, name) {
-    return this.#rest.request("PATCH", `/v1/conversations/${conversationId}`, { body: { name } });
+    return this.changeConversation(conversationId, { name });
   }
 
   /** @param {string} conversationId @param {import("./types.js").Member[]} members */
   addMembers(conversationId, members) {
     const path = `/v1/conversations/${conversationId}/members`;
-    return this.#rest.request("POST", path, { body: { members } });
+    return this.rest.request("POST", path, { body: { members } });
   }
 
   /** @param {string} conversationId @param {string} userId @param {import("./types.js").Role} role */
   changeRole(conversationId, userId, role) {
     const path = `/v1/conversations/${conversationId}/members/${userId}`;
-    return this.#rest.request("PATCH", path, { body: { role } });
+    return this.rest.request("PATCH", path, { body: { role } });
   }
 
   /** @param {string} conversationId @param {string[]} members oneself: leaves the conversation */
   removeMembers(conversationId, members) {
     const path = `/v1/conversations/${conversationId}/members`;
-    return this.#rest.request("DELETE", path, { body: { members } });
+    return this.rest.request("DELETE", path, { body: { members } });
+  }
+
+  // === bans and invites ===
+
+  /** @param {string} conversationId @returns {Promise<import("./types_own.js").Ban[]>} */
+  async bans(conversationId) {
+    return (await this.rest.request("GET", `/v1/conversations/${conversationId}/bans`)).bans;
+  }
+
+  /** Removes somebody who cannot come back. @param {string} conversationId @param {string} userId */
+  ban(conversationId, userId) {
+    return this.rest.request("PUT", `/v1/conversations/${conversationId}/bans/${userId}`);
+  }
+
+  /** @param {string} conversationId @param {string} userId */
+  unban(conversationId, userId) {
+    return this.rest.request("DELETE", `/v1/conversations/${conversationId}/bans/${userId}`);
+  }
+
+  /** @param {string} conversationId @returns {Promise<import("./types_own.js").Invite[]>} those that still let somebody in */
+  async invites(conversationId) {
+    return (await this.rest.request("GET", `/v1/conversations/${conversationId}/invites`)).invites;
+  }
+
+  /** @param {string} conversationId @param {{ expires_in_ms?: number, uses_max?: number }} [limits] @returns {Promise<import("./types_own.js").NewInvite>} */
+  createInvite(conversationId, limits = {}) {
+    return this.rest.request("POST", `/v1/conversations/${conversationId}/invites`, { body: limits });
+  }
+
+  /** @param {string} conversationId @param {string} inviteId */
+  revokeInvite(conversationId, inviteId) {
+    return this.rest.request("DELETE", `/v1/conversations/${conversationId}/invites/${inviteId}`);
+  }
+
+  /** Where an invite leads. @param {string} token @returns {Promise<import("./types_own.js").InvitePreview>} */
+  invite(token) {
+    return this.rest.request("GET", `/v1/invites/${encodeURIComponent(token)}`);
+  }
+
+  /** @param {string} token @returns {Promise<ConversationView>} */
+  joinByInvite(token) {
+    return this.rest.request("POST", `/v1/invites/${encodeURIComponent(token)}/join`);
   }
 
   /**
    * A page of the log without a socket.
    * @param {string} conversationId
-   * @param {{ before?: number, after?: number, limit?: number }} [range]
+   * @param {{ before?: number, after?: number, at?: number, limit?: number }} [range] `at`: round the first entry sent then or later
    * @returns {Promise<import("./types.js").HistoryPage>}
    */
   async messages(conversationId, range = {}) {
     const path = `/v1/conversations/${conversationId}/messages`;
-    const page = await this.#rest.request("GET", path, { query: range });
+    const page = await this.rest.request("GET", path, { query: range });
     return asPage(conversationId, page);
   }
 
@@ -104,7 +145,7 @@ export class Resources {
    */
   async edits(conversationId, seq) {
     const path = `/v1/conversations/${conversationId}/messages/${seq}/edits`;
-    return asEntries((await this.#rest.request("GET", path)).versions);
+    return asEntries((await this.rest.request("GET", path)).versions);
   }
 
   /**
@@ -113,7 +154,7 @@ export class Resources {
    * @returns {Promise<import("./types.js").Receipts>}
    */
   receipts(conversationId, seq) {
-    return this.#rest.request("GET", `/v1/conversations/${conversationId}/messages/${seq}/receipts`);
+    return this.rest.request("GET", `/v1/conversations/${conversationId}/messages/${seq}/receipts`);
   }
 
   /**
@@ -123,7 +164,7 @@ export class Resources {
    * @returns {Promise<import("./types.js").SearchPage>}
    */
   async search(text, range = {}) {
-    const page = await this.#rest.request("GET", "/v1/search", { query: { q: text, ...range } });
+    const page = await this.rest.request("GET", "/v1/search", { query: { q: text, ...range } });
     const hits = page.hits.flatMap((/** @type {any} */ hit) => {
       const [entry] = asEntries([hit.entry]);
       return entry === undefined ? [] : [{ entry, highlights: hit.highlights ?? [] }];
@@ -133,11 +174,11 @@ export class Resources {
 
   /** @returns {Promise<{ devices: { device_id: string, name: string, current: boolean }[] }>} */
   devices() {
-    return this.#rest.request("GET", "/v1/devices");
+    return this.rest.request("GET", "/v1/devices");
   }
 
   /** @param {string} deviceId signs that device out and closes its socket */
   revokeDevice(deviceId) {
-    return this.#rest.request("DELETE", `/v1/devices/${deviceId}`);
+    return this.rest.request("DELETE", `/v1/devices/${deviceId}`);
   }
 }

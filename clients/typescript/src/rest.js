@@ -52,7 +52,7 @@ export class Rest {
         return await this.#authorised(method, path, call, key);
       } catch (error) {
         const failure = /** @type {SwitchboardError} */ (error);
-        const repeatable = method === "GET" || key !== undefined;
+        const repeatable = method === "GET" || method === "PUT" || key !== undefined;
         if (!failure.temporary || !repeatable || attempt + 1 >= ATTEMPTS_MAX) throw error;
         await this.#pause((failure.retryAfterMs ?? 0) + fullJitterMs(attempt, this.#random));
       }

@@ -10,6 +10,8 @@
  */
 
 /** @typedef {{ user_id: string, role: "owner" | "admin" | "member" }} Member */
+/** All members, or those who are there. @typedef {"everyone" | "here"} MentionAll */
+/** Who may post. @typedef {"everyone" | "admins"} Posting */
 
 /**
  * An entry of a conversation's log. `kind` is the frame's name: `new_message`,
@@ -26,10 +28,21 @@
  * @property {number} [reply_to]
  * @property {number} [thread]
  * @property {string[]} [mentions]
+ * @property {MentionAll} [mention_all]
+ * @property {boolean} [forwarded] it repeats a message of perhaps another conversation
+ * @property {number} [expires_at] what it says is gone from then on
  * @property {Member[]} [added]
  * @property {string[]} [removed]
  * @property {Member[]} [changed] members who have another role now
+ * @property {string[]} [banned] they are in `removed` too
+ * @property {string[]} [unbanned]
+ * @property {string} [invite_id] the one who was added came by this invite
  * @property {string | null} [name]
+ * @property {string | null} [description] `null`: none any more; absent: as before, as with the next four
+ * @property {string | null} [photo]
+ * @property {number | null} [disappear_after_ms]
+ * @property {number | null} [retention_days]
+ * @property {Posting} [posting]
  * @property {number} [target] the message that this entry changes
  * @property {string} [emoji]
  * @property {boolean} [on]
@@ -44,6 +57,7 @@
  * @property {number} seq the message
  * @property {{ seq: number, at: number, content: Content, mentions?: string[] }} [edited]
  * @property {{ seq: number, at: number, by: string }} [deleted]
+ * @property {boolean} [hidden] deleted for this user alone
  * @property {Reaction[]} [reactions]
  * @property {boolean} [pinned]
  */
@@ -57,6 +71,9 @@
  * @property {number} head
  * @property {number} delivered
  * @property {number} read
+ * @property {number} [muted_until]
+ * @property {boolean} [archived]
+ * @property {boolean} [pinned]
  */
 
 /**
@@ -74,8 +91,8 @@
 
 /**
  * A page of the log, ascending; `states` tells how messages of the page that later entries changed
- * stand at `head`.
- * @typedef {{ conversation_id: string, entries: Entry[], head: number, states: MessageState[] }} HistoryPage
+ * stand at `head`. What stood up to `purged_up_to` is not kept any more.
+ * @typedef {{ conversation_id: string, entries: Entry[], head: number, states: MessageState[], purged_up_to: number }} HistoryPage
  */
 
 /**
@@ -83,7 +100,10 @@
  * @property {number} [reply_to]
  * @property {number} [thread]
  * @property {string[]} [mentions]
- * @property {number} [expires_after_ms]
+ * @property {MentionAll} [mention_all]
+ * @property {{ conversation_id: string, seq: number }} [forwarded_from] the message that `content` repeats
+ * @property {number} [expires_after_ms] absent: as the conversation has it
+ * @property {boolean} [clear_draft] the draft of this conversation was this message
  */
 
 /** @typedef {{ seq: number, sent_at: number, duplicate: boolean }} SendResult */
@@ -157,6 +177,11 @@
  * @property {string} conversation_id
  * @property {ConversationKind} kind
  * @property {string} [name]
+ * @property {string} [description]
+ * @property {string} [photo] an address with `https`
+ * @property {number} [disappear_after_ms] of messages that do not say so themselves
+ * @property {number} [retention_days] 0: for ever; absent: as the server has it
+ * @property {Posting} [posting]
  * @property {string} created_by
  * @property {number} created_at
  * @property {number} gen
@@ -174,6 +199,12 @@
  * @property {number} head
  * @property {number} read
  * @property {number} unread
+ * @property {number} [mentions] unread messages that mention this user or everyone
+ * @property {import("./types_own.js").Draft | null} [draft]
+ * @property {number | null} [muted_until]
+ * @property {boolean} [archived]
+ * @property {boolean} [pinned]
+ * @property {string} [photo]
  * @property {Entry} [last]
  * @property {Role} role
  */

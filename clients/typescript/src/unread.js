@@ -20,3 +20,25 @@ export function unreadCount({ entries, heldAfter, read, head, userId, told, isDe
   }
   return count;
 }
+
+/**
+ * Whether a message is meant for a user by name, or as one of all.
+ * @param {import("./types.js").Entry} entry @param {string} userId
+ */
+export function mentionsUser({ mentions, mention_all }, userId) {
+  if (mention_all === "everyone" || mention_all === "here") return true;
+  return (mentions ?? []).some((id) => id === userId || ALL_IDS.has(id));
+}
+
+/** Ids that stand for all members, and for those who are there. */
+const ALL_IDS = new Set(["00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000001"]);
+
+/**
+ * How many unread messages of others mention this user; as {@link unreadCount}.
+ * @param {Parameters<typeof unreadCount>[0]} known
+ */
+export function unreadMentions({ entries, ...known }) {
+  const { userId, heldAfter, read } = known;
+  const mine = heldAfter > read ? entries : entries.filter((entry) => mentionsUser(entry, userId));
+  return unreadCount({ entries: mine, ...known });
+}

@@ -61,6 +61,12 @@ export class MockServer {
         if (socket.me !== null && members.has(socket.me.user_id)) socket.write("resync", news);
       }
     });
+    this.world.userListeners.push((userId, frame, fromDevice) => {
+      const [name] = Object.keys(frame);
+      for (const socket of this.sockets) {
+        if (socket.me?.user_id === userId && socket.me.device_id !== fromDevice) socket.write(name, frame[name]);
+      }
+    });
     this.http = createServer((request, response) => void this.#serve(request, response));
     const protocols = (/** @type {Set<string>} */ offered) =>
       offered.has("switchboard.v1.msgpack") && "switchboard.v1.msgpack";

@@ -1,5 +1,6 @@
 // The mock server's REST routes.
-import { Refusal } from "./world.mjs";
+import { Refusal } from "./refusal.mjs";
+import { OWN_ROUTES } from "./rest_own.mjs";
 
 /** @typedef {{ user_id: string, device_id: string }} Holder */
 /** @typedef {{ world: import("./world.mjs").World, me: Holder, body: any, query: URLSearchParams, params: string[] }} Call */
@@ -41,12 +42,9 @@ const ROUTES = [
   ["GET", /^\/v1\/conversations\/([^/]+)$/u, ({ world, me, params }) => ({
     body: world.view(world.readable(me.user_id, params[0])),
   })],
-  ["PATCH", /^\/v1\/conversations\/([^/]+)$/u, ({ world, me, params, body }) => {
-    const conversation = world.readable(me.user_id, params[0]);
-    conversation.name = body.name;
-    world.append(conversation, "conversation_changed", me.user_id, { name: body.name });
-    return { body: world.view(conversation) };
-  }],
+  ["PATCH", /^\/v1\/conversations\/([^/]+)$/u, ({ world, me, params, body }) => ({
+    body: world.view(world.rooms.change(me.user_id, params[0], body)),
+  })],
   ["POST", /^\/v1\/conversations\/([^/]+)\/members$/u, ({ world, me, params, body }) => ({
     body: world.view(world.addMembers(me.user_id, params[0], body.members)),
   })],
@@ -58,7 +56,9 @@ const ROUTES = [
     body: world.page(me.user_id, params[0], Object.fromEntries(query)),
   })],
   ["POST", /^\/v1\/read-receipt$/u, ({ world, me, body }) => {
-    world.markRead(me.user_id, body.conversation_id, body.seq);
+    const { conversation_id, seq, thread } = body;
+    if (thread) world.own.readThread(me.user_id, conversation_id, thread, seq, me.device_id);
+    else world.markRead(me.user_id, conversation_id, seq);
     return { status: 204 };
   }],
   ["POST", /^\/v1\/messages$/u, ({ world, me, body }) => {
@@ -66,6 +66,7 @@ const ROUTES = [
     const { message_id, conversation_id, seq, sent_at } = sent.body;
     return { status: 201, body: { message_id, conversation_id, seq, sent_at, duplicate: sent.duplicate } };
   }],
+  ...OWN_ROUTES,
 ];
 
 /**

@@ -1,7 +1,7 @@
 // The mock server's side of one socket, with the faults it was told to have.
 import { randomUUID } from "node:crypto";
 import { decodeFrame, encodeFrame } from "../../src/codec.js";
-import { Refusal } from "./world.mjs";
+import { Refusal } from "./refusal.mjs";
 
 /**
  * @typedef {object} Faults chances from 0 to 1, by frame
@@ -126,6 +126,7 @@ export class MockSocket {
       head: log.length,
       delivered: world.delivered.get(`${holder.device_id} ${conversation_id}`) ?? 0,
       read: world.read.get(`${holder.user_id} ${conversation_id}`) ?? 0,
+      ...world.own.holding.get(`${holder.user_id} ${conversation_id}`),
     }));
     this.write("welcome", {
       ...{ user_id: holder.user_id, device_id: holder.device_id, connection_id: randomUUID() },
@@ -139,7 +140,7 @@ export class MockSocket {
     for (const [index, conversation] of mine.entries()) {
       const joined = conversation.members.get(holder.user_id)?.joined_after ?? 0;
       const from = given.get(conversation.conversation_id) ?? conversations[index].delivered;
-      for (const frame of conversation.log.slice(Math.max(from, joined))) this.push(frame);
+      for (const frame of conversation.log.slice(Math.max(from, joined))) this.push(world.own.seenBy(holder.user_id, frame));
     }
     return undefined;
   }

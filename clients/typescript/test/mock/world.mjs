@@ -2,6 +2,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { asEntries } from "../../src/codec.js";
 import { uuidV7 } from "../../src/uuid.js";
+import { OwnFacts } from "./own.mjs";
+import { Refusal } from "./refusal.mjs";
+import { Rooms } from "./rooms.mjs";
 import { statesOf } from "./states.mjs";
 
 /** @typedef {{ user_id: string, username: string, display_name: string, password: string }} User */
@@ -17,6 +20,7 @@ import { statesOf } from "./states.mjs";
  * @property {any[]} log           `{name: body}` each, number = index + 1
  * @property {Map<string, Membership>} members
  * @property {Map<string, any>} numbered  message id → its body
+ * @property {any} [settings]  description, photo and the like
  */
 
 const TEXT_BYTES_MAX = 65_536;
@@ -28,16 +32,8 @@ const ENTRY_KINDS = {
   pin_message: "pin_changed",
 };
 
-export class Refusal extends Error {
-  /** @param {number} status @param {string} code @param {string} detail @param {any} [more] */
-  constructor(status, code, detail, more = {}) {
-    super(detail);
-    this.status = status;
-    this.code = code;
-    this.more = more;
-    this.temporary = status === 429 || status >= 500;
-  }
-}
+/** @param {any} frame `{name: body}` */
+export const entryOf = (frame) => frame[Object.keys(frame)[0]];
 
 export class World {
   /** @type {Map<string, User>} */
@@ -57,6 +53,11 @@ export class World {
 
   /** @type {((conversation: Conversation) => void)[]} */
   createdListeners = [];
+
+  /** Frames for one user's devices. @type {((userId: string, frame: any, fromDevice: string | null) => void)[]} */
+  userListeners = [];
+  own = new OwnFacts(this);
+  rooms = new Rooms(this);
 
   /** @param {{ accessTokenMs: number }} options */
   constructor(options) {
@@ -195,8 +196,14 @@ export class World {
     if (Buffer.byteLength(draft.content?.text?.text ?? "") > TEXT_BYTES_MAX) {
       throw new Refusal(422, "invalid_content", "The text is longer than 64 KiB.");
     }
-    const { content, reply_to, thread, mentions } = draft;
-    const fields = { content, reply_to, thread, mentions: mentions ?? [] };
+    this.rooms.mayPost(userId, conversation);
+    this.own.mayWrite(userId, conversation);
+    const { content, reply_to, thread, mentions, mention_all, forwarded_from } = draft;
+    const afterMs = draft.expires_after_ms ?? conversation.settings?.disappear_after_ms;
+    const expires_at = afterMs ? Date.now() + afterMs : undefined;
+    const forwarded = forwarded_from ? true : undefined;
+    const fields = { content, reply_to, thread, mentions: mentions ?? [], mention_all, forwarded, expires_at };
+    if (draft.clear_draft) this.own.saveDraft(userId, draft.conversation_id, { text: "" }, fromDevice);
     const body = this.append(conversation, "new_message", userId, fields, { messageId, fromDevice });
     return { body, duplicate: false };
   }
@@ -229,21 +236,25 @@ export class World {
   }
 
   /** @param {string} userId @param {string} conversationId @param {any} range */
-  page(userId, conversationId, { before, after, limit = 50 }) {
+  page(userId, conversationId, { before, after, at, limit = 50 }) {
     const conversation = this.readable(userId, conversationId);
     const joined = conversation.members.get(userId)?.joined_after ?? 0;
     const size = Math.min(Number(limit), 200);
     const head = conversation.log.length;
     let from;
     let to;
-    if (after !== undefined && after !== null) {
+    if (at !== undefined && at !== null) {
+      const first = conversation.log.findIndex((frame) => entryOf(frame).sent_at >= Number(at));
+      from = Math.max((first === -1 ? head : first) - Math.floor(size / 2), joined);
+      to = Math.min(head, from + size);
+    } else if (after !== undefined && after !== null) {
       from = Math.max(Number(after), joined);
       to = Math.min(head, from + size);
     } else {
       to = Math.min(head, (before ?? head + 1) - 1);
       from = Math.max(to - size, joined);
     }
-    const entries = conversation.log.slice(from, Math.max(from, to));
+    const entries = conversation.log.slice(from, Math.max(from, to)).map((frame) => this.own.seenBy(userId, frame));
     const states = statesOf(asEntries(conversation.log), asEntries(entries), head);
     return { entries, head, states };
   }
@@ -256,6 +267,8 @@ export class World {
       name: conversation.name,
       created_by: conversation.created_by,
       created_at: conversation.created_at,
+      posting: conversation.kind === "channel" ? "admins" : "everyone",
+      ...conversation.settings,
       gen: conversation.gen,
       head: conversation.log.length,
       members: [...conversation.members].map(([id, { role }]) => ({ ...this.userView(id), role })),
@@ -278,8 +291,9 @@ export class World {
         gen: conversation.gen,
         head,
         read,
-        unread: Math.max(0, head - Math.max(read, membership.joined_after)),
-        last: conversation.log.at(-1),
+        ...this.own.listFacts(userId, conversation, Math.max(read, membership.joined_after)),
+        photo: conversation.settings?.photo ?? undefined,
+        last: conversation.log.length > 0 ? this.own.seenBy(userId, conversation.log[conversation.log.length - 1]) : undefined,
         role: membership.role,
       };
     });
