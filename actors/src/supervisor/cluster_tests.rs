@@ -343,19 +343,27 @@ struct Person {
     frames: mpsc::UnboundedReceiver<ServerFrame>,
     session: actix::Addr<crate::session::Session>,
     connection: schema::ConnectionId,
-    _numbers: mpsc::UnboundedReceiver<Sequence>,
+    numbers: mpsc::UnboundedReceiver<Sequence>,
 }
 
 impl Person {
     async fn at(tree: &Tree, user: UserId) -> Self {
         let (heard, frames) = mpsc::unbounded_channel();
         let (numbers, session, connection) = Recorder::attach_with(tree, user, Some(heard)).await;
-        Self { frames, session, connection, _numbers: numbers }
+        Self { frames, session, connection, numbers }
     }
 
     fn says(&self, frame: ClientFrame) {
         let connection = self.connection;
         self.session.try_send(crate::session::FromSocket { connection, frame }).unwrap();
+    }
+
+    /// Waits until the log has come to the socket as far as `seq`.
+    async fn has(&mut self, seq: Sequence) {
+        let comes = async {
+            while self.numbers.recv().await.expect("the socket is open") < seq {}
+        };
+        timeout(PATIENCE, comes).await.expect("delivered in time");
     }
 
     async fn hears<T>(&mut self, wanted: impl Fn(ServerFrame) -> Option<T>) -> T {
@@ -411,7 +419,8 @@ async fn signals_cross_nodes() {
         for sender in [(at + 2) % 3, other] {
             seq = send(cluster.node(sender), draft(id, users[sender], "read this")).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // A receipt counts up to what its node has heard of.
+        people[at].has(seq).await;
         let read = ReadReceipt { conversation_id: id, seq, thread: None };
         people[at].says(ClientFrame::ReadReceipt(read));
         for (hearer, person) in people.iter_mut().enumerate().filter(|(it, _)| *it != at) {
