@@ -73,3 +73,25 @@ need_redis() {
     install_debian redis-server redis-server
     install_debian redis-cli redis-tools
 }
+
+# Tools of Python, in a folder of the build's own. Sets $tools.
+need_python_tools() {
+    tools="$PWD/target/tools"
+    install_debian python3 python3
+    if ! [ -x "$tools/bin/pip" ]; then
+        python3 -m venv "$tools" 2>/dev/null \
+            || { rm -rf "$tools"; install_debian no-venv python3-venv; python3 -m venv "$tools"; } \
+            || fail "python3 -m venv"
+    fi
+    "$tools/bin/pip" install --quiet --disable-pip-version-check "$@" || fail "pip install $*"
+}
+
+# Helm is compiled from its source; the compiler keeps what it made. Sets $helm.
+need_helm() {
+    helm="$PWD/target/tools/go/helm"
+    [ -x "$helm" ] && return
+    command -v go >/dev/null 2>&1 || install_debian go golang-go
+    say "building Helm"
+    GOBIN="$PWD/target/tools/go" GOFLAGS=-trimpath go install helm.sh/helm/v4/cmd/helm@v4.3.1 \
+        || fail "Helm, which renders the chart (a recent Go is needed)"
+}

@@ -7,6 +7,7 @@
 //! bridge/         between nodes              coordination/  who owns what
 //! config/         settings                   telemetry/  logs and metrics
 //! internal/       health, metrics, admin     web/        the chat page
+//! drain.rs        going away in good order   service_manager.rs  what systemd is told
 //! ```
 
 pub mod api;
@@ -19,6 +20,7 @@ pub mod coordination;
 pub mod drain;
 pub mod gateway;
 pub mod internal;
+pub mod service_manager;
 pub mod store;
 pub mod telemetry;
 pub mod web;

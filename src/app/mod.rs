@@ -29,7 +29,7 @@ use crate::gateway::{
     self, Admission, AdmissionLimits, Bound, GatewayContext, HEARTBEAT_S, Routes,
 };
 use crate::internal::internal_routes;
-use crate::telemetry;
+use crate::{service_manager, telemetry};
 use backends::{Backends, Stores};
 
 /// Where the addresses of a running server are written.
@@ -98,7 +98,10 @@ async fn serve_until_signal(
     let addresses = Addresses { public: public.address, internal: internal.address };
     serve(config, public, internal, &workers, &tree, &state, &stopped)?;
     addresses.publish(config)?;
+    service_manager::ready();
+    actix_rt::spawn(service_manager::keep_watchdog(workers.clone()));
     drain::wait_for_signal().await?;
+    service_manager::stopping();
     Draining { readiness, node, tree, stop }.run(backends.leave()).await;
     // Actors end before the store that they would still ask.
     for worker in workers.all() {

@@ -1,4 +1,4 @@
-//! `config check|default|env|cluster`.
+//! `config check|default|env|doc|cluster`.
 
 use std::io::Write as _;
 
@@ -27,6 +27,8 @@ pub(super) enum ConfigCommand {
         #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379")]
         bridge: String,
     },
+    /// Print the reference of all settings as a Markdown page
+    Doc,
     /// Print every environment variable
     Env {
         /// As JSON, with keys, variables and descriptions
@@ -49,6 +51,7 @@ pub(super) fn run(command: ConfigCommand) -> anyhow::Result<Outcome> {
             print_json(&render::settings())?;
         }
         ConfigCommand::Default { json: false } => write!(out, "{}", render::default_toml())?,
+        ConfigCommand::Doc => write!(out, "{}", render::reference_page())?,
         ConfigCommand::Env { json: false } => write!(out, "{}", render::default_environment())?,
     }
     Ok(Outcome::Holds)

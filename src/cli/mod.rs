@@ -61,7 +61,7 @@ enum Command {
     /// Look for what will make trouble on this machine.
     Doctor(doctor::DoctorArguments),
     /// Ask a running server whether it is ready, by exit code.
-    Healthcheck(ServerOptions),
+    Healthcheck(healthcheck::HealthcheckOptions),
     /// Print a completion script.
     Completions { shell: clap_complete::Shell },
 }

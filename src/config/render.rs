@@ -103,6 +103,43 @@ pub fn default_toml() -> String {
     text
 }
 
+/// Every setting as a page of Markdown, one heading each.
+#[must_use]
+pub fn reference_page() -> String {
+    let mut text = String::from(
+        "# Configuration reference\n\n\
+         Every setting with its default. How they are given, and examples: \
+         [configuration.md](configuration.md). `switchboard config doc` prints this page.\n",
+    );
+    let mut section = "";
+    let settings = settings();
+    for setting in &settings {
+        let of = setting.key.rsplit_once('.').map_or("", |(of, _)| of);
+        if of != section {
+            section = of;
+            let _ = write!(text, "\n## `[{section}]`\n");
+        }
+        let default = match &setting.default {
+            Value::Null => "none".to_owned(),
+            // The same page wherever it is printed.
+            _ if setting.key == "data_dir" => "`~/.local/share/switchboard`".to_owned(),
+            default => format!("`{default}`"),
+        };
+        let _ = write!(
+            text,
+            "\n### `{}`\n\n{}\n\nDefault: {default}. Environment: `{}`",
+            setting.key,
+            setting.description.replace('\n', " ").trim_end(),
+            setting.environment,
+        );
+        if SECRET_KEYS.contains(&setting.key.as_str()) {
+            let _ = write!(text, ", or a file by `{}_FILE`", setting.environment);
+        }
+        text.push_str(".\n");
+    }
+    text
+}
+
 /// The settings that all nodes of a cluster share, with new secrets.
 ///
 /// # Errors
@@ -186,6 +223,15 @@ mod tests {
         assert!(loaded.auth.signing_key.is_some() && loaded.auth.admin_token.is_some());
         assert!(cluster_toml("cql://db:9042", "redis://cache:6379").is_err());
         assert!(cluster_toml("embedded", "redis://cache:6379").is_err());
+    }
+
+    #[test]
+    fn the_reference_page_is_what_the_types_say() {
+        let page = std::fs::read_to_string(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration-reference.md"),
+        );
+        let advice = "switchboard config doc > docs/configuration-reference.md";
+        assert_eq!(page.unwrap_or_default(), reference_page(), "{advice}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod memory;
 mod replay;
 mod search;
 mod signals;
+mod service_manager;
 mod silent_sockets;
 mod slow_consumer;
 mod support;
