@@ -39,6 +39,9 @@ say "a cluster of three nodes under faults"
     --seconds 240 --pauses 20 --kills 10 --database-faults 10 --redis-faults 10 --partitions 2 \
     --longest-ms 8000 || fail "the cluster under faults"
 
+say "what is deployed, and the book"
+SWITCHBOARD_BIN="$programs/switchboard" bash scripts/check-deploy.sh
+
 say "the JavaScript client"
 (cd clients/typescript && npm run --silent typecheck && npm test --silent) || fail "clients/typescript"
 
