@@ -227,9 +227,10 @@ mod tests {
 
     #[test]
     fn the_reference_page_is_what_the_types_say() {
-        let page = std::fs::read_to_string(
-            concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration-reference.md"),
-        );
+        let page = std::fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/docs/configuration-reference.md"
+        ));
         let advice = "switchboard config doc > docs/configuration-reference.md";
         assert_eq!(page.unwrap_or_default(), reference_page(), "{advice}");
     }

@@ -360,9 +360,7 @@ impl Person {
 
     /// Waits until the log has come to the socket as far as `seq`.
     async fn has(&mut self, seq: Sequence) {
-        let comes = async {
-            while self.numbers.recv().await.expect("the socket is open") < seq {}
-        };
+        let comes = async { while self.numbers.recv().await.expect("the socket is open") < seq {} };
         timeout(PATIENCE, comes).await.expect("delivered in time");
     }
 
