@@ -1,9 +1,12 @@
 // The door of the page: decides between signing in and chatting, and wires the rooms together.
 import { SwitchboardClient, SwitchboardError } from "/sdk/src/index.js";
 import { Actions } from "./js/actions.js";
+import { openJoin } from "./js/dialogs/join.js";
 import { fill } from "./js/dom.js";
+import { Drafts } from "./js/drafts.js";
+import { Own } from "./js/own.js";
 import { followPeople } from "./js/people.js";
-import { probeSearch } from "./js/search.js";
+import { probePreviews, probeSearch } from "./js/search.js";
 import { State } from "./js/state.js";
 import { eraseTraces, draftsOf, outboxOf, sessionStorage } from "./js/storage.js";
 import { Sync } from "./js/sync.js";
@@ -15,6 +18,8 @@ import { shellView } from "./js/views/shell.js";
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 const baseUrl = location.origin;
 const RETRY_MS = 2_000;
+/** What an invite link has behind the `#`. */
+const INVITE = /^\/join\/([\w.~-]+)$/u;
 
 /** @param {string} [notice] */
 function showSignIn(notice) {
@@ -49,22 +54,30 @@ async function showChats() {
     onConnected: () => {
       actions.messages.connected(state.open);
       void probeSearch(client, state);
+      void probePreviews(client, state);
+      void own.read();
+      drafts.resume();
+      if (state.open !== null) void actions.threads.learn(state.open, state.open.heldFrom, true);
     },
+    onThread: (id, thread) => void actions.threads.learnOne(state.chat(id), thread),
     onSignedOut: () => end("You were signed out. Please sign in again."),
   });
-  const actions = new Actions(client, state, sync, toast);
+  const own = new Own(client, state, toast, life.signal);
+  const drafts = new Drafts(client, state, draftsOf(userId), life.signal);
+  const actions = new Actions(client, state, sync, own, toast);
   const announce = announcer(state);
-  const page = shellView({
+  /** @type {import("./js/views/shell.js").Rooms} */
+  const rooms = {
     client,
     state,
     actions,
-    drafts: draftsOf(userId),
+    drafts,
     onSignOut: async () => {
       await client.logout();
       end();
     },
-  });
-  fill(root, page);
+  };
+  fill(root, shellView(rooms));
 
   // What an earlier visit left unsent shows up before anything else is known.
   for (const item of outboxOf(userId).load()) {
@@ -73,7 +86,14 @@ async function showChats() {
     if (item.change !== undefined) chat.states.pend(item, userId);
     else chat.outgoing.set(item.message_id, { item, state: failed ? "failed" : "pending" });
   }
-  const follow = () => actions.open(decodeURIComponent(location.hash.slice(1)) || null);
+  const follow = () => {
+    const name = decodeURIComponent(location.hash.slice(1));
+    const invite = INVITE.exec(name)?.[1];
+    actions.open(invite === undefined ? name || null : null);
+    if (invite === undefined) return;
+    history.replaceState(null, "", "/");
+    openJoin(rooms, invite);
+  };
   const { signal } = life;
   followPeople(client, state, signal);
   window.addEventListener("hashchange", follow, { signal });

@@ -1,6 +1,8 @@
 // What a person can do here, as functions of the client and the state.
 import { isTemporary } from "/sdk/src/index.js";
+import { mentionsIn } from "./mentions.js";
 import { MessageActions } from "./message_actions.js";
+import { ThreadActions } from "./thread_actions.js";
 
 /** @typedef {import("/sdk/src/index.js").SwitchboardClient} SwitchboardClient */
 /** @typedef {import("./state.js").State} State */
@@ -16,15 +18,19 @@ export class Actions {
    * @param {SwitchboardClient} client
    * @param {State} state
    * @param {import("./sync.js").Sync} sync
+   * @param {import("./own.js").Own} own
    * @param {(text: string) => void} toast
    */
-  constructor(client, state, sync, toast) {
+  constructor(client, state, sync, own, toast) {
     this.client = client;
     this.state = state;
     this.sync = sync;
     this.toast = toast;
     /** What can be done to messages that are there. */
     this.messages = new MessageActions(this);
+    this.threads = new ThreadActions(this);
+    /** What is this user's own. */
+    this.own = own;
   }
 
   /** @param {string | null} id */
@@ -34,6 +40,7 @@ export class Actions {
     if (chat !== null) {
       chat.unreadAfter = chat.unread > 0 ? chat.read : null;
       if (chat.kind !== "direct" && chat.members === null) void this.sync.refresh(chat.id);
+      if (!chat.threads.isKnown) void this.threads.learn(chat, chat.heldFrom === Infinity ? chat.head : chat.heldFrom);
       if (chat.log.length < PAGE_SIZE && !chat.complete) void this.loadOlder(chat);
       else void this.messages.probeReceipts(chat);
     }
@@ -47,6 +54,12 @@ export class Actions {
     chat.goTo = seq;
     location.hash = id;
     this.state.changed("open", "log");
+  }
+
+  /** The first message of a time or later. @param {Chat} chat @param {number} at @returns {Promise<number | undefined>} */
+  async seqAt(chat, at) {
+    const page = await this.history(chat.id, { at, limit: LONG_PAGE_SIZE });
+    return page.entries.find(({ kind, sent_at }) => kind === "new_message" && sent_at >= at)?.seq;
   }
 
   /** Fetches pages until a message is held. @param {Chat} chat @param {number} seq */
@@ -68,8 +81,9 @@ export class Actions {
       const isFirst = chat.heldFrom === Infinity;
       const range = { before: isFirst ? undefined : chat.heldFrom, limit };
       const page = await this.history(chat.id, range);
-      chat.prepend(page, page.entries.length < limit || page.entries[0].seq === 1);
+      chat.prepend(page, page.entries.length < limit || page.entries[0].seq === 1 || page.entries[0].seq <= page.purged_up_to + 1);
       this.sync.learnSenders(page.entries);
+      if (chat.threads.isKnown) void this.threads.learn(chat, chat.heldFrom);
       if (chat.id === this.state.openId) void this.messages.probeReceipts(chat);
       return page.entries.length > 0;
     } catch {
@@ -81,7 +95,7 @@ export class Actions {
     }
   }
 
-  /** @param {string} id @param {{ before?: number, limit: number }} range */
+  /** @param {string} id @param {{ before?: number, at?: number, limit: number }} range */
   async history(id, range) {
     try {
       return await this.client.history(id, range);
@@ -92,13 +106,34 @@ export class Actions {
     }
   }
 
-  /** @param {Chat} chat @param {string} text */
-  send(chat, text) {
-    const options = chat.replyTo === null ? {} : { reply_to: chat.replyTo };
-    chat.replyTo = null;
-    chat.unreadAfter = null;
+  /** @param {Chat} chat @param {string} text @param {number} [thread] the message whose thread it belongs to */
+  send(chat, text, thread) {
+    /** @type {import("/sdk/src/index.js").SendOptions} */
+    const options = { ...mentionsIn(text, chat.members ?? []), expires_after_ms: chat.expiresAfterMs ?? chat.disappearAfterMs };
+    if (thread === undefined) {
+      options.reply_to = chat.replyTo ?? undefined;
+      // Written in this chat's own place: the draft was this.
+      options.clear_draft = true;
+      chat.replyTo = null;
+      chat.unreadAfter = null;
+    } else {
+      options.thread = thread;
+    }
+    return this.#send(chat, () => this.client.send(chat.id, text, options));
+  }
+
+  /** @param {Chat} chat where to @param {Chat} from @param {number} seq */
+  forward(chat, from, seq) {
+    const content = from.contentOf(from.known(seq));
+    if (content === undefined) return;
+    const message = { conversation_id: from.id, seq, content };
+    this.#send(chat, () => this.client.forward(chat.id, message, { expires_after_ms: chat.disappearAfterMs }));
+  }
+
+  /** @param {Chat} chat @param {() => Promise<unknown>} send */
+  #send(chat, send) {
     try {
-      this.client.send(chat.id, text, options);
+      void send().catch(() => {});
     } catch (error) {
       this.toast(/** @type {Error} */ (error).message);
       return false;
@@ -177,11 +212,27 @@ export class Actions {
     await this.sync.refresh(chat.id);
   }
 
-  /** @param {Chat} chat @param {string} name */
-  async rename(chat, name) {
-    await this.client.api.renameConversation(chat.id, name);
-    chat.name = name;
+  /** @param {Chat} chat @param {import("/sdk/src/index.js").ConversationPatch} patch */
+  async change(chat, patch) {
+    await this.client.api.changeConversation(chat.id, patch);
+    chat.apply(patch);
     this.state.changed("chats", "open");
+  }
+
+  /** @param {Chat} chat @param {string} userId @param {boolean} on */
+  async ban(chat, userId, on) {
+    if (on) await this.client.api.ban(chat.id, userId);
+    else await this.client.api.unban(chat.id, userId);
+    await this.sync.refresh(chat.id);
+  }
+
+  /** @param {string} token */
+  async join(token) {
+    const view = await this.client.api.joinByInvite(token);
+    const chat = this.sync.describe(view);
+    chat.head = Math.max(chat.head, view.head);
+    this.client.startAt(chat.id, view.head, view.gen);
+    location.hash = chat.id;
   }
 
   /** @param {Chat} chat */

@@ -1,5 +1,6 @@
 // One conversation as the page knows it. Pure: no sockets, no elements.
-import { MessageStates, currentContent, isChange, unreadCount } from "/sdk/src/index.js";
+import { MessageStates, currentContent, isChange, mentionsUser, unreadCount, unreadMentions } from "/sdk/src/index.js";
+import { Threads } from "./threads.js";
 
 /** @typedef {import("/sdk/src/index.js").Entry} Entry */
 /** @typedef {import("/sdk/src/index.js").HistoryPage} HistoryPage */
@@ -61,6 +62,29 @@ export class Chat {
   /** All others have received, and read, up to here. */
   reached = { delivered: 0, read: 0 };
 
+  /** How this user holds it. */
+  mutedUntil = 0;
+  archived = false;
+  pinned = false;
+  /** Unread messages that mention this user or all. */
+  mentions = 0;
+  #toldMentions = 0;
+  /** @type {string | undefined} */
+  description;
+  /** @type {string | undefined} */
+  photo;
+  /** @type {number | undefined} of messages that do not say so themselves */
+  disappearAfterMs;
+  /** @type {number | undefined} */
+  retentionDays;
+  /** @type {"everyone" | "admins" | undefined} undefined: this server does not say */
+  posting;
+  /** @type {number | null} for the next messages written here; null: as the conversation has it */
+  expiresAfterMs = null;
+  threads = new Threads();
+  /** @type {import("./threads.js").OpenThread | null} */
+  openThread = null;
+
   /** @param {string} id @param {string} myId */
   constructor(id, myId) {
     this.id = id;
@@ -74,8 +98,9 @@ export class Chat {
     if (!this.states.note(entry)) this.#place(entry);
     if (entry.seq > this.head) {
       this.head = entry.seq;
-      const counts = entry.kind === "new_message" && entry.sender_id !== this.myId;
-      if (counts && entry.seq > this.read) this.#told += 1;
+      const counts = entry.kind === "new_message" && entry.sender_id !== this.myId && entry.seq > this.read;
+      if (counts) this.#told += 1;
+      if (counts && mentionsUser(entry, this.myId)) this.#toldMentions += 1;
     }
     this.#noteLast(entry);
     this.#count();
@@ -122,6 +147,8 @@ export class Chat {
     this.loadFailed = false;
     this.head = head;
     this.last = undefined;
+    this.threads.forget();
+    this.openThread = null;
     this.reached = { delivered: 0, read: 0 };
   }
 
@@ -130,13 +157,15 @@ export class Chat {
     if (seq <= this.read) return false;
     this.read = seq;
     this.#told = Math.min(this.#told, Math.max(0, this.head - seq));
+    this.#toldMentions = Math.min(this.#toldMentions, this.#told);
     this.#count();
     return true;
   }
 
-  /** @param {number} count of unread entries, by the server */
-  tellUnread(count) {
+  /** By the server. @param {number} count of unread messages @param {number} mentions how many of them mention this user */
+  tellUnread(count, mentions) {
     this.#told = count;
+    this.#toldMentions = mentions;
     this.#count();
   }
 
@@ -144,7 +173,35 @@ export class Chat {
     const { log: entries, read, head, myId: userId } = this;
     const heldAfter = this.complete ? 0 : this.heldFrom - 1;
     const isDeleted = (/** @type {number} */ seq) => this.states.of(seq)?.deleted !== undefined;
-    this.unread = unreadCount({ entries, heldAfter, read, head, userId, told: this.#told, isDeleted });
+    const known = { entries, heldAfter, read, head, userId, isDeleted };
+    this.unread = unreadCount({ ...known, told: this.#told });
+    this.mentions = Math.min(this.unread, unreadMentions({ ...known, told: this.#toldMentions }));
+  }
+
+  /** @param {{ muted_until?: number | null, archived?: boolean, pinned?: boolean }} holding */
+  hold({ muted_until, archived, pinned }) {
+    if (muted_until !== undefined) this.mutedUntil = muted_until ?? 0;
+    if (archived !== undefined) this.archived = archived;
+    if (pinned !== undefined) this.pinned = pinned;
+  }
+
+  get muted() {
+    return this.mutedUntil > Date.now();
+  }
+
+  /** What the conversation is set to; absent fields stay. @param {import("/sdk/src/index.js").ConversationPatch} patch */
+  apply({ name, description, photo, disappear_after_ms, retention_days, posting }) {
+    if (name) this.name = name;
+    if (description !== undefined) this.description = description ?? undefined;
+    if (photo !== undefined) this.photo = photo ?? undefined;
+    if (disappear_after_ms !== undefined) this.disappearAfterMs = disappear_after_ms ?? undefined;
+    if (retention_days !== undefined) this.retentionDays = retention_days ?? undefined;
+    if (posting !== undefined) this.posting = posting;
+  }
+
+  /** May this user write here? */
+  get writable() {
+    return this.posting !== "admins" || this.role !== "member" || this.kind === "direct";
   }
 
   /** All others are at least that far. @param {{ delivered: number, read: number }} reached @returns {boolean} whether that is news */
@@ -161,7 +218,8 @@ export class Chat {
 
   /** What a message says now. @param {Entry | undefined} entry */
   contentOf(entry) {
-    return entry === undefined ? undefined : currentContent(entry, this.states.of(entry.seq));
+    if (entry === undefined) return undefined;
+    return hasExpired(entry) ? { deleted: {} } : currentContent(entry, this.states.of(entry.seq));
   }
 
   /** A message held here, or looked up by itself. @param {number} seq */
@@ -200,3 +258,6 @@ export class Chat {
     this.activityMs = Math.max(this.activityMs, entry.sent_at);
   }
 }
+
+/** Whether what it says is gone by now. @param {Entry} entry */
+export const hasExpired = ({ expires_at }) => typeof expires_at === "number" && expires_at <= Date.now();

@@ -77,6 +77,29 @@ export function listNames(names) {
   return nameList.format(names);
 }
 
+/** What a conversation is set to now. @param {Entry} entry */
+function settingText({ name, description, photo, disappear_after_ms, retention_days, posting }) {
+  if (name) return `named this “${name}”`;
+  if (description !== undefined) return description ? "changed the description" : "took the description away";
+  if (photo !== undefined) return photo ? "changed the photo" : "took the photo away";
+  if (disappear_after_ms !== undefined) {
+    return disappear_after_ms ? `made new messages disappear after ${durationText(disappear_after_ms)}` : "made new messages stay";
+  }
+  if (posting !== undefined) return posting === "admins" ? "let only owners and admins write" : "let everyone write";
+  if (retention_days === undefined) return "changed this conversation";
+  return retention_days ? `set messages to be kept for ${retention_days} days` : "changed how long messages are kept";
+}
+
+/** @type {[number, string][]} */
+const LONG_UNITS = [[604_800_000, "week"], [86_400_000, "day"], [3_600_000, "hour"], [60_000, "minute"], [1_000, "second"]];
+
+/** @param {number} ms */
+export function durationText(ms) {
+  const [unitMs, unit] = LONG_UNITS.find(([size]) => ms >= size && ms % size === 0) ?? LONG_UNITS[4];
+  const count = Math.round(ms / unitMs);
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}
+
 const ROLE_NAMES = { owner: "an owner", admin: "an admin", member: "a member" };
 
 /** What a change of a message is called where it is the newest entry. @type {Record<string, (entry: Entry) => string>} */
@@ -96,21 +119,40 @@ const CHANGE_TEXTS = {
 export function systemText(entry, name) {
   const actor = name(entry.sender_id);
   const inSentence = (/** @type {string} */ id) => (name(id) === "You" ? "you" : name(id));
-  if (entry.kind === "conversation_changed") {
-    return entry.name ? `${actor} named this “${entry.name}”` : `${actor} changed this conversation`;
-  }
+  if (entry.kind === "conversation_changed") return `${actor} ${settingText(entry)}`;
   const change = CHANGE_TEXTS[entry.kind]?.(entry);
   if (change !== undefined) return `${actor} ${change}`;
   if (entry.kind !== "members_changed") return null;
   const [changed] = entry.changed ?? [];
   if (changed !== undefined) return `${actor} made ${inSentence(changed.user_id)} ${ROLE_NAMES[changed.role]}`;
   const added = (entry.added ?? []).map(({ user_id }) => user_id).filter((id) => id !== entry.sender_id);
+  const { banned = [], unbanned = [] } = entry;
+  if (banned.length > 0) return `${actor} banned ${listNames(banned.map(inSentence))}`;
+  if (unbanned.length > 0) return `${actor} lifted the ban of ${listNames(unbanned.map(inSentence))}`;
+  if (entry.invite_id != null) return `${actor} joined by an invite link`;
   const removed = entry.removed ?? [];
   if (removed.length === 1 && removed[0] === entry.sender_id) return `${actor} left`;
   const parts = [];
   if (added.length > 0) parts.push(`added ${listNames(added.map(inSentence))}`);
   if (removed.length > 0) parts.push(`removed ${listNames(removed.map(inSentence))}`);
   return parts.length > 0 ? `${actor} ${parts.join(" and ")}` : `${actor} created this conversation`;
+}
+
+/** @type {[number, string][]} */
+const UNITS = [[86_400_000, "d"], [3_600_000, "h"], [60_000, "min"], [1_000, "s"]];
+
+/** How long something still is there, rounded up, short. @param {number} ms */
+export function remainingText(ms) {
+  const left = Math.max(1_000, ms);
+  const [unitMs, unit] = UNITS.find(([size]) => left >= size) ?? UNITS[3];
+  return `${Math.ceil(left / unitMs)} ${unit}`;
+}
+
+/** After how long {@link remainingText} says less. @param {number} ms */
+export function remainingChangesIn(ms) {
+  if (ms <= 0) return 0;
+  const [unitMs] = UNITS.find(([size]) => ms >= size) ?? UNITS[3];
+  return Math.min(ms, (ms % unitMs || unitMs)) + 10;
 }
 
 /** @param {number} ms */

@@ -1,4 +1,5 @@
 // What a person can do to a message that is there.
+import { mentionsIn } from "./mentions.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
 
@@ -50,7 +51,8 @@ export class MessageActions {
     chat.editing = null;
     const before = chat.contentOf(chat.known(seq));
     const same = before !== undefined && "text" in before && before.text.text === text;
-    if (!same) this.#try(() => this.#client.edit(chat.id, seq, text));
+    const { mentions } = mentionsIn(text, chat.members ?? []);
+    if (!same) this.#try(() => this.#client.edit(chat.id, seq, text, mentions && { mentions }));
     this.#state.changed("open", "log");
   }
 

@@ -4,7 +4,8 @@ import { Chat } from "./chat.js";
 /** @typedef {import("/sdk/src/index.js").UserView} UserView */
 /** @typedef {import("/sdk/src/index.js").ConnectionState} ConnectionState */
 /** What changed. `open` is the open chat itself or any of its facts.
- *  @typedef {"chats" | "open" | "log" | "connection" | "me" | "people"} Topic `people`: who writes, who is there */
+ *  `people`: who writes, who is there. `own`: settings, blocks, what is scheduled.
+ *  @typedef {"chats" | "open" | "log" | "connection" | "me" | "people" | "own"} Topic */
 
 export class State {
   /** @type {UserView | null} */
@@ -23,6 +24,14 @@ export class State {
   users = new Map();
   /** @type {string | null} */
   openId = null;
+  /** What this user set for all chats; null where the server does not offer it, as with the next two. @type {import("/sdk/src/index.js").Settings | null} */
+  settings = null;
+  /** Whom this user blocks. @type {Set<string> | null} */
+  blocked = null;
+  /** Messages to be sent later. @type {import("/sdk/src/index.js").Scheduled[] | null} */
+  scheduled = null;
+  /** Whether this server says what is behind a link. */
+  previews = false;
 
   /** @type {Map<string, string[]>} chat → who writes there */
   typing = new Map();
@@ -59,10 +68,22 @@ export class State {
     return [...this.chats.values()].sort((a, b) => b.activityMs - a.activityMs || (a.id < b.id ? 1 : -1));
   }
 
+  /** @param {boolean} archived @returns {Chat[]} pinned ones first, then by activity */
+  chatsListed(archived) {
+    const chats = this.chatsByActivity().filter((chat) => chat.archived === archived);
+    return [...chats.filter(({ pinned }) => pinned), ...chats.filter(({ pinned }) => !pinned)];
+  }
+
+  /** What wants attention: of muted and archived chats only mentions do. */
   get unreadTotal() {
     let total = 0;
-    for (const chat of this.chats.values()) total += chat.unread;
+    for (const chat of this.chats.values()) total += chat.muted || chat.archived ? chat.mentions : chat.unread;
     return total;
+  }
+
+  /** @param {Chat} chat whether it is a direct one with somebody whom this user blocks */
+  blocks({ kind, peer }) {
+    return kind === "direct" && peer !== undefined && this.blocked?.has(peer.user_id) === true;
   }
 
   /** @param {string} userId */
@@ -81,12 +102,13 @@ export class State {
     for (const user of users) this.users.set(user.user_id, user);
   }
 
-  /** @param {Topic[]} topics @param {() => void} listener */
+  /** @param {Topic[]} topics @param {() => void} listener @returns {() => void} ends it */
   on(topics, listener) {
     for (const topic of topics) {
       const listeners = this.#listeners.get(topic) ?? new Set();
       this.#listeners.set(topic, listeners.add(listener));
     }
+    return () => topics.forEach((topic) => this.#listeners.get(topic)?.delete(listener));
   }
 
   /** Several changes in one go are one rendering. @param {...Topic} topics */

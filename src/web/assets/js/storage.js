@@ -7,6 +7,8 @@ export const sessionStorage = webSession(localStorage);
 const outboxPrefix = (userId) => `switchboard.outbox.${userId}.`;
 /** @param {string} userId */
 const draftPrefix = (userId) => `switchboard.draft.${userId}.`;
+/** Marks drafts that the server may not have. @param {string} userId */
+const unsavedPrefix = (userId) => `switchboard.unsaved.${userId}.`;
 
 /** One outbox an account: what one person wrote must never leave as another. @param {string} userId */
 export const outboxOf = (userId) => webOutbox(localStorage, outboxPrefix(userId));
@@ -14,7 +16,15 @@ export const outboxOf = (userId) => webOutbox(localStorage, outboxPrefix(userId)
 /** @param {string} userId */
 export function draftsOf(userId) {
   const prefix = draftPrefix(userId);
+  const unsaved = unsavedPrefix(userId);
   return {
+    /** @param {string} chatId whether it was written here and perhaps never reached the server */
+    isUnsaved: (chatId) => localStorage.getItem(unsaved + chatId) !== null,
+    /** @param {string} chatId @param {boolean} is */
+    markUnsaved(chatId, is) {
+      if (is) localStorage.setItem(unsaved + chatId, "1");
+      else localStorage.removeItem(unsaved + chatId);
+    },
     /** @param {string} chatId */
     get: (chatId) => localStorage.getItem(prefix + chatId) ?? "",
     /** @param {string} chatId @param {string} text */
@@ -31,7 +41,7 @@ export function draftsOf(userId) {
 
 /** Leaves nothing of an account behind on a machine others may use. @param {string} userId */
 export function eraseTraces(userId) {
-  const prefixes = [outboxPrefix(userId), draftPrefix(userId)];
+  const prefixes = [outboxPrefix(userId), draftPrefix(userId), unsavedPrefix(userId)];
   for (const key of Object.keys(localStorage)) {
     if (prefixes.some((prefix) => key.startsWith(prefix))) localStorage.removeItem(key);
   }

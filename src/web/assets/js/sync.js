@@ -19,7 +19,7 @@ export class Sync {
    * @param {SwitchboardClient} client
    * @param {State} state
    * @param {{ onIncoming: (entry: Entry) => void, onRemoved: (chatId: string) => void,
-   *   onReload: (chatId: string) => void, onConnected: () => void, onSignedOut: () => void }} handlers
+   *   onReload: (chatId: string) => void, onConnected: () => void, onThread: (chatId: string, thread: number) => void, onSignedOut: () => void }} handlers
    */
   constructor(client, state, handlers) {
     this.client = client;
@@ -36,6 +36,11 @@ export class Sync {
     on("resync", (resync) => this.#resync(resync));
     on("change_state", (change) => this.#changeState(change));
     on("status", (status) => this.#status(status));
+    on("conversations", ({ conversations }) => {
+      for (const { conversation_id, muted_until, archived, pinned } of conversations) {
+        this.state.chat(conversation_id).hold({ muted_until: muted_until ?? null, archived: archived ?? false, pinned: pinned ?? false });
+      }
+    });
   }
 
   /** Reads who one is and the chat list, and names to the SDK what is already known. */
@@ -64,10 +69,13 @@ export class Sync {
   #listItem(item) {
     const chat = this.state.chat(item.conversation_id);
     Object.assign(chat, { kind: item.kind, name: item.name, peer: item.peer, role: item.role, described: true });
+    chat.photo = item.photo ?? chat.photo;
+    chat.hold({ muted_until: item.muted_until ?? null, archived: item.archived ?? false, pinned: item.pinned ?? false });
+    this.client.noteDraft(chat.id, item.draft ?? { text: "", updated_at: 0 });
     if (item.peer) this.state.learn([item.peer]);
     chat.head = Math.max(chat.head, item.head);
     chat.read = Math.max(chat.read, item.read);
-    chat.tellUnread(item.unread);
+    chat.tellUnread(item.unread, item.mentions ?? 0);
     if (item.last && (chat.last === undefined || chat.last.seq < item.last.seq)) chat.last = item.last;
     chat.activityMs = Math.max(chat.activityMs, item.last?.sent_at ?? uuidTimeMs(chat.id) ?? 0);
     if (item.last) this.learnSenders([item.last]);
@@ -80,7 +88,7 @@ export class Sync {
     const me = this.client.session?.user_id;
     this.state.learn(view.members);
     chat.kind = view.kind;
-    chat.name = view.name;
+    chat.apply({ description: null, photo: null, disappear_after_ms: null, retention_days: null, ...view });
     chat.members = view.members;
     chat.peer = view.kind === "direct" ? view.members.find(({ user_id }) => user_id !== me) : undefined;
     chat.role = view.members.find(({ user_id }) => user_id === me)?.role ?? "member";
@@ -105,11 +113,16 @@ export class Sync {
 
   /** Reads the names of people who are members no more. @param {Entry[]} entries */
   learnSenders(entries) {
-    const ids = entries.flatMap((entry) => [
+    this.learnUsers(entries.flatMap((entry) => [
       entry.sender_id,
       ...(entry.added ?? []).map(({ user_id }) => user_id),
       ...(entry.removed ?? []),
-    ]);
+      ...(entry.unbanned ?? []),
+    ]));
+  }
+
+  /** @param {string[]} ids */
+  learnUsers(ids) {
     for (const id of new Set(ids)) {
       if (this.state.users.has(id) || this.#asked.has(id)) continue;
       this.#asked.add(id);
@@ -151,7 +164,8 @@ export class Sync {
     const me = /** @type {string} */ (this.client.session?.user_id);
     const chat = this.state.chat(entry.conversation_id);
     chat.accept(entry);
-    if (entry.kind === "conversation_changed" && entry.name) chat.name = entry.name;
+    if (entry.kind === "conversation_changed") chat.apply(/** @type {any} */ (entry));
+    if (entry.thread != null) this.#reply(chat, entry);
     if (entry.removed?.includes(me)) {
       this.handlers.onRemoved(chat.id);
       return;
@@ -160,6 +174,13 @@ export class Sync {
     this.learnSenders([entry]);
     if (entry.sender_id !== me) this.handlers.onIncoming(entry);
     this.state.changed("chats", "log", "open");
+  }
+
+  /** @param {import("./chat.js").Chat} chat @param {Entry} entry */
+  #reply(chat, entry) {
+    const thread = /** @type {number} */ (entry.thread);
+    if (chat.openThread?.root === thread) chat.openThread.add([entry]);
+    if (!chat.threads.noteReply(entry, this.state.myId, chat.known(thread))) this.handlers.onThread(chat.id, thread);
   }
 
   /** @param {{ item: any, state: "pending" | "sent" | "failed", seq?: number, sent_at?: number }} change */

@@ -1,4 +1,5 @@
 // From a conversation's facts to the rows of its timeline. Pure.
+import { hasExpired } from "./chat.js";
 import { dayKey, dayName } from "./format.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
@@ -26,11 +27,16 @@ const GROUP_MS = 5 * 60_000;
  * @property {number | undefined} editedAt
  * @property {boolean} pinned
  * @property {import("/sdk/src/index.js").Reaction[]} reactions
+ * @property {string[]} mentions
+ * @property {boolean} forAll     it mentions everyone
+ * @property {boolean} forwarded
+ * @property {number | undefined} expiresAt
+ * @property {{ replies: number, unread: number, participants: string[] } | undefined} thread what was answered to it
  * @property {boolean} first  begins a group
  * @property {boolean} last   ends a group
  */
 
-/** @typedef {{ type: "day", key: string, text: string }} DayRow */
+/** @typedef {{ type: "day", key: string, text: string, at: number }} DayRow */
 /** @typedef {{ type: "unread", key: string }} UnreadRow */
 /** @typedef {{ type: "system", key: string, entry: Entry }} SystemRow */
 /** @typedef {MessageRow | DayRow | UnreadRow | SystemRow} Row */
@@ -43,6 +49,27 @@ const GROUP_MS = 5 * 60_000;
  * @returns {Row[]}
  */
 export function timelineRows(chat, from, to, myId) {
+  // Replies have a place of their own, where the server knows of threads.
+  const isReply = (/** @type {number | null | undefined} */ thread) => thread != null && chat.threads.isKnown;
+  const entries = chat.log.slice(from, to).filter(({ thread }) => !isReply(thread));
+  // What is on its way comes after everything that has a number.
+  const outgoing = to < chat.log.length ? [] : [...chat.outgoing.values()].filter(({ item }) => !isReply(item.options.thread));
+  return rowsOf(chat, entries, outgoing, { myId, unreadAfter: chat.unreadAfter });
+}
+
+/** The replies of the thread that is open. @param {Chat} chat @param {string} myId @returns {Row[]} */
+export function threadRows(chat, myId) {
+  const { openThread } = chat;
+  if (openThread === null) return [];
+  const outgoing = [...chat.outgoing.values()].filter(({ item }) => item.options.thread === openThread.root);
+  return rowsOf(chat, openThread.entries, outgoing, { myId, unreadAfter: openThread.unreadAfter });
+}
+
+/**
+ * @param {Chat} chat @param {Entry[]} entries @param {import("./chat.js").Outgoing[]} outgoing
+ * @param {{ myId: string, unreadAfter: number | null }} reader
+ */
+function rowsOf(chat, entries, outgoing, { myId, unreadAfter }) {
   /** @type {Row[]} */
   const rows = [];
   let day = "";
@@ -52,24 +79,22 @@ export function timelineRows(chat, from, to, myId) {
     const key = dayKey(sentAt);
     if (key === day) return;
     day = key;
-    rows.push({ type: "day", key: `day ${key}`, text: dayName(sentAt) });
+    rows.push({ type: "day", key: `day ${key}`, text: dayName(sentAt), at: sentAt });
   };
-  for (const entry of chat.log.slice(from, to)) {
+  for (const entry of entries) {
+    if (hasExpired(entry)) continue;
     const own = entry.sender_id === myId;
     startDay(entry.sent_at);
-    if (chat.unreadAfter !== null && !unreadShown && entry.seq > chat.unreadAfter && !own) {
+    if (unreadAfter !== null && !unreadShown && entry.seq > unreadAfter && !own) {
       unreadShown = true;
       rows.push({ type: "unread", key: "unread" });
     }
     rows.push(entry.kind === "new_message" ? entryRow(chat, entry, own) : { type: "system", key: entry.message_id, entry });
   }
-  // What is on its way comes after everything that has a number.
-  if (to === chat.log.length) {
-    for (const outgoing of chat.outgoing.values()) {
-      const row = outgoingRow(outgoing, myId);
-      startDay(row.sentAt);
-      rows.push(row);
-    }
+  for (const one of outgoing) {
+    const row = outgoingRow(one, myId);
+    startDay(row.sentAt);
+    rows.push(row);
   }
   return grouped(rows);
 }
@@ -96,6 +121,11 @@ function entryRow(chat, entry, own) {
     editedAt: deleted ? undefined : state?.edited?.at,
     pinned: state?.pinned ?? false,
     reactions: state?.reactions ?? [],
+    mentions: state?.edited?.mentions ?? entry.mentions ?? [],
+    forAll: entry.mention_all != null,
+    forwarded: entry.forwarded === true && !deleted,
+    expiresAt: deleted ? undefined : (entry.expires_at ?? undefined),
+    thread: chat.threads.get(entry.seq),
     first: true,
     last: true,
   };
@@ -126,6 +156,11 @@ function outgoingRow({ item, state, seq, sent_at }, myId) {
     editedAt: undefined,
     pinned: false,
     reactions: [],
+    mentions: item.options.mentions ?? [],
+    forAll: item.options.mention_all !== undefined,
+    forwarded: item.options.forwarded_from !== undefined,
+    expiresAt: item.options.expires_after_ms === undefined ? undefined : (sent_at ?? item.created_at) + item.options.expires_after_ms,
+    thread: undefined,
     first: true,
     last: true,
   };

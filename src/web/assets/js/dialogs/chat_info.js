@@ -1,7 +1,11 @@
-// Who is in a chat; adding people, renaming, leaving.
+// What a chat is, who is in it, and what its owners and admins may do about both.
 import { fill, h } from "../dom.js";
+import { durationText } from "../format.js";
 import { chatAvatar } from "../views/avatar.js";
 import { field, formError, onSubmit } from "../views/form.js";
+import { linked } from "../views/rich_text.js";
+import { bansSection, invitesSection } from "./admission.js";
+import { describeForm, settingsSection } from "./chat_settings.js";
 import { dialog } from "./dialog.js";
 import { memberItem } from "./member_item.js";
 
@@ -11,15 +15,11 @@ import { memberItem } from "./member_item.js";
 /** @param {Rooms} rooms @param {Chat} chat */
 export function openChatInfo(rooms, chat) {
   const box = dialog("About this chat", "chat-info-dialog");
+  const about = h("div", { class: "about-chat" });
   const members = h("ul", { class: "members", "data-testid": "members", tabindex: "0", "aria-label": "Members" });
-  const mayManage = chat.manages;
   const problem = formError();
-  const refresh = async () => {
-    await rooms.actions.sync.refresh(chat.id);
-    show();
-  };
-  const show = () => fill(members, (chat.members ?? []).map((member) => memberItem(rooms, chat, member, attempt)));
-  /** @param {() => Promise<void>} change */
+  const bans = chat.manages && chat.posting !== undefined ? bansSection(rooms, chat) : null;
+  /** Refused before there was anything to see is nothing to be seen. @param {() => Promise<void>} change */
   const attempt = async (change) => {
     problem.hidden = true;
     try {
@@ -29,27 +29,56 @@ export function openChatInfo(rooms, chat) {
       problem.hidden = false;
     }
     show();
+    await bans?.read();
   };
+  const refresh = async () => {
+    await rooms.actions.sync.refresh(chat.id);
+    show();
+  };
+  const show = () => {
+    showAbout(about, chat);
+    fill(members, (chat.members ?? []).map((member) => memberItem(rooms, chat, member, attempt)));
+  };
+  const offersSettings = chat.posting !== undefined;
   fill(box.body,
-    h("div", { class: "member" }, chatAvatar(chat), h("div", { class: "names" },
-      h("span", {}, chat.title),
-      h("span", { class: "username" }, { direct: "Direct chat", group: "Group", channel: "Channel" }[chat.kind]))),
-    mayManage ? renameForm(rooms, chat) : null,
-    mayManage ? addForm(rooms, chat, refresh) : null,
+    about,
+    chat.manages ? h("details", { class: "fold" },
+      h("summary", { "data-testid": "edit-chat" }, "Name and description"),
+      offersSettings ? describeForm(rooms, chat) : renameForm(rooms, chat)) : null,
+    offersSettings ? settingsSection(rooms, chat, attempt) : null,
+    chat.manages && offersSettings ? invitesSection(rooms, chat) : null,
+    chat.manages ? addForm(rooms, chat, refresh) : null,
     h("h3", { class: "section-title" }, "Members"),
     problem,
     members,
+    bans?.element,
     chat.kind === "direct" ? null : leaveButton(rooms, chat, box.close));
+  show();
+  box.follow(rooms.state, ["open", "people"], show);
   void refresh();
   box.open();
+}
+
+/** @param {HTMLElement} parent @param {Chat} chat */
+function showAbout(parent, chat) {
+  const kind = { direct: "Direct chat", group: "Group", channel: "Channel" }[chat.kind];
+  const facts = [
+    kind,
+    chat.kind === "direct" ? chat.peer?.status_text : undefined,
+    chat.disappearAfterMs === undefined ? undefined : `messages disappear after ${durationText(chat.disappearAfterMs)}`,
+  ];
+  fill(parent,
+    h("div", { class: "member" }, chatAvatar(chat), h("div", { class: "names" },
+      h("span", {}, chat.title),
+      h("span", { class: "username" }, facts.filter(Boolean).join(", ")))),
+    chat.description ? h("p", { class: "description", dir: "auto", "data-testid": "description" }, ...linked(chat.description)) : null,
+    chat.photo ? h("a", { class: "quiet-text", href: chat.photo, target: "_blank", rel: "noopener noreferrer nofollow", "data-testid": "photo-link" }, "Open the photo") : null);
 }
 
 /** @param {Rooms} rooms @param {Chat} chat */
 function renameForm({ actions }, chat) {
   const name = field({ name: "name", label: "Name", attributes: { maxlength: 100, value: chat.name ?? "", "data-testid": "rename" } });
-  return smallForm(name, "Save", "save-name", async () => {
-    await actions.rename(chat, name.input.value.trim());
-  });
+  return smallForm(name, "Save", "save-name", () => actions.change(chat, { name: name.input.value.trim() }));
 }
 
 /** @param {Rooms} rooms @param {Chat} chat @param {() => Promise<void>} refresh */

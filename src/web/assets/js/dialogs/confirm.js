@@ -1,19 +1,36 @@
 import { fill, h } from "../dom.js";
 import { dialog } from "./dialog.js";
 
-/** Asks before a message is gone for everyone. @param {() => void} onConfirmed */
-export function confirmDeletion(onConfirmed) {
-  const box = dialog("Delete for everyone?", "confirm-dialog");
+/**
+ * Asks for whom a message is to be deleted.
+ * @param {{ forAll: (() => void) | null, forMe: (() => void) | null }} ways null: not possible
+ */
+export function confirmDeletion({ forAll, forMe }) {
+  const title = forAll === null ? "Delete for me?" : forMe === null ? "Delete for everyone?" : "Delete this message?";
+  const about = [
+    forAll && "For everyone: the message is taken away from everybody.",
+    forMe && "For me: only you do not see it any more, on all your devices.",
+    "This cannot be undone.",
+  ];
+  ask(title, about.filter(Boolean).join(" "), [
+    ...(forMe ? [{ label: "Delete for me", testId: "confirm-hide", run: forMe, danger: forAll === null }] : []),
+    ...(forAll ? [{ label: "Delete for everyone", testId: "confirm-delete", run: forAll, danger: true }] : []),
+  ]);
+}
+
+/** @param {string} title @param {string} about @param {{ label: string, testId: string, run: () => void, danger?: boolean }[]} answers */
+export function ask(title, about, answers) {
+  const box = dialog(title, "confirm-dialog");
   fill(box.body,
-    h("p", {}, "The message is taken away from everybody. This cannot be undone."),
+    h("p", {}, about),
     h("div", { class: "dialog-actions" },
       h("button", { type: "button", class: "button quiet", onclick: box.close }, "Cancel"),
-      h("button", {
-        type: "button", class: "button danger", "data-testid": "confirm-delete", autofocus: true,
+      answers.map(({ label, testId, run, danger }, index) => h("button", {
+        type: "button", class: danger ? "button danger" : "button quiet", "data-testid": testId, autofocus: index === answers.length - 1,
         onclick: () => {
           box.close();
-          onConfirmed();
+          run();
         },
-      }, "Delete")));
+      }, label))));
   box.open();
 }

@@ -23,6 +23,10 @@ export function dialog(title, testId) {
   return {
     body,
     close: () => element.close(),
+    /** Keeps what is shown up to date while the dialog is there. @param {import("../state.js").State} state @param {import("../state.js").Topic[]} topics @param {() => void} show */
+    follow(state, topics, show) {
+      element.addEventListener("close", state.on(topics, show));
+    },
     open() {
       document.body.append(element);
       element.showModal();

@@ -23,7 +23,8 @@ export function memberItem(rooms, chat, member, attempt) {
       h("span", {}, isMe ? `${display_name} (you)` : display_name),
       h("span", { class: "username" }, `@${username}`)),
     chat.kind !== "direct" && chat.role === "owner" ? rolePicker() : role === "member" ? null : h("span", { class: "role" }, role),
-    removable ? removeButton() : null);
+    removable ? removeButton() : null,
+    removable && chat.posting !== undefined ? banButton() : null);
 
   function rolePicker() {
     const picker = h("select", {
@@ -33,14 +34,23 @@ export function memberItem(rooms, chat, member, attempt) {
     return picker;
   }
 
-  /** Asks once more. */
   function removeButton() {
+    return twice(iconButton(`Remove ${display_name}`, "close", { class: "remove", "data-testid": "remove-member" }), "Remove?",
+      () => actions.removeMember(chat, user_id));
+  }
+
+  function banButton() {
+    return twice(iconButton(`Ban ${display_name}: removed, and cannot come back`, "ban", { class: "remove", "data-testid": "ban-member" }), "Ban?",
+      () => actions.ban(chat, user_id, true));
+  }
+
+  /** Asks once more. @param {HTMLButtonElement} button @param {string} question @param {() => Promise<void>} act */
+  function twice(button, question, act) {
     let asked = false;
-    const button = iconButton(`Remove ${display_name}`, "close", { class: "remove", "data-testid": "remove-member" });
     button.addEventListener("click", () => {
-      if (asked) return void attempt(() => actions.removeMember(chat, user_id));
+      if (asked) return void attempt(act);
       asked = true;
-      button.textContent = "Remove?";
+      button.textContent = question;
       button.classList.add("asked");
       return undefined;
     });

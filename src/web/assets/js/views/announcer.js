@@ -1,3 +1,4 @@
+import { mentionsUser } from "/sdk/src/index.js";
 import { h } from "../dom.js";
 import { contentText } from "../format.js";
 
@@ -15,6 +16,7 @@ export function announcer(state) {
   return (entry) => {
     const chat = state.chats.get(entry.conversation_id);
     if (entry.kind !== "new_message" || chat === undefined) return;
+    if ((chat.muted || chat.archived) && chat.id !== state.openId && !mentionsUser(entry, state.myId)) return;
     const where = chat.id === state.openId ? "" : ` in ${chat.title}`;
     log.append(h("p", {}, `${state.nameOf(entry.sender_id)}${where}: ${contentText(entry.content)}`));
     while (log.childElementCount > KEPT) log.firstElementChild?.remove();

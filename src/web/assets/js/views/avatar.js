@@ -12,9 +12,31 @@ export function avatar(id, name, { small = false, group = false } = {}) {
   return element;
 }
 
-/** @param {import("../chat.js").Chat} chat */
-export function chatAvatar(chat) {
-  return avatar(chat.peer?.user_id ?? chat.id, chat.title, { group: chat.kind !== "direct" });
+/** @param {import("../chat.js").Chat} chat @param {{ small?: boolean }} [look] */
+export function chatAvatar(chat, look) {
+  const face = avatar(chat.peer?.user_id ?? chat.id, chat.title, { ...look, group: chat.kind !== "direct" });
+  return withPhoto(face, chat.photo);
+}
+
+/**
+ * A photo in place of initials, when it is kept by this very server. A picture from anywhere else
+ * would tell that place who reads here and when; the page's policy would not load it either.
+ * @param {HTMLElement} face @param {string | undefined} photo
+ */
+export function withPhoto(face, photo) {
+  if (photo === undefined || !isOwn(photo)) return face;
+  const image = h("img", { src: photo, alt: "", referrerpolicy: "no-referrer", loading: "lazy", onerror: () => image.remove() });
+  face.append(image);
+  return face;
+}
+
+/** @param {string} address */
+function isOwn(address) {
+  try {
+    return new URL(address).origin === location.origin;
+  } catch {
+    return false;
+  }
 }
 
 /** @type {Record<string, string>} */

@@ -1,9 +1,11 @@
 // Above the messages: whose chat it is, who is there or writes, and what is pinned.
 import { openChatInfo } from "../dialogs/chat_info.js";
 import { openSearch } from "../dialogs/search.js";
+import { openThreads } from "../dialogs/threads.js";
 import { fill, h, icon, iconButton, setText } from "../dom.js";
 import { contentText, lastSeen, typingText } from "../format.js";
 import { chatAvatar } from "./avatar.js";
+import { openChatMenu } from "./chat_menu.js";
 
 /** @typedef {import("../chat.js").Chat} Chat */
 /** @typedef {import("./shell.js").Rooms} Rooms */
@@ -13,6 +15,9 @@ export function chatHeader(rooms, { onClose, goTo }) {
   const { state } = rooms;
   const header = h("header", { class: "chat-header" });
   const line = h("p", { class: "subtitle", "data-testid": "subtitle" });
+  const threadCount = h("span", { class: "badge", "data-testid": "threads-unread", hidden: true });
+  const threads = iconButton("Threads", "thread", { class: "with-badge", "data-testid": "threads-button", onclick: () => state.open && openThreads(rooms, state.open) });
+  threads.append(threadCount);
   const pinned = pinnedBar(rooms, goTo);
   const element = h("div", { class: "chat-top" }, header, pinned.element);
   let signature = "";
@@ -22,7 +27,8 @@ export function chatHeader(rooms, { onClose, goTo }) {
     if (chat === null) return;
     updatePeople();
     pinned.update(chat);
-    const next = JSON.stringify([chat.id, chat.title, chat.kind, state.searchable]);
+    updateThreads(chat);
+    const next = JSON.stringify([chat.id, chat.title, chat.kind, chat.photo, state.searchable]);
     if (next === signature) return;
     signature = next;
     fill(header,
@@ -32,7 +38,26 @@ export function chatHeader(rooms, { onClose, goTo }) {
       state.searchable
         ? iconButton("Search this chat", "search", { "data-testid": "search-chat", onclick: () => openSearch(rooms, chat) })
         : null,
-      iconButton("About this chat", "info", { "data-testid": "chat-info", onclick: () => openChatInfo(rooms, chat) }));
+      threads,
+      iconButton("About this chat", "info", { "data-testid": "chat-info", onclick: () => openChatInfo(rooms, chat) }),
+      menuButton(chat));
+  }
+
+  /** @param {Chat} chat */
+  function menuButton(chat) {
+    const button = iconButton("More about this chat", "more", { class: "more-button", "data-testid": "chat-more", "aria-haspopup": "dialog" });
+    button.addEventListener("click", () =>
+      openChatMenu(rooms, chat, { anchor: button.getBoundingClientRect(), origin: () => button, inChat: true }));
+    return button;
+  }
+
+  /** @param {Chat} chat */
+  function updateThreads(chat) {
+    const { unread } = chat.threads;
+    threads.hidden = !chat.threads.isKnown;
+    threadCount.hidden = unread === 0;
+    setText(threadCount, String(unread));
+    threads.setAttribute("aria-label", unread === 0 ? "Threads" : `Threads, ${unread} unread ${unread === 1 ? "reply" : "replies"}`);
   }
 
   /** Not part of what is built anew: it changes often, and focus must stay. */
@@ -46,7 +71,9 @@ export function chatHeader(rooms, { onClose, goTo }) {
 
   state.on(["people", "connection", "log"], () => {
     updatePeople();
-    if (state.open !== null) pinned.update(state.open);
+    if (state.open === null) return;
+    pinned.update(state.open);
+    updateThreads(state.open);
   });
   return { element, update };
 }

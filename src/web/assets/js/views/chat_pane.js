@@ -2,6 +2,7 @@
 import { h, icon } from "../dom.js";
 import { chatHeader } from "./chat_header.js";
 import { ComposerView } from "./composer.js";
+import { threadPanel } from "./thread_panel.js";
 import { TimelineView } from "./timeline.js";
 
 /** @param {import("./shell.js").Rooms} rooms */
@@ -15,7 +16,9 @@ export function chatView(rooms) {
     onSent: () => timeline.jumpToLatest(),
     onEdited: (seq) => timeline.focusOn(seq),
   });
-  const element = h("section", { class: "chat", "data-testid": "chat" }, header.element, timeline.element, composer.element, jump);
+  const chatElement = h("section", { class: "chat", "data-testid": "chat" }, header.element, timeline.element, composer.element, jump);
+  const thread = threadPanel(rooms, { goTo: (seq) => void timeline.goTo(seq) });
+  const element = h("div", { class: "chat-area" }, chatElement, thread.element);
   let shownId = "";
 
   jump.addEventListener("click", () => {
@@ -53,7 +56,8 @@ export function chatView(rooms) {
       shownId = "";
       return;
     }
-    element.setAttribute("aria-label", chat.title);
+    chatElement.setAttribute("aria-label", chat.title);
+    element.dataset.thread = String(chat.openThread !== null);
     header.update();
     timeline.show(chat);
     composer.show(chat);
@@ -62,6 +66,7 @@ export function chatView(rooms) {
       // A phone's keyboard should not jump up over a conversation one only wants to read.
       if (matchMedia("(hover: hover)").matches) composer.focus();
     }
+    thread.update();
     if (chat.goTo !== null) {
       const seq = chat.goTo;
       chat.goTo = null;

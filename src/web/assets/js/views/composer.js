@@ -1,6 +1,9 @@
 // Where messages are written, and written anew. Drafts are kept for each chat.
 import { fill, h, icon, iconButton } from "../dom.js";
-import { contentText } from "../format.js";
+import { openScheduledList } from "../dialogs/scheduled.js";
+import { contentText, durationText } from "../format.js";
+import { openComposerMenu } from "./composer_menu.js";
+import { mentionBox } from "./mention_box.js";
 
 /** @typedef {import("../chat.js").Chat} Chat */
 
@@ -15,6 +18,11 @@ export class ComposerView {
   #input = h("textarea", { rows: "1", placeholder: "Write a message", "aria-label": "Message", "data-testid": "composer", enterkeyhint: "send" });
   #send = h("button", { type: "submit", class: "send", "aria-label": "Send", "data-testid": "send", disabled: true }, icon("send"));
   #about = h("div", { class: "replying", "data-testid": "replying", hidden: true });
+  #more = iconButton("Send later or for a while", "plus", { class: "composer-more", "data-testid": "composer-more", onclick: () => this.#openMenu() });
+  #notes = h("div", { class: "composer-notes" });
+  #refused = h("div", { class: "refused", "data-testid": "refused", hidden: true });
+  #row;
+  #names;
   #handlers;
 
   /**
@@ -24,10 +32,17 @@ export class ComposerView {
   constructor(rooms, handlers) {
     this.#rooms = rooms;
     this.#handlers = handlers;
+    this.#names = mentionBox(this.#input, rooms, () => this.#chat);
+    this.#row = h("div", { class: "composer-row" }, this.#more, this.#input, this.#send);
     this.element = h("form", { class: "composer", "aria-label": "Write a message" },
       h("div", { class: "composer-inner" },
+        this.#names.element,
+        this.#notes,
         this.#about,
-        h("div", { class: "composer-row" }, this.#input, this.#send)));
+        this.#refused,
+        this.#row));
+    rooms.drafts.onRemote = (id) => this.#chat?.id === id && this.#chat.editing === null && this.#fillIn(rooms.drafts.get(id));
+    rooms.state.on(["own"], () => this.#chat && this.#showAround(this.#chat));
     this.element.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -59,6 +74,41 @@ export class ComposerView {
       this.#fillIn(this.#rooms.drafts.get(chat.id));
     }
     this.#showAbout(chat);
+    this.#showAround(chat);
+  }
+
+  /** Whether one may write here, what waits, and what becomes of what is written. @param {Chat} chat */
+  #showAround(chat) {
+    const { state, actions } = this.#rooms;
+    const blocked = state.blocks(chat);
+    const mayWrite = chat.writable && !blocked;
+    this.#row.hidden = !mayWrite;
+    this.#refused.hidden = mayWrite;
+    const unblock = () => chat.peer && void actions.own.block(chat.peer.user_id, false);
+    fill(this.#refused, blocked
+      ? [`You blocked ${chat.title}. `, h("button", { type: "button", class: "link-button", "data-testid": "unblock", onclick: unblock }, "Unblock")]
+      : "Only owners and admins can write here.");
+    this.#more.hidden = state.scheduled === null && chat.posting === undefined;
+    const waiting = actions.own.scheduledIn(chat.id).length;
+    fill(this.#notes,
+      waiting > 0 && h("button", { type: "button", class: "note", "data-testid": "waiting", onclick: () => openScheduledList(this.#rooms, chat) },
+        icon("clock"), waiting === 1 ? "1 scheduled message" : `${waiting} scheduled messages`),
+      mayWrite && chat.expiresAfterMs !== null && h("button", { type: "button", class: "note", "data-testid": "timer-note", onclick: () => this.#openMenu() },
+        icon("timer"), `Your next messages disappear after ${durationText(chat.expiresAfterMs)}`));
+  }
+
+  #openMenu() {
+    const chat = this.#chat;
+    if (chat === null) return;
+    openComposerMenu(this.#rooms, chat, {
+      anchor: this.#more.getBoundingClientRect(), origin: () => this.#more, text: this.#input.value.trim(),
+      onScheduled: () => {
+        chat.replyTo = null;
+        this.#rooms.drafts.set(chat, "");
+        this.#fillIn("");
+        this.#rooms.state.changed("open");
+      },
+    });
   }
 
   /** @param {string} text */
@@ -103,7 +153,7 @@ export class ComposerView {
     if (chat === null) return;
     this.#fit();
     if (chat.editing !== null) return;
-    this.#rooms.drafts.set(chat.id, this.#input.value);
+    this.#rooms.drafts.set(chat, this.#input.value);
     this.#rooms.client.typing(chat.id, this.#input.value.trim() === "" ? "stopped" : "typing");
   }
 
@@ -117,7 +167,7 @@ export class ComposerView {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const chat = this.#chat;
-    if (chat === null) return;
+    if (chat === null || this.#names.key(event)) return;
     // Enter also confirms a word in input methods; that must not send.
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
@@ -145,7 +195,7 @@ export class ComposerView {
       return;
     }
     if (!this.#rooms.actions.send(chat, text)) return;
-    this.#rooms.drafts.set(chat.id, "");
+    this.#rooms.drafts.sent(chat);
     this.#fillIn("");
     this.focus();
     this.#handlers.onSent();

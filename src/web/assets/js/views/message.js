@@ -1,8 +1,11 @@
 // One row of a timeline as an element.
-import { h } from "../dom.js";
-import { avatarColor, contentText, systemText, timeOfDay } from "../format.js";
+import { openJumpToDate } from "../dialogs/jump_to_date.js";
+import { h, icon } from "../dom.js";
+import { avatarColor, contentText, remainingText, systemText, timeOfDay } from "../format.js";
 import { avatar } from "./avatar.js";
-import { failure, linked, meta, quote } from "./message_parts.js";
+import { previewView } from "./link_preview.js";
+import { failure, meta, quote, threadButton } from "./message_parts.js";
+import { richText } from "./rich_text.js";
 import { reactionNames, reactionsView } from "./reactions.js";
 
 /** @typedef {import("../timeline_items.js").Row} Row */
@@ -13,7 +16,8 @@ import { reactionNames, reactionsView } from "./reactions.js";
 export function rowElement(rooms, chat, row, onQuote) {
   switch (row.type) {
     case "day":
-      return h("li", { class: "day" }, h("span", {}, row.text));
+      return h("li", { class: "day" },
+        h("button", { type: "button", tabindex: "-1", title: "Jump to a date", "data-testid": "day", onclick: () => openJumpToDate(rooms, chat, row.at) }, row.text));
     case "unread":
       return h("li", { class: "unread-line", "data-testid": "unread-line" }, "New messages");
     case "system":
@@ -33,7 +37,10 @@ export function rowSignature({ state }, chat, row) {
   const marks = `${row.state} ${row.tick} ${seq ?? ""} ${row.first} ${row.last} ${timeOfDay(row.sentAt)}`;
   const changes = seq === undefined ? "" : `${chat.states.version(seq)} ${row.deleted}`;
   const names = row.reactions.map((reaction) => reactionNames(state, reaction)).join();
-  return `${marks} ${changes} ${names} ${chat.kind} ${quoted} ${row.failure ?? ""} ${state.nameOf(row.senderId)}`;
+  const expiry = row.expiresAt === undefined ? "" : remainingText(row.expiresAt - Date.now());
+  const thread = row.thread === undefined ? "" : `${row.thread.replies} ${row.thread.unread} ${row.thread.participants.map((id) => state.nameOf(id))}`;
+  const mentioned = row.mentions.map((id) => state.nameOf(id)).join();
+  return `${marks} ${changes} ${names} ${expiry} ${thread} ${mentioned} ${state.previews} ${chat.kind} ${quoted} ${row.failure ?? ""} ${state.nameOf(row.senderId)}`;
 }
 
 /** @param {import("./shell.js").Rooms} rooms @param {import("/sdk/src/index.js").Entry} entry */
@@ -53,12 +60,14 @@ function messageElement(rooms, chat, row, onQuote) {
   const plain = row.content !== undefined && "text" in row.content;
   const bubble = h("div", { class: "bubble" },
     sender,
+    row.forwarded ? h("span", { class: "forwarded", "data-testid": "forwarded" }, icon("forward"), "Forwarded") : null,
     row.replyTo === undefined ? null : quote(rooms, chat, row.replyTo, onQuote),
-    h("span", { class: plain ? "text" : "text special", "data-testid": "message-text", dir: "auto" }, ...linked(contentText(row.content))),
+    h("span", { class: plain ? "text" : "text special", "data-testid": "message-text", dir: "auto" }, ...richText(state, contentText(row.content), row)),
     meta(row),
+    plain && state.previews ? previewView(rooms, contentText(row.content)) : null,
     row.state === "failed" ? failure(actions, chat, row) : null);
   const element = h("li", {
-    class: classes(row),
+    class: classes(row, !row.own && !row.deleted && (row.forAll || row.mentions.includes(state.myId))),
     tabindex: "-1",
     "data-testid": "message",
     "data-state": row.state,
@@ -73,12 +82,13 @@ function messageElement(rooms, chat, row, onQuote) {
       : h("span", { class: "avatar-slot" }));
   }
   const reactions = row.reactions.length > 0 ? reactionsView(rooms, chat, row) : null;
-  element.append(reactions === null ? bubble : h("div", { class: "stack" }, bubble, reactions));
+  const thread = row.thread !== undefined && row.seq !== chat.openThread?.root ? threadButton(rooms, chat, row) : null;
+  element.append(reactions === null && thread === null ? bubble : h("div", { class: "stack" }, bubble, reactions ?? "", thread ?? ""));
   return element;
 }
 
-/** @param {MessageRow} row */
-function classes(row) {
-  const names = ["message", row.own ? "own" : "other", row.first && "first", row.last && "last", row.deleted && "deleted", row.pinned && "pinned"];
+/** @param {MessageRow} row @param {boolean} isForMe */
+function classes(row, isForMe) {
+  const names = ["message", row.own ? "own" : "other", isForMe && "for-me", row.first && "first", row.last && "last", row.deleted && "deleted", row.pinned && "pinned"];
   return names.filter(Boolean).join(" ");
 }

@@ -1,6 +1,7 @@
 // What can be done to one message: quick emojis, and the actions this person may take.
 import { confirmDeletion } from "../dialogs/confirm.js";
 import { openEditHistory } from "../dialogs/edit_history.js";
+import { openForward } from "../dialogs/forward.js";
 import { openReceipts } from "../dialogs/receipts.js";
 import { h, icon, iconButton } from "../dom.js";
 import { EMOJI_GROUPS, QUICK_EMOJI } from "../emoji.js";
@@ -16,7 +17,7 @@ import { openPopup } from "./popup.js";
  * @param {{ row: HTMLElement, anchor?: Element, goTo: (seq: number) => void }} place
  */
 export function openMessageMenu(rooms, chat, seq, { row, anchor, goTo }) {
-  const entry = chat.find(seq);
+  const entry = chat.known(seq);
   if (entry === undefined) return;
   const choices = choicesFor(rooms, chat, entry, goTo);
   if (choices.length === 0) return;
@@ -92,19 +93,27 @@ function choicesFor(rooms, chat, entry, goTo) {
   const own = entry.sender_id === chat.myId;
   const isText = "text" in content;
   const replyTo = entry.reply_to;
+  const forAll = own || chat.manages;
+  const forMe = rooms.state.settings !== null;
   /** @type {(Choice | false)[]} */
   const choices = [
-    { label: "Reply", icon: "reply", testId: "menu-reply", run: () => actions.reply(chat, seq) },
+    entry.thread == null && { label: "Reply", icon: "reply", testId: "menu-reply", run: () => actions.reply(chat, seq) },
+    entry.thread == null && chat.threads.isKnown && { label: "Reply in thread", icon: "thread", testId: "menu-thread", run: () => actions.threads.open(chat, seq) },
     own && isText && { label: "Edit", icon: "edit", testId: "menu-edit", run: () => messages.startEdit(chat, seq) },
     isText && { label: "Copy text", icon: "copy", testId: "menu-copy", run: () => void messages.copy(chat, seq) },
+    { label: "Forward", icon: "forward", testId: "menu-forward", run: () => openForward(rooms, chat, seq) },
     (chat.kind === "direct" || chat.manages) && {
       label: state?.pinned ? "Unpin" : "Pin", icon: "pin", testId: "menu-pin", run: () => messages.pin(chat, seq, !state?.pinned),
     },
     typeof replyTo === "number" && { label: "Go to the quoted message", icon: "quote", testId: "menu-quoted", run: () => goTo(replyTo) },
     own && { label: "Who has read it", icon: "eye", testId: "menu-receipts", run: () => openReceipts(rooms, chat, seq) },
     state?.edited !== undefined && { label: "Edit history", icon: "history", testId: "menu-history", run: () => openEditHistory(rooms, chat, seq) },
-    (own || chat.manages) && {
-      label: "Delete for everyone", icon: "trash", testId: "menu-delete", danger: true, run: () => confirmDeletion(() => messages.remove(chat, seq)),
+    (forAll || forMe) && {
+      label: forAll ? "Delete" : "Delete for me", icon: "trash", testId: forAll ? "menu-delete" : "menu-hide", danger: true,
+      run: () => confirmDeletion({
+        forAll: forAll ? () => messages.remove(chat, seq) : null,
+        forMe: forMe ? () => void actions.own.hide(chat, seq) : null,
+      }),
     },
   ];
   return /** @type {Choice[]} */ (choices.filter((choice) => choice !== false));

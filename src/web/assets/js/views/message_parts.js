@@ -1,6 +1,7 @@
 // What a message's bubble is made of.
 import { h, icon } from "../dom.js";
-import { contentText, dayAndTime, timeOfDay } from "../format.js";
+import { contentText, dayAndTime, remainingText, timeOfDay } from "../format.js";
+import { avatar } from "./avatar.js";
 
 /** @typedef {import("../timeline_items.js").MessageRow} MessageRow */
 /** @typedef {import("../chat.js").Chat} Chat */
@@ -13,7 +14,6 @@ const MARKS = {
   delivered: { icon: "checks", text: "Delivered" },
   read: { icon: "checks", text: "Read" },
 };
-const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/gu;
 
 /** @param {MessageRow} row */
 export function meta(row) {
@@ -22,9 +22,17 @@ export function meta(row) {
     row.pinned ? icon("pin") : null,
     row.pinned ? h("span", { class: "visually-hidden" }, "Pinned") : null,
     row.editedAt === undefined ? null : h("span", { "data-testid": "edited", title: `Edited: ${dayAndTime(row.editedAt)}` }, "edited"),
+    row.expiresAt === undefined ? null : expiry(row.expiresAt),
     h("time", { datetime: new Date(row.sentAt).toISOString() }, timeOfDay(row.sentAt)),
     mark === undefined ? null : icon(mark.icon),
     mark === undefined ? null : h("span", { class: "visually-hidden", "data-testid": "mark" }, mark.text));
+}
+
+/** When it will be gone. @param {number} at */
+function expiry(at) {
+  const left = remainingText(at - Date.now());
+  return h("span", { class: "expiry", "data-testid": "expiry", title: `Disappears: ${dayAndTime(at)}` },
+    icon("timer"), h("span", { class: "visually-hidden" }, "Disappears in"), left);
 }
 
 /** What a message answers; leads there. @param {import("./shell.js").Rooms} rooms @param {Chat} chat @param {number} seq @param {(seq: number) => void} onQuote */
@@ -45,16 +53,17 @@ export function failure(actions, chat, row) {
     h("button", { type: "button", class: "link-button", "data-testid": "discard", onclick: () => actions.discard(chat, row.messageId) }, "Discard"));
 }
 
-/** Text with its web addresses as links. @param {string} text */
-export function linked(text) {
-  /** @type {(string | HTMLElement)[]} */
-  const parts = [];
-  let end = 0;
-  for (const match of text.matchAll(LINK)) {
-    parts.push(text.slice(end, match.index));
-    parts.push(h("a", { href: match[0], target: "_blank", rel: "noopener noreferrer nofollow", tabindex: "-1" }, match[0]));
-    end = match.index + match[0].length;
-  }
-  parts.push(text.slice(end));
-  return parts.filter((part) => part !== "");
+/** What was answered to a message; leads to its thread. @param {import("./shell.js").Rooms} rooms @param {Chat} chat @param {MessageRow} row */
+export function threadButton({ state, actions }, chat, row) {
+  const { thread } = row;
+  const seq = row.seq;
+  if (thread === undefined || seq === undefined) return null;
+  const count = `${thread.replies} ${thread.replies === 1 ? "reply" : "replies"}`;
+  return h("button", {
+    type: "button", class: thread.unread > 0 ? "thread-button unread" : "thread-button", tabindex: "-1", "data-testid": "thread",
+    onclick: () => actions.threads.open(chat, seq),
+  },
+  h("span", { class: "faces" }, thread.participants.slice(0, 3).map((id) => avatar(id, state.nameOf(id), { small: true }))),
+  h("span", {}, count),
+  thread.unread > 0 ? h("span", { class: "badge", "data-testid": "thread-unread" }, `${thread.unread} new`) : null);
 }

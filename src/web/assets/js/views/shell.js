@@ -9,7 +9,7 @@ import { chatView } from "./chat_pane.js";
  * @property {import("/sdk/src/index.js").SwitchboardClient} client
  * @property {import("../state.js").State} state
  * @property {import("../actions.js").Actions} actions
- * @property {{ get: (chatId: string) => string, set: (chatId: string, text: string) => void }} drafts
+ * @property {import("../drafts.js").Drafts} drafts
  * @property {() => void} onSignOut
  */
 

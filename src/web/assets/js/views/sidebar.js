@@ -2,6 +2,7 @@
 import { fill, h, icon, iconButton } from "../dom.js";
 import { openNewChat } from "../dialogs/new_chat.js";
 import { openSearch } from "../dialogs/search.js";
+import { openSettings } from "../dialogs/settings.js";
 import { currentTheme, nextTheme, setTheme } from "../theme.js";
 import { avatar } from "./avatar.js";
 import { chatListView } from "./chat_list.js";
@@ -37,6 +38,7 @@ export function sidebarView(rooms) {
     h("div", { class: "sidebar-header" },
       face, who,
       themeButton(),
+      iconButton("Settings", "gear", { "data-testid": "settings", onclick: () => openSettings(rooms) }),
       iconButton("Sign out", "signOut", { "data-testid": "sign-out", onclick: rooms.onSignOut }),
       iconButton("New chat", "plus", { class: "new-chat", "data-testid": "new-chat", onclick: () => openNewChat(rooms) })),
     h("div", { class: "chat-filter", role: "search" }, filter, search),

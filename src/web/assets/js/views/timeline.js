@@ -1,5 +1,6 @@
 // The messages of the open chat: scrolling, older pages, and staying where the reader is.
 import { h } from "../dom.js";
+import { remainingChangesIn } from "../format.js";
 import { patchChildren } from "../patch.js";
 import { timelineRows } from "../timeline_items.js";
 import { LogWindow } from "../window.js";
@@ -27,6 +28,8 @@ export class TimelineView {
   #settling = false;
   #onPlace;
   #tools;
+  /** @type {any} */
+  #ticking;
 
   /** @param {import("./shell.js").Rooms} rooms @param {() => void} onPlace the reader moved to or from the end */
   constructor(rooms, onPlace) {
@@ -73,6 +76,16 @@ export class TimelineView {
     else if (anchor !== null) this.element.scrollTop += anchor.element.offsetTop - anchor.offsetTop;
     if (this.#settling && !chat.loading) this.#settle();
     this.#fillUp();
+    this.#countDown(rows);
+  }
+
+  /** Comes back when the time that a message has left reads otherwise. @param {import("../timeline_items.js").Row[]} rows */
+  #countDown(rows) {
+    clearTimeout(this.#ticking);
+    const due = rows.flatMap((row) => (row.type === "message" && row.expiresAt !== undefined ? row.expiresAt : []));
+    if (due.length === 0) return;
+    const waitMs = Math.min(...due.map((at) => remainingChangesIn(at - Date.now())));
+    this.#ticking = setTimeout(() => this.#rooms.state.changed("log", "chats"), waitMs);
   }
 
   /** @param {"auto" | "smooth"} [behavior] */
