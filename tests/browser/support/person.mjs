@@ -1,7 +1,7 @@
 // What one person does and sees.
 import assert from "node:assert/strict";
 
-export const WAIT_MS = 60_000;
+export const WAIT_MS = Number(process.env.WAIT_MS ?? 60_000);
 const PASSWORD = "plum-orbit-kettle-42";
 
 /** @typedef {{ seq: number | null, id: string, text: string, state: string | null, kind: string }} Row */

@@ -226,7 +226,10 @@ export class World {
   /** @param {string} userId @param {string} conversationId @param {number} seq */
   markRead(userId, conversationId, seq) {
     const key = `${userId} ${conversationId}`;
-    this.read.set(key, Math.max(this.read.get(key) ?? 0, seq));
+    const read = Math.max(this.read.get(key) ?? 0, seq);
+    this.read.set(key, read);
+    const frame = { message_status: { conversation_id: conversationId, user_id: userId, read } };
+    for (const listener of this.userListeners) listener(userId, frame, null);
   }
 
   /** @param {string} deviceId @param {string} conversationId @param {number} seq */

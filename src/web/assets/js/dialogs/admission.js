@@ -54,7 +54,7 @@ export function invitesSection({ client, state }, chat) {
     const invites = await client.api.invites(chat.id);
     fill(list, invites.map((invite) => h("li", { "data-testid": "invite" },
       h("span", { class: "lines" },
-        h("span", {}, `By ${state.nameOf(invite.created_by)}, until ${dayAndTime(invite.expires_at)}`),
+        h("span", {}, `By ${state.nameOf(invite.created_by).replace(/^You$/u, "you")}, until ${dayAndTime(invite.expires_at)}`),
         invite.uses_max ? h("span", { class: "quiet-text" }, `${invite.uses} of ${invite.uses_max} came by it`) : null),
       iconButton("Take this link back", "trash", { "data-testid": "revoke-invite", onclick: () => void attempt(() => client.api.revokeInvite(chat.id, invite.invite_id)) }))));
   }

@@ -82,7 +82,7 @@ function messageElement(rooms, chat, row, onQuote) {
       : h("span", { class: "avatar-slot" }));
   }
   const reactions = row.reactions.length > 0 ? reactionsView(rooms, chat, row) : null;
-  const thread = row.thread !== undefined && row.seq !== chat.openThread?.root ? threadButton(rooms, chat, row) : null;
+  const thread = row.thread !== undefined ? threadButton(rooms, chat, row) : null;
   element.append(reactions === null && thread === null ? bubble : h("div", { class: "stack" }, bubble, reactions ?? "", thread ?? ""));
   return element;
 }

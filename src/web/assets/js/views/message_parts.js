@@ -63,7 +63,7 @@ export function threadButton({ state, actions }, chat, row) {
     type: "button", class: thread.unread > 0 ? "thread-button unread" : "thread-button", tabindex: "-1", "data-testid": "thread",
     onclick: () => actions.threads.open(chat, seq),
   },
-  h("span", { class: "faces" }, thread.participants.slice(0, 3).map((id) => avatar(id, state.nameOf(id), { small: true }))),
+  h("span", { class: "faces" }, thread.participants.slice(0, 3).map((id) => avatar(id, state.users.get(id)?.display_name ?? state.nameOf(id), { small: true }))),
   h("span", {}, count),
   thread.unread > 0 ? h("span", { class: "badge", "data-testid": "thread-unread" }, `${thread.unread} new`) : null);
 }
