@@ -41,6 +41,7 @@ export class MessageActions {
     for (let index = chat.log.length - 1; index >= Math.max(0, chat.log.length - 100); index -= 1) {
       const entry = chat.log[index];
       const content = chat.contentOf(entry);
+      if (entry.thread != null && chat.threads.isKnown) continue;
       if (entry.kind === "new_message" && entry.sender_id === chat.myId && content && "text" in content) return entry.seq;
     }
     return undefined;

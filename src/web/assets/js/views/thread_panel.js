@@ -97,7 +97,8 @@ export function threadPanel(rooms, { goTo }) {
   function update() {
     const chat = state.open;
     const thread = chat?.openThread ?? null;
-    element.hidden = thread === null;
+    // What is said there is written anew below the conversation, which must be in view.
+    element.hidden = thread === null || (chat?.editing != null && matchMedia("(max-width: 1179.98px)").matches);
     if (chat === null || thread === null) {
       shown = null;
       return;

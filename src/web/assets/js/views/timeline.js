@@ -168,7 +168,7 @@ export class TimelineView {
     }
   }
 
-  /** Shows one message, fetching pages until it is there. @param {number} seq */
+  /** Shows one message, fetching pages until it is there. @param {number} seq @returns {Promise<void>} */
   async goTo(seq) {
     const chat = this.#chat;
     if (chat === null) return;
@@ -177,6 +177,11 @@ export class TimelineView {
     if (entry === undefined) {
       this.#rooms.actions.toast("That message is not to be found.");
       return;
+    }
+    if (entry.thread != null && chat.threads.isKnown) {
+      // It stands in its thread; here is the message that the thread is about.
+      this.#rooms.actions.threads.open(chat, entry.thread);
+      return this.goTo(entry.thread);
     }
     this.#settling = false;
     this.#window.showAround(chat, seq);
@@ -189,6 +194,7 @@ export class TimelineView {
     setTimeout(() => element?.classList.remove("flash"), 1_500);
     this.#measure();
     this.#onPlace();
+    return undefined;
   }
 
   /** @param {number} seq of a message on the page */
