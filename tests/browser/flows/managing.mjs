@@ -31,6 +31,7 @@ export async function roles(stage) {
   }
   await assertAccessible(alice.page, "managing a group");
   await alice.picture("roles");
+  await alice.page.click(testId("edit-chat"));
   await alice.page.fill(testId("rename"), "Book club, Fridays");
   await alice.page.click(testId("save-name"));
   for (const person of [alice, bob, cleo]) await person.inChat("Book club, Fridays");
