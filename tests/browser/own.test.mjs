@@ -2,7 +2,7 @@
 import { test } from "node:test";
 import { blocking, holding, later, privacy, sharedDrafts } from "./flows/own.mjs";
 import { describing, inviting } from "./flows/rooms.mjs";
-import { deletingForOneself, disappearing, forwarding, jumpingToADay, mentions } from "./flows/saying.mjs";
+import { deletingForOneself, disappearing, forwarding, jumpingToADay, mentions, previews } from "./flows/saying.mjs";
 import { threads } from "./flows/threads.mjs";
 import { suite } from "./support/suite.mjs";
 
@@ -19,5 +19,6 @@ test("forwarding", { timeout }, () => forwarding(own.stage));
 test("deleting for oneself, and the choice", { timeout }, () => deletingForOneself(own.stage));
 test("messages that disappear", { timeout }, () => disappearing(own.stage));
 test("jumping to a day", { timeout }, () => jumpingToADay(own.stage));
+test("what is behind a link, where the server says so", { timeout }, () => previews(own.stage));
 test("description, photo, who writes, how long it is kept", { timeout }, () => describing(own.stage));
 test("invite links, bans", { timeout }, () => inviting(own.stage));

@@ -30,6 +30,7 @@ export { uuidTimeMs, uuidV7 } from "./uuid.js";
 /** @typedef {import("./types_own.js").Holding} Holding */
 /** @typedef {import("./types_own.js").Invite} Invite */
 /** @typedef {import("./types_own.js").InvitePreview} InvitePreview */
+/** @typedef {import("./types_own.js").LinkPreview} LinkPreview */
 /** @typedef {import("./types_own.js").NewInvite} NewInvite */
 /** @typedef {import("./types_own.js").Scheduled} Scheduled */
 /** @typedef {import("./types_own.js").Settings} Settings */

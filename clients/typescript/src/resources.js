@@ -172,6 +172,11 @@ export class Resources extends OwnResources {
     return { hits, next_cursor: page.next_cursor ?? undefined };
   }
 
+  /** What is behind a link; `404` when there is nothing, or this server does not say. @param {string} url @returns {Promise<import("./types_own.js").LinkPreview>} */
+  linkPreview(url) {
+    return this.rest.request("GET", "/v1/link-preview", { query: { url } });
+  }
+
   /** @returns {Promise<{ devices: { device_id: string, name: string, current: boolean }[] }>} */
   devices() {
     return this.rest.request("GET", "/v1/devices");

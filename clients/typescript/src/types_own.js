@@ -78,6 +78,8 @@
  * @property {boolean} is_member
  */
 
+/** @typedef {{ url: string, title?: string | null, description?: string | null, image_url?: string | null, site_name?: string | null }} LinkPreview */
+
 /**
  * Absent fields stay as they are, `null` takes a value away.
  * @typedef {object} ConversationPatch

@@ -73,6 +73,7 @@ test("bans, invites and what a conversation is set to", async () => {
   await api.revokeInvite(CONVERSATION, "i");
   await api.invite("a/b");
   await api.joinByInvite("a/b");
+  await api.linkPreview("https://example.org/?a=b&c");
   const path = `/v1/conversations/${CONVERSATION}`;
   assert.deepEqual(calls, [
     ["PATCH", path, { description: null, disappear_after_ms: 60_000, posting: "admins" }],
@@ -84,6 +85,7 @@ test("bans, invites and what a conversation is set to", async () => {
     ["DELETE", `${path}/invites/i`, undefined],
     ["GET", "/v1/invites/a%2Fb", undefined],
     ["POST", "/v1/invites/a%2Fb/join", undefined],
+    ["GET", "/v1/link-preview?url=https%3A%2F%2Fexample.org%2F%3Fa%3Db%26c", undefined],
   ]);
 });
 

@@ -19,7 +19,7 @@ const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 const baseUrl = location.origin;
 const RETRY_MS = 2_000;
 /** What an invite link has behind the `#`. */
-const INVITE = /^\/join\/([\w.~-]+)$/u;
+const INVITE = /^\/(?:invite|join)\/([\w.~-]+)$/u;
 
 /** @param {string} [notice] */
 function showSignIn(notice) {

@@ -159,3 +159,28 @@ export async function jumpingToADay(stage) {
   await bob.message("line 130").waitFor();
   for (const person of [alice, bob]) await person.leave();
 }
+
+/** A server that says what is behind links: its words are shown as text, its pictures are not. @param {Stage} stage */
+export async function previews(stage) {
+  const alice = await stage.visitor("Alice Meyer");
+  const bob = await stage.person("Bob Okafor");
+  const answer = { url: "https://example.org/preview", title: "A page <b>worth</b> reading", description: "What it says of itself.", image_url: "https://pictures.example.org/a.png", site_name: "Example" };
+  await alice.page.route("**/v1/link-preview?**", (route) => {
+    const asked = new URL(route.request().url()).searchParams.get("url");
+    return asked === answer.url ? route.fulfill({ json: answer }) : route.fulfill({ status: 422, json: { code: "invalid_field", status: 422 } });
+  });
+  /** @type {string[]} */
+  const asked = [];
+  alice.page.on("request", (request) => asked.push(request.url()));
+  await alice.register();
+  await bob.startDirect(alice);
+  await bob.write("have a look: https://example.org/preview");
+  await alice.page.click(`${testId("chat-item")}[data-name="Bob Okafor"]`);
+  await alice.page.waitForSelector(`${testId("link-preview")} >> text=A page <b>worth</b> reading`);
+  await alice.write("and mine: https://example.org/preview");
+  await alice.eventually(() => alice.page.locator(testId("link-preview")).count(), 2, "one card each");
+  await lookAt(alice, "link-preview");
+  assert.deepEqual(asked.filter((url) => new URL(url).host.endsWith("example.org")), [], "nothing is loaded from there");
+  assert.equal(asked.filter((url) => url.includes("preview") && url.includes("example")).length, 1, "asked for once");
+  for (const person of [alice, bob]) await person.leave();
+}

@@ -1,5 +1,7 @@
 // The mock server's REST routes of what is one's own, of bans, invites and link previews.
 
+import { Refusal } from "./refusal.mjs";
+
 /** @typedef {import("./rest.mjs").Call} Call */
 
 /** @type {[string, RegExp, (call: Call) => { status?: number, body?: any }][]} */
@@ -55,6 +57,12 @@ export const OWN_ROUTES = [
   ["DELETE", /^\/v1\/conversations\/([^/]+)\/invites\/([^/]+)$/u, ({ world, me, params }) => {
     world.rooms.revoke(me.user_id, params[0], params[1]);
     return { status: 204 };
+  }],
+  ["GET", /^\/v1\/link-preview$/u, ({ query }) => {
+    const url = query.get("url") ?? "";
+    if (!URL.canParse(url)) throw new Refusal(422, "invalid_field", "url: no such address");
+    if (!url.includes("preview")) throw new Refusal(404, "not_found", "Nothing is there.");
+    return { body: { url, title: "A page <b>worth</b> reading", description: "What it says of itself.", image_url: "https://pictures.example.org/a.png", site_name: "Example" } };
   }],
   ["GET", /^\/v1\/invites\/([^/]+)$/u, ({ world, me, params }) => ({ body: world.rooms.preview(me.user_id, params[0]) })],
   ["POST", /^\/v1\/invites\/([^/]+)\/join$/u, ({ world, me, params }) => ({ body: world.view(world.rooms.join(me.user_id, params[0])) })],

@@ -72,7 +72,7 @@ export class Rooms {
     const token = randomBytes(16).toString("base64url");
     const invite = { invite_id: uuidV7(), conversation_id: id, created_by: userId, created_at: Date.now(), expires_at: Date.now() + expires_in_ms, uses_max, uses: 0 };
     this.invites.set(token, invite);
-    return { ...invite, token, url_path: `/#/join/${token}` };
+    return { ...invite, token, url_path: `/#/invite/${token}` };
   }
 
   /** @param {string} userId @param {string} id */

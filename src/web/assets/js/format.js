@@ -78,16 +78,17 @@ export function listNames(names) {
 }
 
 /** What a conversation is set to now. @param {Entry} entry */
-function settingText({ name, description, photo, disappear_after_ms, retention_days, posting }) {
-  if (name) return `named this “${name}”`;
-  if (description !== undefined) return description ? "changed the description" : "took the description away";
-  if (photo !== undefined) return photo ? "changed the photo" : "took the photo away";
-  if (disappear_after_ms !== undefined) {
-    return disappear_after_ms ? `made new messages disappear after ${durationText(disappear_after_ms)}` : "made new messages stay";
-  }
-  if (posting !== undefined) return posting === "admins" ? "let only owners and admins write" : "let everyone write";
-  if (retention_days === undefined) return "changed this conversation";
-  return retention_days ? `set messages to be kept for ${retention_days} days` : "changed how long messages are kept";
+function settingText({ name, description, photo, disappear_after_ms: afterMs, retention_days: days, posting }) {
+  const parts = [
+    name && `named this “${name}”`,
+    description !== undefined && (description ? "changed the description" : "took the description away"),
+    photo !== undefined && (photo ? "changed the photo" : "took the photo away"),
+    afterMs !== undefined && (afterMs ? `made new messages disappear after ${durationText(afterMs)}` : "made new messages stay"),
+    posting === "admins" && "let only owners and admins write",
+    posting === "everyone" && "let everyone write",
+    days !== undefined && (days ? `set messages to be kept for ${days} days` : "changed how long messages are kept"),
+  ].filter((part) => typeof part === "string");
+  return parts.length === 0 ? "changed this conversation" : listNames(parts);
 }
 
 /** @type {[number, string][]} */

@@ -1,4 +1,5 @@
 // Whether this server can be searched and says what is behind links, and a text cut where its words were found. No elements.
+import { Previews } from "./previews.js";
 
 /** Servers without search do not know the route. @param {import("/sdk/src/index.js").SwitchboardClient} client @param {import("./state.js").State} state */
 export async function probeSearch(client, state) {
@@ -12,10 +13,10 @@ export async function probeSearch(client, state) {
 /** Link previews are off unless the server's owner wants them. @param {import("/sdk/src/index.js").SwitchboardClient} client @param {import("./state.js").State} state */
 export async function probePreviews(client, state) {
   // An address that cannot be shown: a server that offers previews refuses it, another does not know the route.
-  const offered = await client.rest.request("GET", "/v1/link-preview", { query: { url: "https://" } })
-    .then(() => true, ({ status }) => status === 400 || status === 422);
-  if (offered === state.previews) return;
-  state.previews = offered;
+  if (state.previews !== null) return;
+  const offered = await client.api.linkPreview("https://").then(() => true, ({ status }) => status === 400 || status === 422);
+  if (!offered) return;
+  state.previews = new Previews(client, () => state.changed("log"));
   state.changed("log");
 }
 

@@ -30,8 +30,8 @@ export class State {
   blocked = null;
   /** Messages to be sent later. @type {import("/sdk/src/index.js").Scheduled[] | null} */
   scheduled = null;
-  /** Whether this server says what is behind a link. */
-  previews = false;
+  /** What is behind links; null where the server does not say. @type {import("./previews.js").Previews | null} */
+  previews = null;
 
   /** @type {Map<string, string[]>} chat → who writes there */
   typing = new Map();

@@ -31,8 +31,7 @@ export function describeForm({ actions }, chat) {
       if (description.input.value.trim() !== (chat.description ?? "")) patch.description = description.input.value.trim() || null;
       if (photo.input.value.trim() !== (chat.photo ?? "")) patch.photo = photo.input.value.trim() || null;
       if (patch.name === "") return name.setError("Give it a name.");
-      // One entry each: the log tells what was changed.
-      for (const [key, value] of Object.entries(patch)) await actions.change(chat, { [key]: value });
+      if (Object.keys(patch).length > 0) await actions.change(chat, patch);
       return undefined;
     },
   });

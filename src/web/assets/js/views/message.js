@@ -3,7 +3,7 @@ import { openJumpToDate } from "../dialogs/jump_to_date.js";
 import { h, icon } from "../dom.js";
 import { avatarColor, contentText, remainingText, systemText, timeOfDay } from "../format.js";
 import { avatar } from "./avatar.js";
-import { previewView } from "./link_preview.js";
+import { previewOf, previewView } from "./link_preview.js";
 import { failure, meta, quote, threadButton } from "./message_parts.js";
 import { richText } from "./rich_text.js";
 import { reactionNames, reactionsView } from "./reactions.js";
@@ -39,8 +39,9 @@ export function rowSignature({ state }, chat, row) {
   const names = row.reactions.map((reaction) => reactionNames(state, reaction)).join();
   const expiry = row.expiresAt === undefined ? "" : remainingText(row.expiresAt - Date.now());
   const thread = row.thread === undefined ? "" : `${row.thread.replies} ${row.thread.unread} ${row.thread.participants.map((id) => state.nameOf(id))}`;
+  const preview = row.deleted ? "" : previewOf(state, contentText(row.content))?.title ?? "";
   const mentioned = row.mentions.map((id) => state.nameOf(id)).join();
-  return `${marks} ${changes} ${names} ${expiry} ${thread} ${mentioned} ${state.previews} ${chat.kind} ${quoted} ${row.failure ?? ""} ${state.nameOf(row.senderId)}`;
+  return `${marks} ${changes} ${names} ${expiry} ${thread} ${mentioned} ${preview} ${chat.kind} ${quoted} ${row.failure ?? ""} ${state.nameOf(row.senderId)}`;
 }
 
 /** @param {import("./shell.js").Rooms} rooms @param {import("/sdk/src/index.js").Entry} entry */
@@ -64,7 +65,7 @@ function messageElement(rooms, chat, row, onQuote) {
     row.replyTo === undefined ? null : quote(rooms, chat, row.replyTo, onQuote),
     h("span", { class: plain ? "text" : "text special", "data-testid": "message-text", dir: "auto" }, ...richText(state, contentText(row.content), row)),
     meta(row),
-    plain && state.previews ? previewView(rooms, contentText(row.content)) : null,
+    plain ? previewView(state, contentText(row.content)) : null,
     row.state === "failed" ? failure(actions, chat, row) : null);
   const element = h("li", {
     class: classes(row, !row.own && !row.deleted && (row.forAll || row.mentions.includes(state.myId))),
