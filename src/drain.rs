@@ -59,6 +59,7 @@ impl Draining {
         if timeout(SESSIONS, gone).await.is_err() {
             tracing::warn!(left = online.all().len(), "sessions did not end in time");
         }
+        self.tree.personal.write_seen().await;
         if timeout(SHARDS, self.tree.committers.retire()).await.is_err() {
             tracing::warn!("shards were not released in time; the next start replays them");
         }

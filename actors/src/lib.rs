@@ -9,8 +9,10 @@ pub mod memory;
 pub mod monitor;
 pub mod node;
 pub mod peers;
+pub mod personal;
 pub mod ports;
 pub mod presence;
+pub mod scheduling;
 pub mod sequencer;
 pub mod session;
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! The door for callers without a socket: REST handlers and command-line tools.
 
+mod chat_list;
+mod own;
+mod threads;
+
 use std::cell::Cell;
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,21 +13,23 @@ use actix::prelude::SendError;
 use actix::{Actor, Handler, Message};
 use schema::cluster::envelope::{NodeFrame, Signal};
 use schema::record::{
-    Conversation as ConversationRecord, ConversationOverview, Draft, Entry, Event, Membership,
-    MessageState, PositionAdvance,
+    Conversation as ConversationRecord, Draft, Entry, Event, Membership, MessageState,
+    PositionAdvance,
 };
-use schema::wire::{CloseCode, ErrorCode, Refusal, UserOnline};
+use schema::wire::{CloseCode, ErrorCode, Refusal};
 use schema::{ConversationId, DeviceId, Sequence, SequenceRange, UserId};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::conversation::{
-    Conversation, Describe, Heed, Peek, Read, Settle, Submit, SubmitReply, ToMember,
+    Conversation, Describe, Heed, Read, Settle, Submit, SubmitReply, ToMember,
 };
 pub use crate::conversation::{HISTORY_PAGE_MAX, Page, Submitted};
 use crate::ports::StoreError;
 use crate::session::{CloseDevice, ReadUpTo};
 use crate::supervisor::Tree;
+pub use chat_list::{ChatRow, Counts, InMemory};
+pub use threads::{ThreadRead, ThreadSummary};
 
 /// A page of a log.
 #[derive(Clone, Debug)]
@@ -45,14 +50,6 @@ pub struct ConversationDetails {
     pub members: Vec<Membership>,
     /// The last number that this reader may see.
     pub head: Sequence,
-}
-
-/// One row of a chat list with its newest visible entry.
-#[derive(Clone, Debug)]
-pub struct ChatRow {
-    /// `head` is live here.
-    pub overview: ConversationOverview,
-    pub last: Option<Entry>,
 }
 
 /// The running node. Cheap to clone; callable from any thread. Every call has a deadline.
@@ -85,10 +82,24 @@ impl Node {
     /// `not_found` (also: not a member), `forbidden`, `invalid_field`, `invalid_content`,
     /// `message_id_reused`, `overloaded`, `retry_later`.
     pub async fn submit(&self, draft: Draft) -> Result<Submitted, Refusal> {
+        let (sender, conversation) = (draft.sender_id, draft.conversation_id);
+        let is_said = matches!(draft.event, Event::Message(_));
+        let submitted = self.submit_unread(draft).await?;
+        if is_said {
+            // Who writes has read what stands above.
+            self.note_read(sender, conversation, submitted.seq).await?;
+        }
+        Ok(submitted)
+    }
+
+    /// The same of a message whose sender may be away, and has read nothing.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub async fn submit_unread(&self, draft: Draft) -> Result<Submitted, Refusal> {
         let conversation = draft.conversation_id;
         let is_said = matches!(draft.event, Event::Message(_));
         let shows_in_tables = !is_said && draft.event.target().is_none();
-        let sender = draft.sender_id;
         let is_asked_again = Cell::new(false);
         let submitted = self
             .ask(conversation, |reply| {
@@ -101,9 +112,6 @@ impl Node {
         if shows_in_tables {
             // Lists read from tables must show the change to who made it.
             let _ = self.ask(conversation, |reply| Settle { reply }).await;
-        } else if is_said {
-            // Who writes has read what stands above.
-            self.note_read(sender, conversation, submitted.seq).await?;
         }
         Ok(submitted)
     }
@@ -123,7 +131,9 @@ impl Node {
             .ask(conversation, |reply| Read { reader, page, limit, with_states: true, reply })
             .await??;
         let entries = read.entries.iter().map(|log| log.entry.clone()).collect();
-        Ok(HistoryRead { entries, head: read.head, states: read.states })
+        let mut read = HistoryRead { entries, head: read.head, states: read.states };
+        self.conceal(reader, conversation, &mut read).await?;
+        Ok(read)
     }
 
     /// Every change of one message in any order. Whether
@@ -160,50 +170,6 @@ impl Node {
         })
     }
 
-    /// The user's conversations, newest first.
-    ///
-    /// # Errors
-    /// `retry_later`.
-    pub async fn chat_list(&self, user: UserId) -> Result<Vec<ChatRow>, Refusal> {
-        let overviews = self.tree.ports.roster.conversations_of(user, None).await;
-        let overviews = overviews.map_err(|error| unavailable(&error))?;
-        let mut rows = Vec::with_capacity(overviews.len());
-        for overview in overviews {
-            rows.push(self.chat_row(user, overview).await?);
-        }
-        rows.sort_by_key(|row| {
-            let sent_at = row.last.as_ref().map(|entry| entry.sent_at);
-            Reverse(sent_at.unwrap_or(row.overview.conversation.created_at))
-        });
-        Ok(rows)
-    }
-
-    /// A conversation that runs here knows its newest entry; for the others the store does.
-    async fn chat_row(
-        &self,
-        reader: UserId,
-        mut overview: ConversationOverview,
-    ) -> Result<ChatRow, Refusal> {
-        let id = overview.conversation.conversation_id;
-        if let Some(running) = self.tree.conversations.get(id) {
-            let (reply, peeked) = oneshot::channel();
-            let asked = running.try_send(Peek { reader, reply }).is_ok();
-            if asked && let Ok(Ok(Some((head, last)))) = timeout(DEADLINE, peeked).await {
-                overview.head = head;
-                if last.is_some() || head == Sequence::START {
-                    return Ok(ChatRow { overview, last: last.map(|log| log.entry.clone()) });
-                }
-            }
-        }
-        let head = overview.head;
-        if head == Sequence::START || head <= overview.membership.joined_after {
-            return Ok(ChatRow { overview, last: None });
-        }
-        let newest = self.tree.ports.messages.range(id, SequenceRange::new(head, head)).await;
-        let last = newest.map_err(|error| unavailable(&error))?.pop();
-        Ok(ChatRow { overview, last })
-    }
-
     /// The user has read up to `seq` (never beyond the head; never backwards).
     ///
     /// # Errors
@@ -231,18 +197,17 @@ impl Node {
             let _ = session.try_send(ReadUpTo { conversation: conversation_id, seq });
         }
         let read = Some(seq);
+        let privacy = self.tree.personal.privacy(user_id).await;
+        let privacy = privacy.map_err(|error| unavailable(&error))?;
+        let is_private = !privacy.settings.read_receipts;
         if let Ok(running) = self.tree.conversations.get_or_start(conversation_id) {
-            let signal = Signal::Position { user_id, delivered: None, read };
+            let signal = Signal::Position { user_id, delivered: None, read, is_private };
             let _ = running.try_send(Heed { signals: vec![signal], is_from_elsewhere: false });
         }
-        let advance = PositionAdvance { user_id, conversation_id, delivered: None, read };
+        let advance =
+            PositionAdvance { user_id, conversation_id, delivered: None, read, is_private };
         let written = self.tree.ports.roster.advance_positions(vec![advance]).await;
         written.map_err(|error| unavailable(&error))
-    }
-
-    /// How a user is, on whichever node.
-    pub async fn presence(&self, user: UserId) -> UserOnline {
-        self.tree.presence.look(user).await
     }
 
     /// Tells members who are online that a conversation now exists for them.

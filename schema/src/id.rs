@@ -94,6 +94,14 @@ impl UserId {
 }
 
 impl MessageId {
+    /// A new id that says that it was made at this time, milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn made_at(unix_ms: i64) -> Self {
+        let unix_ms = u64::try_from(unix_ms).unwrap_or(0);
+        let nanos = u32::try_from(unix_ms % 1_000).unwrap_or(0) * 1_000_000;
+        Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, unix_ms / 1_000, nanos)))
+    }
+
     /// Milliseconds since 1970 UTC inside a UUIDv7; `None` for any other version.
     #[must_use]
     pub fn unix_ms(&self) -> Option<i64> {
@@ -120,6 +128,9 @@ mod tests {
         )));
         assert_eq!(id.unix_ms(), Some(1_700_000_000_123));
         assert_eq!(MessageId(Uuid::new_v4()).unix_ms(), None);
+        let later = MessageId::made_at(1_900_000_000_456);
+        assert_eq!(later.unix_ms(), Some(1_900_000_000_456));
+        assert_ne!(later, MessageId::made_at(1_900_000_000_456));
     }
 
     #[test]

@@ -79,6 +79,7 @@ metrics! {
     PRESENCE_TOLD = "switchboard_presence_told_total", Counter, [], "Changes of presence told to subscribers.";
     PRESENCE_WAITING = "switchboard_presence_waiting", Gauge, [], "Users whose change of presence waits for its turn.";
     SIGNALS_SHED = "switchboard_signals_shed_total", Counter, ["signal"], "Typing, statuses and presence not told, because messages come first.";
+    SCHEDULED = "switchboard_scheduled_total", Counter, ["outcome"], "Scheduled messages whose time had come: sent or failed.";
     SEARCH_INDEXED = "switchboard_search_indexed_total", Counter, [], "Entries brought into the search index.";
     SEARCH_WAITING = "switchboard_search_waiting", Gauge, [], "Conversations with entries that are not in the search index yet.";
     ACTORS = "switchboard_actors", Gauge, ["kind"], "Actors alive.";

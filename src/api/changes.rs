@@ -1,11 +1,12 @@
 //! Changes of messages: each a numbered entry of the log.
 
-use actix_web::{delete, get, patch, put, web};
+use actix_web::{HttpResponse, delete, get, patch, put, web};
 use actors::node::Page;
-use schema::record::Event;
+use schema::record::{Content, Event};
 use schema::rest::{EditHistory, EditMessageRequest, Problem, SentMessage};
-use schema::wire::{LogFrame, Refusal, validate};
+use schema::wire::{DeleteScope, LogFrame, Refusal, validate};
 use schema::{ConversationId, Sequence};
+use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::Valid;
@@ -58,12 +59,21 @@ async fn edit_message(
     submit_as(&state, identity.user_id, id, event, body.message_id).await
 }
 
-/// Takes a message away for everyone; its number stays.
+#[derive(Deserialize, utoipa::IntoParams)]
+struct Scope {
+    /// `everyone` (default), or `me`: for oneself alone.
+    /// `everyone` (default), or `me`: for oneself alone.
+    #[param(inline)]
+    scope: Option<DeleteScope>,
+}
+
+/// Takes a message away for everyone, or for oneself alone; its number stays.
 #[utoipa::path(
     tag = "messages",
-    params(("id" = ConversationId, Path), ("seq" = u64, Path)),
+    params(("id" = ConversationId, Path), ("seq" = u64, Path), Scope),
     responses(
         (status = 200, body = SentMessage, description = "The deletion's number"),
+        (status = 204, description = "Deleted for oneself"),
         (status = 403, body = Problem,
             description = "`forbidden`: who wrote it, owners and admins delete"),
         (status = 404, body = Problem, description = "`not_found`: none that you may see"),
@@ -74,10 +84,17 @@ async fn delete_message(
     state: web::Data<ApiState>,
     Caller(identity): Caller,
     path: MessagePath,
-) -> Sent {
+    scope: web::Query<Scope>,
+) -> Result<HttpResponse, ApiError> {
     let (id, seq) = path.into_inner();
-    let event = Event::MessageDeleted { target: Sequence(seq) };
-    submit(&state, identity.user_id, id, event).await
+    let target = Sequence(seq);
+    if scope.scope == Some(DeleteScope::Me) {
+        state.node.hide(identity, id, target).await?;
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let event = Event::MessageDeleted { target };
+    let sent = submit(&state, identity.user_id, id, event).await?;
+    Ok(HttpResponse::Ok().json(sent.into_inner()))
 }
 
 /// What a message said, oldest first: itself and its edits.
@@ -100,6 +117,12 @@ async fn get_edits(
     let page = state.node.history(identity.user_id, id, before, 1).await?;
     let message = page.entries.into_iter().find(|entry| entry.seq == Sequence(seq));
     let message = message.ok_or_else(Refusal::not_found)?;
+    if let Event::Message(body) = &message.event
+        && body.content == (Content::Deleted {})
+    {
+        // Gone for everyone, or for who asks: neither are its edits there.
+        return Ok(web::Json(EditHistory { versions: vec![LogFrame::from(&message)] }));
+    }
     let mut changes = state.node.changes(id, Sequence(seq)).await?;
     changes.sort_unstable_by_key(|entry| entry.seq);
     let edits = changes

@@ -1,10 +1,10 @@
 //! `/v1/users/{id}/conversations`: one's own chat list, newest first.
 
 use actix_web::{get, web};
-use actors::node::ChatRow;
+use actors::node::{ChatRow, Counts};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use schema::record::ConversationSettings;
+use schema::record::{ConversationSettings, UnsentDraft};
 use schema::rest::{ChatList, ChatListItem, Problem, UserView};
 use schema::wire::{LogFrame, Refusal};
 use schema::{ConversationId, UserId};
@@ -30,6 +30,8 @@ struct Paging {
     cursor: Option<String>,
     /// At most 200; default 50.
     limit: Option<usize>,
+    /// Those alone that one archived, or that one did not.
+    archived: Option<bool>,
 }
 
 /// Where a page ended: when its last conversation last had a message, and which it was.
@@ -89,15 +91,26 @@ async fn list_conversations(
     }
     let limit = paging.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
     let after = paging.cursor.as_deref().map(Cursor::decode).transpose()?;
-    let (page, next_cursor) = page_of(state.node.chat_list(user).await?, after, limit);
+    let held = state.personal.conversations(user).await?;
+    let settings_of = |row: &ChatRow| {
+        held.get(&row.overview.conversation.conversation_id).copied().unwrap_or_default()
+    };
+    let mut rows = state.node.chat_list(user).await?;
+    rows.retain(|row| paging.archived.is_none_or(|wanted| settings_of(row).archived == wanted));
+    let (page, next_cursor) = page_of(rows, after, limit);
+    let counts = state.node.chat_counts(user, &page).await?;
+    let ids = page.iter().map(|row| row.overview.conversation.conversation_id);
+    let drafts = state.personal.drafts(user, ids.collect()).await?;
     let peers = page.iter().filter_map(|row| row.overview.peer).collect();
     let mut peers = user_views(&state, peers).await?;
-    let conversations = page.into_iter().map(|row| {
+    let own = counts.into_iter().zip(drafts);
+    let conversations = page.into_iter().zip(own).map(|(row, (counts, draft))| {
+        let settings = settings_of(&row);
         let peer = row
             .overview
             .peer
             .map(|peer: UserId| peers.remove(&peer).unwrap_or_else(|| users::view_of_nobody(peer)));
-        item(row, peer)
+        item(row, peer, Own { counts, settings, draft })
     });
     Ok(web::Json(ChatList { conversations: conversations.collect(), next_cursor }))
 }
@@ -116,9 +129,15 @@ fn page_of(
     (rows, next)
 }
 
-fn item(row: ChatRow, peer: Option<UserView>) -> ChatListItem {
-    let ChatRow { overview, last } = row;
-    let seen = overview.read.max(overview.membership.joined_after);
+/// What is the caller's own of a row.
+struct Own {
+    counts: Counts,
+    settings: ConversationSettings,
+    draft: Option<UnsentDraft>,
+}
+
+fn item(row: ChatRow, peer: Option<UserView>, own: Own) -> ChatListItem {
+    let ChatRow { overview, last, .. } = row;
     ChatListItem {
         conversation_id: overview.conversation.conversation_id,
         kind: overview.conversation.kind,
@@ -127,10 +146,10 @@ fn item(row: ChatRow, peer: Option<UserView>) -> ChatListItem {
         generation: overview.conversation.generation,
         head: overview.head,
         read: overview.read,
-        unread: seen.distance_to(overview.head),
-        mentions: 0,
-        settings: ConversationSettings::default(),
-        draft: None,
+        unread: own.counts.unread,
+        mentions: own.counts.mentions,
+        settings: own.settings,
+        draft: own.draft,
         last: last.as_ref().map(LogFrame::from),
         role: overview.membership.role,
     }
@@ -164,7 +183,7 @@ mod tests {
             delivered: Sequence::START,
             peer: None,
         };
-        ChatRow { overview, last: None }
+        ChatRow { overview, last: None, memory: None }
     }
 
     fn numbers(rows: &[ChatRow]) -> Vec<u8> {
@@ -185,9 +204,9 @@ mod tests {
     }
 
     #[test]
-    fn unread_counts_what_one_may_see_above_what_was_read() {
-        assert_eq!(item(row(2, None, 0), None).unread, 6);
-        assert_eq!(item(row(7, None, 0), None).unread, 3);
+    fn what_one_may_see_above_what_was_read_is_unread() {
+        assert_eq!(row(2, None, 0).seen(), Sequence(4), "since one came");
+        assert_eq!(row(7, None, 0).seen(), Sequence(7));
     }
 
     #[test]

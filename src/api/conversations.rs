@@ -9,6 +9,7 @@ use schema::record::{Conversation, ConversationKind, Event, Member, Membership, 
 use schema::rest::{
     ConversationChange, ConversationView, CreateConversationRequest, MemberView, Problem, UserView,
 };
+use schema::wire::{ErrorCode, Refusal};
 use schema::{ConversationId, Sequence, UserId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -27,6 +28,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[utoipa::path(tag = "conversations", request_body = CreateConversationRequest, responses(
     (status = 201, body = ConversationView, description = "Made"),
     (status = 200, body = ConversationView, description = "The pair's direct conversation exists"),
+    (status = 403, body = Problem, description = "`forbidden`: the other one takes no messages"),
     (status = 422, body = Problem, description = "`invalid_field`: no such user, wrong number"),
 ))]
 #[post("/conversations")]
@@ -43,6 +45,14 @@ async fn create_conversation(
     }
     let everyone: Vec<UserId> = others.into_iter().chain([creator]).collect();
     check_all_exist(&state, &everyone).await?;
+    if body.kind == ConversationKind::Direct {
+        let other = everyone.iter().find(|user| **user != creator).copied();
+        let privacy = state.personal.privacy(other.unwrap_or(creator)).await?;
+        if privacy.blocked.contains(&creator) {
+            let text = "this user takes no messages from you";
+            return Err(Refusal::new(ErrorCode::Forbidden, text).into());
+        }
+    }
     let conversation = NewConversation {
         conversation_id: ConversationId::generate(),
         kind: body.kind,

@@ -2,7 +2,10 @@
 //! are tested without actors.
 
 use actors::Node;
-use actors::node::{ChatRow, ConversationDetails, HistoryRead, Page, Submitted};
+use actors::node::{
+    ChatRow, ConversationDetails, Counts, HistoryRead, Page, Submitted, ThreadRead, ThreadSummary,
+};
+use actors::ports::Identity;
 use futures_util::future::LocalBoxFuture;
 use schema::record::{Draft, Entry};
 use schema::wire::{CloseCode, Refusal, UserOnline};
@@ -33,6 +36,35 @@ pub trait Door: Send + Sync + 'static {
 
     fn chat_list(&self, user: UserId) -> Answer<'_, Vec<ChatRow>>;
 
+    fn chat_counts<'a>(&'a self, user: UserId, rows: &'a [ChatRow]) -> Answer<'a, Vec<Counts>>;
+
+    fn threads(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+        below: Sequence,
+        limit: usize,
+    ) -> Answer<'_, Vec<ThreadSummary>>;
+
+    fn thread_page(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+        root: Sequence,
+        page: Page,
+        limit: u64,
+    ) -> Answer<'_, ThreadRead>;
+
+    fn read_thread(
+        &self,
+        by: Identity,
+        conversation: ConversationId,
+        root: Sequence,
+        seq: Sequence,
+    ) -> Answer<'_, ()>;
+
+    fn hide(&self, by: Identity, conversation: ConversationId, target: Sequence) -> Answer<'_, ()>;
+
     fn read_up_to(
         &self,
         user: UserId,
@@ -40,7 +72,7 @@ pub trait Door: Send + Sync + 'static {
         seq: Sequence,
     ) -> Answer<'_, ()>;
 
-    fn presence(&self, user: UserId) -> LocalBoxFuture<'_, UserOnline>;
+    fn presence(&self, viewer: UserId, user: UserId) -> Answer<'_, UserOnline>;
 
     fn conversation_created(
         &self,
@@ -92,8 +124,47 @@ impl Door for Node {
         Box::pin(Self::read_up_to(self, user, conversation, seq))
     }
 
-    fn presence(&self, user: UserId) -> LocalBoxFuture<'_, UserOnline> {
-        Box::pin(Self::presence(self, user))
+    fn presence(&self, viewer: UserId, user: UserId) -> Answer<'_, UserOnline> {
+        Box::pin(Self::presence(self, viewer, user))
+    }
+
+    fn chat_counts<'a>(&'a self, user: UserId, rows: &'a [ChatRow]) -> Answer<'a, Vec<Counts>> {
+        Box::pin(Self::chat_counts(self, user, rows))
+    }
+
+    fn threads(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+        below: Sequence,
+        limit: usize,
+    ) -> Answer<'_, Vec<ThreadSummary>> {
+        Box::pin(Self::threads(self, reader, conversation, below, limit))
+    }
+
+    fn thread_page(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+        root: Sequence,
+        page: Page,
+        limit: u64,
+    ) -> Answer<'_, ThreadRead> {
+        Box::pin(Self::thread_page(self, reader, conversation, root, page, limit))
+    }
+
+    fn read_thread(
+        &self,
+        by: Identity,
+        conversation: ConversationId,
+        root: Sequence,
+        seq: Sequence,
+    ) -> Answer<'_, ()> {
+        Box::pin(Self::read_thread(self, by.user_id, by.device_id, conversation, root, seq))
+    }
+
+    fn hide(&self, by: Identity, conversation: ConversationId, target: Sequence) -> Answer<'_, ()> {
+        Box::pin(Self::hide(self, by.user_id, by.device_id, conversation, target))
     }
 
     fn conversation_created(

@@ -22,7 +22,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
-struct Paging {
+pub(super) struct Paging {
     /// Entries directly below this number.
     before: Option<u64>,
     /// Entries directly above this number.
@@ -32,7 +32,7 @@ struct Paging {
 }
 
 impl Paging {
-    fn page(&self) -> Result<Page, ApiError> {
+    pub(super) fn page(&self) -> Result<Page, ApiError> {
         match (self.before, self.after) {
             (None, None) => Ok(Page::Newest),
             (Some(before), None) => Ok(Page::Before(Sequence(before))),
@@ -41,7 +41,7 @@ impl Paging {
         }
     }
 
-    fn limit(&self) -> Result<u64, ApiError> {
+    pub(super) fn limit(&self) -> Result<u64, ApiError> {
         match self.limit.unwrap_or(LIMIT_DEFAULT) {
             limit @ 1..=HISTORY_PAGE_MAX => Ok(limit),
             _ => Err(ApiError::field("limit", format!("must be 1 to {HISTORY_PAGE_MAX}"))),
@@ -95,10 +95,15 @@ async fn send_message(
     validate::message(&message)?;
     let (id, event) = (body.conversation_id, Event::Message(message));
     let sent = submit_as(&state, identity.user_id, id, event, body.message_id).await?;
+    if body.clear_draft == Some(true) {
+        let (user, device) = (identity.user_id, Some(identity.device_id));
+        // The message is stored whatever becomes of the draft.
+        let _ = state.personal.set_draft(user, device, id, String::new(), None).await;
+    }
     Ok(HttpResponse::Created().json(sent))
 }
 
-/// One has read up to a number.
+/// One has read up to a number, in a conversation or in one thread of it.
 #[utoipa::path(tag = "messages", request_body = ReadReceiptRequest, responses(
     (status = 204, description = "Noted; positions only grow"),
     (status = 404, body = Problem, description = "`not_found`: none that you may see"),
@@ -109,6 +114,10 @@ async fn mark_read(
     Caller(identity): Caller,
     Valid(body): Valid<ReadReceiptRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    state.node.read_up_to(identity.user_id, body.conversation_id, body.seq).await?;
+    let (id, seq) = (body.conversation_id, body.seq);
+    match body.thread {
+        Some(root) => state.node.read_thread(identity, id, root, seq).await?,
+        None => state.node.read_up_to(identity.user_id, id, seq).await?,
+    }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -12,6 +12,10 @@
 //! auth.rs users.rs devices.rs conversations.rs members.rs chat_list.rs messages.rs
 //! entries.rs        what is numbered and stored, by whichever route
 //! changes.rs        edits, deletions, reactions, pins
+//! personal.rs       one's own settings, conversations, drafts
+//! blocks.rs         who is to leave one alone
+//! scheduled.rs      messages to be sent later
+//! threads.rs        replies that belong together
 //! presence.rs       who is there
 //! search.rs         full text
 //! receipts.rs       who has read, and has, a message
@@ -20,6 +24,7 @@
 
 pub mod address;
 pub mod auth;
+pub mod blocks;
 pub mod body;
 pub mod changes;
 pub mod chat_list;
@@ -34,12 +39,15 @@ pub mod members;
 pub mod messages;
 pub mod observe;
 pub mod openapi;
+pub mod personal;
 pub mod presence;
 pub mod problem;
 pub mod readiness;
 pub mod receipts;
+pub mod scheduled;
 pub mod search;
 pub mod state;
+pub mod threads;
 pub mod username;
 pub mod users;
 

@@ -22,13 +22,17 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .configure(super::auth::routes)
         .configure(super::devices::routes)
+        .configure(super::personal::routes)
         .configure(super::users::routes)
+        .configure(super::blocks::routes)
+        .configure(super::scheduled::routes)
         .configure(super::chat_list::routes)
         .configure(super::conversations::routes)
         .configure(super::members::routes)
         .configure(super::messages::routes)
         .configure(super::changes::routes)
         .configure(super::receipts::routes)
+        .configure(super::threads::routes)
         .configure(super::presence::routes)
         .configure(super::search::routes);
 }

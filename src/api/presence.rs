@@ -3,7 +3,7 @@
 use actix_web::{get, web};
 use schema::UserId;
 use schema::rest::{PresenceView, Problem};
-use schema::wire::PresenceStatus;
+use schema::wire::UserOnline;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::identity::Caller;
@@ -15,7 +15,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(get_presence);
 }
 
-/// Whether a user is there, and when they were last.
+/// Whether a user is there, and when they were last, as far as they let one know.
 #[utoipa::path(
     tag = "users", params(("id" = UserId, Path)),
     responses(
@@ -26,18 +26,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[get("/presence/{id}")]
 async fn get_presence(
     state: web::Data<ApiState>,
-    Caller(_caller): Caller,
+    Caller(caller): Caller,
     id: web::Path<UserId>,
 ) -> Result<web::Json<PresenceView>, ApiError> {
     let user_id = id.into_inner();
     if state.users.users(vec![user_id]).await?.is_empty() {
         return Err(no_such_user());
     }
-    let known = state.node.presence(user_id).await;
-    let mut last_seen = known.last_seen;
-    if known.status == PresenceStatus::Offline && last_seen.is_none() {
-        let devices = state.users.devices(user_id).await?;
-        last_seen = devices.iter().map(|device| device.last_seen_at).max();
-    }
-    Ok(web::Json(PresenceView { user_id, status: known.status, last_seen }))
+    let UserOnline { status, last_seen, .. } = state.node.presence(caller.user_id, user_id).await?;
+    Ok(web::Json(PresenceView { user_id, status, last_seen }))
 }

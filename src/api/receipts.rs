@@ -41,7 +41,15 @@ async fn get_receipts(
     let message = message.ok_or_else(Refusal::not_found)?;
     let details = state.node.describe(identity.user_id, id).await?;
     let positions = state.roster.positions_of(id).await?;
-    Ok(web::Json(receipts(seq, message.sender_id, &details.members, &positions)))
+    let mut receipts = receipts(seq, message.sender_id, &details.members, &positions);
+    if !state.personal.privacy(identity.user_id).await?.settings.read_receipts {
+        // Who tells nobody what they have read is told of nobody.
+        receipts.read = 0;
+        for member in &mut receipts.members {
+            member.state = member.state.min(ReceiptState::Delivered);
+        }
+    }
+    Ok(web::Json(receipts))
 }
 
 /// Both lists are by user id.

@@ -1,6 +1,7 @@
 //! `/v1/search`: full text over what one may see.
 
 use actix_web::{get, web};
+use schema::record::Entry;
 use schema::rest::{Problem, SearchHit, SearchResults};
 use schema::wire::{ErrorCode, LogFrame, Refusal};
 use schema::{ConversationId, UserId};
@@ -84,7 +85,12 @@ async fn search(
     let page = index.search(query).await?;
     let next = offset.saturating_add(limit);
     let next_cursor = (page.has_more && next <= OFFSET_MAX).then(|| next.to_string());
-    let hits = page.hits.iter().map(|hit| SearchHit {
+    let hidden = state.personal.hidden(identity.user_id).await?;
+    let is_hidden = |entry: &Entry| {
+        hidden.get(&entry.conversation_id).is_some_and(|it| it.contains(&entry.seq))
+    };
+    let found = page.hits.iter().filter(|hit| !is_hidden(&hit.entry));
+    let hits = found.map(|hit| SearchHit {
         entry: LogFrame::from(&hit.entry),
         highlights: hit.highlights.clone(),
     });

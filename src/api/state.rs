@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actors::personal::Personal;
 use actors::ports::{RosterStore, UserStore, WallClock};
 
 use super::door::Door;
@@ -19,6 +20,7 @@ pub struct ApiState {
     pub node: Arc<dyn Door>,
     pub users: Arc<dyn UserStore>,
     pub roster: Arc<dyn RosterStore>,
+    pub personal: Arc<Personal>,
     pub auth: Arc<Auth>,
     pub clock: Arc<dyn WallClock>,
     pub limits: Arc<RateLimits>,
@@ -39,6 +41,7 @@ impl ApiState {
         node: Arc<dyn Door>,
         users: Arc<dyn UserStore>,
         roster: Arc<dyn RosterStore>,
+        personal: Arc<Personal>,
         auth: Arc<Auth>,
         clock: Arc<dyn WallClock>,
     ) -> Self {
@@ -46,6 +49,7 @@ impl ApiState {
             node,
             users,
             roster,
+            personal,
             auth,
             clock,
             limits: Arc::new(RateLimits::new(&config.limits)),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::ports::{
-    Bridge, CommitRing, Directory, MessageStore, RosterStore, UserStore, WallClock as _,
-    wall_clock::SystemClock,
+    Bridge, CommitRing, Directory, LogIndex, MessageStore, PersonalStore, RosterStore, UserStore,
+    WallClock as _, wall_clock::SystemClock,
 };
 use anyhow::Context as _;
 use schema::NodeId;
@@ -33,13 +33,25 @@ pub struct Stores {
     pub ring: Arc<dyn CommitRing>,
     pub messages: Arc<dyn MessageStore>,
     pub roster: Arc<dyn RosterStore>,
+    pub index: Arc<dyn LogIndex>,
+    pub personal: Arc<dyn PersonalStore>,
     pub users: Arc<dyn UserStore>,
 }
 
 impl Stores {
-    fn of<S: CommitRing + MessageStore + RosterStore + UserStore>(store: S) -> Self {
+    fn of<S>(store: S) -> Self
+    where
+        S: CommitRing + MessageStore + RosterStore + LogIndex + PersonalStore + UserStore,
+    {
         let store = Arc::new(store);
-        Self { ring: store.clone(), messages: store.clone(), roster: store.clone(), users: store }
+        Self {
+            ring: store.clone(),
+            messages: store.clone(),
+            roster: store.clone(),
+            index: store.clone(),
+            personal: store.clone(),
+            users: store,
+        }
     }
 }
 

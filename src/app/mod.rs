@@ -77,6 +77,8 @@ async fn serve_until_signal(
         ring: backends.stores.ring.clone(),
         messages: backends.stores.messages.clone(),
         roster: backends.stores.roster.clone(),
+        index: backends.stores.index.clone(),
+        personal: backends.stores.personal.clone(),
         bridge: backends.bridge.clone(),
         directory: backends.directory.clone(),
         authenticator: Arc::new(auth.verifier().clone()) as Arc<dyn Authenticator>,
@@ -85,8 +87,10 @@ async fn serve_until_signal(
     let tree = actors::supervisor::start(ports, tree_config(config, backends), &workers);
     let node = Node::new(tree.clone());
     let Stores { users, roster, .. } = backends.stores.clone();
+    let personal = tree.personal.clone();
+    actix_rt::spawn(actors::scheduling::run(node.clone()));
     let mut state =
-        ApiState::new(config, Arc::new(node.clone()), users, roster, auth, clock.clone());
+        ApiState::new(config, Arc::new(node.clone()), users, roster, personal, auth, clock.clone());
     state.metrics = Some(metrics);
     state.search = backends.embedded().cloned();
     let readiness = state.readiness.clone();

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::support::{Server, call, get};
 
 /// Callers, in the order of the table's columns.
-const CALLERS: [&str; 6] = ["owner", "admin", "member", "ex-member", "stranger", "nobody"];
+const CALLERS: [&str; 7] =
+    ["owner", "admin", "member", "ex-member", "stranger", "blocked", "nobody"];
 
 /// A route of one conversation, a request for it, and the status for each caller. Message 1 is
 /// the owner's, 2 the admin's, 3 the member's.
@@ -17,10 +18,12 @@ struct Rule {
     route: &'static str,
     path: &'static str,
     body: fn(&People) -> Value,
-    expected: [u16; 6],
+    expected: [u16; 7],
 }
 
 struct People {
+    /// A message that the owner scheduled.
+    scheduled: String,
     member: String,
     spare: String,
     chat: String,
@@ -34,112 +37,182 @@ fn edit(_: &People) -> Value {
     json!({"content": {"text": {"text": "changed"}}})
 }
 
+fn draft(_: &People) -> Value {
+    json!({"text": "not yet"})
+}
+
 /// Harmless ones first, then those that change who is there.
 const RULES: &[Rule] = &[
     Rule {
         route: "GET /v1/conversations/{id}",
         path: "",
         body: nothing,
-        expected: [200, 200, 200, 404, 404, 401],
+        expected: [200, 200, 200, 404, 404, 200, 401],
     },
     Rule {
         route: "GET /v1/conversations/{id}/messages",
         path: "/messages",
         body: nothing,
         // Who left sees what there was until then.
-        expected: [200, 200, 200, 200, 404, 401],
+        expected: [200, 200, 200, 200, 404, 200, 401],
     },
     Rule {
         route: "GET /v1/conversations/{id}/messages/{seq}/edits",
         path: "/messages/3/edits",
         body: nothing,
-        expected: [200, 200, 200, 200, 404, 401],
+        expected: [200, 200, 200, 200, 404, 200, 401],
     },
     Rule {
         route: "GET /v1/conversations/{id}/messages/{seq}/receipts",
         path: "/messages/3/receipts",
         body: nothing,
-        expected: [200, 200, 200, 404, 404, 401],
+        expected: [200, 200, 200, 404, 404, 200, 401],
     },
     Rule {
         route: "PUT /v1/conversations/{id}/messages/{seq}/reactions/{emoji}",
         path: "/messages/3/reactions/+1",
         body: nothing,
-        expected: [200, 200, 200, 404, 404, 401],
+        expected: [200, 200, 200, 404, 404, 200, 401],
     },
     Rule {
         route: "DELETE /v1/conversations/{id}/messages/{seq}/reactions/{emoji}",
         path: "/messages/3/reactions/+1",
         body: nothing,
-        expected: [200, 200, 200, 404, 404, 401],
+        expected: [200, 200, 200, 404, 404, 200, 401],
     },
     Rule {
         route: "PUT /v1/conversations/{id}/messages/{seq}/pin",
         path: "/messages/3/pin",
         body: nothing,
-        expected: [200, 200, 403, 404, 404, 401],
+        expected: [200, 200, 403, 404, 404, 403, 401],
     },
     Rule {
         route: "DELETE /v1/conversations/{id}/messages/{seq}/pin",
         path: "/messages/3/pin",
         body: nothing,
-        expected: [200, 200, 403, 404, 404, 401],
+        expected: [200, 200, 403, 404, 404, 403, 401],
     },
     Rule {
         route: "PATCH /v1/conversations/{id}/messages/{seq}",
         path: "/messages/3",
         body: edit,
         // Not even an owner edits what another said.
-        expected: [403, 403, 200, 404, 404, 401],
+        expected: [403, 403, 200, 404, 404, 403, 401],
     },
     Rule {
         route: "DELETE /v1/conversations/{id}/messages/{seq}",
         path: "/messages/1",
         body: nothing,
-        expected: [200, 200, 403, 404, 404, 401],
+        expected: [200, 200, 403, 404, 404, 403, 401],
     },
     Rule {
         route: "PATCH /v1/conversations/{id}",
         path: "",
         body: |_| json!({"name": "Another"}),
-        expected: [200, 200, 403, 404, 404, 401],
+        expected: [200, 200, 403, 404, 404, 403, 401],
     },
     Rule {
         route: "PATCH /v1/conversations/{id}/members/{user}",
         path: "/members/{member}",
         body: |_| json!({"role": "member"}),
-        expected: [200, 403, 403, 404, 404, 401],
+        expected: [200, 403, 403, 404, 404, 403, 401],
     },
     Rule {
         route: "POST /v1/messages",
         path: "=/v1/messages",
         body: |it| json!({"conversation_id": it.chat, "content": {"text": {"text": "hello"}}}),
-        expected: [201, 201, 201, 404, 404, 401],
+        expected: [201, 201, 201, 404, 404, 201, 401],
     },
     Rule {
         route: "POST /v1/read-receipt",
         path: "=/v1/read-receipt",
         body: |it| json!({"conversation_id": it.chat, "seq": 1}),
-        expected: [204, 204, 204, 404, 404, 401],
+        expected: [204, 204, 204, 404, 404, 204, 401],
+    },
+    Rule {
+        route: "GET /v1/conversations/{id}/threads",
+        path: "/threads",
+        body: nothing,
+        expected: [200, 200, 200, 200, 404, 200, 401],
+    },
+    Rule {
+        route: "GET /v1/conversations/{id}/threads/{seq}/messages",
+        path: "/threads/3/messages",
+        body: nothing,
+        expected: [200, 200, 200, 200, 404, 200, 401],
+    },
+    Rule {
+        route: "GET /v1/users/me/conversations/{id}",
+        path: "=/v1/users/me/conversations/{chat}",
+        body: nothing,
+        expected: [200, 200, 200, 404, 404, 200, 401],
+    },
+    Rule {
+        route: "PATCH /v1/users/me/conversations/{id}",
+        path: "=/v1/users/me/conversations/{chat}",
+        body: |_| json!({"pinned": true}),
+        expected: [200, 200, 200, 404, 404, 200, 401],
+    },
+    Rule {
+        route: "PUT /v1/users/me/conversations/{id}/draft",
+        path: "=/v1/users/me/conversations/{chat}/draft",
+        body: draft,
+        expected: [200, 200, 200, 404, 404, 200, 401],
+    },
+    Rule {
+        route: "POST /v1/scheduled",
+        path: "=/v1/scheduled",
+        body: |it| {
+            json!({
+                "conversation_id": it.chat,
+                "content": {"text": {"text": "later"}},
+                "send_at": crate::own::now_ms() + 3_600_000,
+            })
+        },
+        expected: [201, 201, 201, 404, 404, 201, 401],
+    },
+    Rule {
+        // One's own alone, whoever asks.
+        route: "GET /v1/scheduled",
+        path: "=/v1/scheduled",
+        body: nothing,
+        expected: [200, 200, 200, 200, 200, 200, 401],
+    },
+    Rule {
+        route: "PATCH /v1/scheduled/{id}",
+        path: "=/v1/scheduled/{scheduled}",
+        body: |_| json!({"content": {"text": {"text": "later still"}}}),
+        expected: [200, 404, 404, 404, 404, 404, 401],
+    },
+    Rule {
+        route: "DELETE /v1/scheduled/{id}",
+        path: "=/v1/scheduled/{scheduled}",
+        body: nothing,
+        expected: [204, 404, 404, 404, 404, 404, 401],
     },
     Rule {
         route: "POST /v1/conversations/{id}/members",
         path: "/members",
         body: |it| json!({"members": [{"user_id": it.spare, "role": "member"}]}),
         // The owner adds; for the admin there is nobody left to add.
-        expected: [200, 422, 403, 404, 404, 401],
+        expected: [200, 422, 403, 404, 404, 403, 401],
     },
     Rule {
         route: "DELETE /v1/conversations/{id}/members",
         path: "/members",
         body: |it| json!({"members": [it.spare]}),
-        expected: [200, 422, 403, 404, 404, 401],
+        expected: [200, 422, 403, 404, 404, 403, 401],
     },
 ];
 
 /// Routes that are about the caller alone, open to everyone, or that tell everyone signed in the
 /// same. `src/api/tests/contract.rs` holds that all but the open ones refuse who is not signed in.
-const WITHOUT_CONVERSATION: [&str; 16] = [
+const WITHOUT_CONVERSATION: [&str; 21] = [
+    "DELETE /v1/blocks/{user}",
+    "GET /v1/blocks",
+    "GET /v1/users/me/settings",
+    "PATCH /v1/users/me/settings",
+    "PUT /v1/blocks/{user}",
     "DELETE /v1/devices/{id}",
     "GET /v1/devices",
     "GET /v1/presence/{id}",
@@ -161,9 +234,10 @@ const WITHOUT_CONVERSATION: [&str; 16] = [
 #[tokio::test]
 async fn every_route_knows_every_caller() {
     let server = Server::start().await;
-    let people = server.people(6).await;
-    let [owner, admin, member, ex, stranger, spare] = &people[..] else { panic!() };
-    let chat = server.conversation(ConversationKind::Group, owner, &[admin, member, ex]).await;
+    let people = server.people(7).await;
+    let [owner, admin, member, ex, stranger, blocked, spare] = &people[..] else { panic!() };
+    let others = [admin, member, ex, blocked];
+    let chat = server.conversation(ConversationKind::Group, owner, &others).await;
     for (author, text) in [(owner, "one"), (admin, "two"), (member, "three")] {
         server.online(author).await.send(chat, text).await;
     }
@@ -174,19 +248,31 @@ async fn every_route_knows_every_caller() {
     let removal = json!({"members": [ex.user_id.to_string()]});
     let path = format!("{base}/members");
     assert_eq!(call(&server, Method::DELETE, &path, &owner.access_token, &removal).await.0, 200);
+    let (token, nothing) = (&owner.access_token, json!({}));
+    let path = format!("/v1/blocks/{}", blocked.user_id);
+    assert_eq!(call(&server, Method::PUT, &path, token, &nothing).await.0, 204);
+    let later = json!({
+        "conversation_id": chat.to_string(),
+        "content": {"text": {"text": "later"}},
+        "send_at": crate::own::now_ms() + 3_600_000,
+    });
+    let (_, scheduled) = call(&server, Method::POST, "/v1/scheduled", token, &later).await;
 
     let named = People {
+        scheduled: scheduled["scheduled_id"].as_str().unwrap().to_owned(),
         member: member.user_id.to_string(),
         spare: spare.user_id.to_string(),
         chat: chat.to_string(),
     };
-    let tokens = [owner, admin, member, ex, stranger].map(|it| it.access_token.as_str());
+    let tokens = [owner, admin, member, ex, stranger, blocked].map(|it| it.access_token.as_str());
     let mut wrong = Vec::new();
     for rule in RULES {
         let (method, _) = rule.route.split_once(' ').unwrap();
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let path = match rule.path.strip_prefix('=') {
-            Some(whole) => whole.to_owned(),
+            Some(whole) => {
+                whole.replace("{chat}", &named.chat).replace("{scheduled}", &named.scheduled)
+            }
             None => format!("{base}{}", rule.path.replace("{member}", &named.member)),
         };
         for (caller, expected) in CALLERS.iter().zip(rule.expected) {
@@ -206,6 +292,42 @@ async fn every_route_knows_every_caller() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// In a direct conversation, the one whom the other blocks: reads what there was, and does no more.
+#[tokio::test]
+async fn who_is_blocked_reads_and_writes_nothing() {
+    let server = Server::start().await;
+    let people = server.people(2).await;
+    let [anna, blocked] = &people[..] else { panic!() };
+    let chat = server.conversation(ConversationKind::Direct, anna, &[blocked]).await;
+    for person in [anna, blocked] {
+        server.online(person).await.send(chat, "before").await;
+    }
+    let path = format!("/v1/blocks/{}", blocked.user_id);
+    let nothing = json!({});
+    assert_eq!(call(&server, Method::PUT, &path, &anna.access_token, &nothing).await.0, 204);
+    let base = format!("/v1/conversations/{chat}");
+    let said = json!({"conversation_id": chat.to_string(), "content": {"text": {"text": "x"}}});
+    let direct = json!({"kind": "direct", "members": [anna.user_id.to_string()]});
+    let edit = json!({"content": {"text": {"text": "y"}}});
+    let rules = [
+        (Method::POST, "/v1/conversations".to_owned(), &direct, 403),
+        (Method::POST, "/v1/messages".to_owned(), &said, 403),
+        (Method::PATCH, format!("{base}/messages/2"), &edit, 403),
+        (Method::DELETE, format!("{base}/messages/2"), &nothing, 403),
+        (Method::PUT, format!("{base}/messages/1/reactions/+1"), &nothing, 403),
+        (Method::PUT, format!("{base}/messages/1/pin"), &nothing, 403),
+        (Method::DELETE, format!("{base}/messages/1?scope=me"), &nothing, 204),
+    ];
+    for (method, path, body, expected) in rules {
+        let token = &blocked.access_token;
+        let (status, answer) = call(&server, method.clone(), &path, token, body).await;
+        assert_eq!(status, expected, "{method} {path}: {answer}");
+    }
+    for path in [base.clone(), format!("{base}/messages"), format!("{base}/messages/2/receipts")] {
+        assert_eq!(get(&server, &path, &blocked.access_token).await.0, 200, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -319,6 +319,7 @@ fn as_change(frame: &LogFrame) -> Option<Entry> {
         message_id: frame.message_id(),
         sender_id: frame.sender_id(),
         sent_at: frame.sent_at(),
+        ordinal: 0,
         event,
     })
 }

@@ -36,7 +36,8 @@ fn code(path: &Path) -> String {
 }
 
 /// Rooms of `actors`, upstream first: each may import those after it, and no others.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 14] = [
+    "scheduling",
     "node",
     "supervisor",
     "inbox",
@@ -44,6 +45,7 @@ const ROOMS: [&str; 12] = [
     "session",
     "presence",
     "conversation",
+    "personal",
     "sequencer",
     "committer",
     "peers",

@@ -7,8 +7,10 @@
 pub mod bridge;
 pub mod commit_ring;
 pub mod directory;
+pub mod log_index;
 pub mod message_changes;
 pub mod message_store;
+pub mod personal_store;
 pub mod roster_store;
 mod sample;
 pub mod user_store;

@@ -23,6 +23,7 @@ pub async fn run(make: impl AsyncFn() -> Stores) {
     concurrent_pairs_meet_in_one_conversation(make().await).await;
     groups_of_the_same_people_are_apart(make().await).await;
     positions_only_grow(make().await).await;
+    private_positions_are_ones_own(make().await).await;
     concurrent_positions_keep_the_largest(make().await).await;
     positions_belong_to_one_user_device_and_conversation(make().await).await;
     many_positions_are_written_at_once(make().await).await;
@@ -230,6 +231,27 @@ pub async fn positions_only_grow(stores: Stores) {
         let found = positions(&stores, user, device).await;
         assert_eq!(found, expected, "read and delivered after {advances:?}");
     }
+}
+
+pub async fn private_positions_are_ones_own(stores: Stores) {
+    let [user, other] = users();
+    let device = DeviceId::generate();
+    let new = group(&[user, other]);
+    let id = new.conversation_id;
+    stores.made(new).await;
+    let private = |advance| PositionAdvance { is_private: true, ..advance };
+    stores
+        .advance(vec![
+            read_up_to(user, id, 3),
+            private(read_up_to(user, id, 9)),
+            private(delivered_up_to(user, device, id, 10)),
+            private(read_up_to(other, id, 2)),
+        ])
+        .await;
+    assert_eq!(positions(&stores, user, device).await, (9, 10), "one's own devices agree");
+    let told = stores.roster.positions_of(id).await.expect("positions_of answers");
+    let told: Vec<_> = told.iter().map(|it| (it.user_id, it.delivered.0, it.read.0)).collect();
+    assert_eq!(told, [(user, 0, 3)], "others see what was public");
 }
 
 pub async fn concurrent_positions_keep_the_largest(stores: Stores) {

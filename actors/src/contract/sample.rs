@@ -29,6 +29,7 @@ pub fn entry(conversation_id: ConversationId, seq: u64, sender_id: UserId, event
         message_id: MessageId::generate(),
         sender_id,
         sent_at: NOW_MS + i64::try_from(seq).expect("a small number"),
+        ordinal: 0,
         event,
     }
 }
@@ -112,7 +113,8 @@ pub const fn read_up_to(
     conversation_id: ConversationId,
     seq: u64,
 ) -> PositionAdvance {
-    PositionAdvance { user_id, conversation_id, delivered: None, read: Some(Sequence(seq)) }
+    let read = Some(Sequence(seq));
+    PositionAdvance { user_id, conversation_id, delivered: None, read, is_private: false }
 }
 
 pub const fn delivered_up_to(
@@ -126,6 +128,7 @@ pub const fn delivered_up_to(
         conversation_id,
         delivered: Some((device, Sequence(seq))),
         read: None,
+        is_private: false,
     }
 }
 

@@ -25,6 +25,7 @@ use super::registry::Audience;
 use super::serving::Serving;
 use crate::committer::WhenMaterialised;
 use crate::monitor::DeathNotice;
+use crate::personal::Personal;
 use crate::ports::{MessageStore, RosterStore};
 use crate::sequencer::{
     Answer, Append, FromSequencer, News, Opened, SequencerHandle, Sequencers, Stop,
@@ -44,6 +45,7 @@ pub struct ConversationContext {
     pub messages: Arc<dyn MessageStore>,
     pub roster: Arc<dyn RosterStore>,
     pub audience: Arc<dyn Audience>,
+    pub personal: Arc<Personal>,
 }
 
 /// The actor.
@@ -386,6 +388,7 @@ impl Handler<Submit> for Conversation {
 
     fn handle(&mut self, message: Submit, ctx: &mut Self::Context) {
         self.active_at = Instant::now();
+        self.refresh_blocks(ctx);
         self.judge(message, ctx);
     }
 }
@@ -468,10 +471,8 @@ impl Handler<Peek> for Conversation {
     type Result = ();
 
     fn handle(&mut self, message: Peek, _: &mut Self::Context) {
-        let peeked = self.serving.as_ref().ok().and_then(|serving| {
-            let visible = serving.roster.visible(message.reader, serving.head)?;
-            Some((visible.up_to, serving.recent.get(visible.up_to).cloned()))
-        });
+        let serving = self.serving.as_ref().ok();
+        let peeked = serving.and_then(|it| it.peek(message.reader, message.seen));
         let _ = message.reply.send(peeked);
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::actor::ConversationContext;
+use super::blocks;
 use super::roster::Roster;
 use crate::ports::StoreError;
 use crate::sequencer::{FromSequencer, Open, Opened, SequencerHandle};
@@ -41,7 +42,10 @@ pub async fn load(
     let record = record.ok_or_else(Refusal::not_found)?;
     let (sequencer, life, opened) = open(conversation, context.clone(), news, 0).await?;
     let members = context.roster.members(conversation).await.map_err(|e| unavailable(&e))?;
-    Ok(Loaded { roster: Roster::new(record, members), sequencer, life, opened })
+    let mut roster = Roster::new(record, members);
+    let blocked = blocks::blocked(&context.personal, &roster).await;
+    roster.blocked = blocked.map_err(|e| unavailable(&e))?;
+    Ok(Loaded { roster, sequencer, life, opened })
 }
 
 /// Finds a sequencer that gives numbers. `life`: that of the last one.

@@ -9,7 +9,7 @@ use schema::record::{Conversation as ConversationRecord, Draft, Entry, Membershi
 use schema::wire::{
     Encoding, LogFrame, Refusal, ServerFrame, TypingUpdate, UserOnline, UserStatus, encode, framing,
 };
-use schema::{ConnectionId, ConversationId, Sequence, UserId};
+use schema::{ConnectionId, ConversationId, DeviceId, Sequence, UserId};
 use tokio::sync::oneshot;
 
 use super::page::{Page, Submitted};
@@ -89,6 +89,14 @@ pub enum ToMember {
     },
     /// How users are whom this one watches.
     Presence(Arc<[UserOnline]>),
+    /// Something changed that is the user's own.
+    Own {
+        /// The device that did it knows.
+        by: Option<DeviceId>,
+        frame: Arc<ServerFrame>,
+    },
+    /// What the user may see of this one may have changed.
+    LookAgain(UserId),
 }
 
 /// The answer to a session's [`Submit`].
@@ -109,6 +117,8 @@ pub struct Joined {
     pub head: Sequence,
     /// The last number that the user may not see.
     pub visible_after: Sequence,
+    /// The other user of a direct conversation.
+    pub peer: Option<UserId>,
 }
 
 /// Asks that an entry be stored.
@@ -192,12 +202,37 @@ pub struct Described {
     pub head: Sequence,
 }
 
-/// Asks for the newest entry that a user may see, without loading anything.
+/// Asks for the newest entry that a user may see and what is not in the readers' tables yet,
+/// without loading anything.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Peek {
     pub reader: UserId,
-    pub reply: oneshot::Sender<Option<(Sequence, Option<Arc<LogEntry>>)>>,
+    /// The reader has read up to here.
+    pub seen: Sequence,
+    pub reply: oneshot::Sender<Option<Peeked>>,
+}
+
+/// What memory says of a conversation's end.
+#[derive(Clone, Debug)]
+pub struct Peeked {
+    /// The last number that the reader may see.
+    pub head: Sequence,
+    pub last: Option<Arc<LogEntry>>,
+    /// Messages above what was read, if memory reaches so far.
+    pub unread: Option<u64>,
+    /// What the readers' tables show.
+    pub materialised: Sequence,
+    /// Mentions of the reader above that and above what was read.
+    pub mentions: u64,
+}
+
+/// Another member blocks a user, or does no more.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Block {
+    pub user: UserId,
+    pub on: bool,
 }
 
 /// Answers once everything stored so far is in the readers' tables.

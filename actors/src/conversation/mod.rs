@@ -4,6 +4,7 @@
 //! `gap` (is this the next one), `statuses` (who hears how far others are). `actor` carries out.
 
 mod actor;
+mod blocks;
 mod changes;
 mod fan_out;
 pub(crate) mod gap;
@@ -22,8 +23,10 @@ pub mod statuses;
 
 pub use actor::{Conversation, ConversationContext};
 pub use messages::{
-    Answered, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Heard, Heed, Join,
-    Joined, Leave, LogEntry, PageRead, Peek, Read, Settle, Submit, SubmitReply, ToMember,
+    Answered, Block, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Heard, Heed,
+    Join, Joined, Leave, LogEntry, PageRead, Peek, Peeked, Read, Settle, Submit, SubmitReply,
+    ToMember,
 };
 pub use page::{HISTORY_PAGE_MAX, Page, Submitted};
+pub use recent::concealed;
 pub use registry::{Audience, Conversations};

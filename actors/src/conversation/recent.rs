@@ -114,6 +114,13 @@ fn scrubbed(log: &LogEntry) -> Arc<LogEntry> {
     Arc::new(LogEntry::new(Entry { event, ..log.entry.clone() }))
 }
 
+/// The entry without what it says, if it says what one of these messages says.
+#[must_use]
+pub fn concealed(log: &LogEntry, hidden: &BTreeSet<Sequence>) -> Option<Arc<LogEntry>> {
+    let says = matches!(log.entry.event, Event::Message(_) | Event::MessageEdited { .. });
+    (says && hidden.contains(&said(log))).then(|| scrubbed(log))
+}
+
 /// Takes away what deleted messages and their edits said in a page that was read from the store.
 pub fn scrub_page(entries: &mut [Arc<LogEntry>], deleted: &BTreeSet<Sequence>) {
     for log in entries.iter_mut().filter(|log| deleted.contains(&said(log))) {

@@ -1,6 +1,6 @@
 //! Who is in a conversation, what each may do and see. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schema::record::{
     Content, Conversation, ConversationKind, Draft, Entry, Event, Member, Membership, MessageBody,
@@ -16,6 +16,8 @@ pub const MEMBERS_MAX: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct Roster {
     pub record: Conversation,
+    /// Members of a direct conversation whom the other one blocks.
+    pub blocked: BTreeSet<UserId>,
     members: BTreeMap<UserId, Membership>,
 }
 
@@ -30,7 +32,7 @@ impl Roster {
     #[must_use]
     pub fn new(record: Conversation, members: Vec<Membership>) -> Self {
         let members = members.into_iter().map(|member| (member.user_id, member)).collect();
-        Self { record, members }
+        Self { record, blocked: BTreeSet::new(), members }
     }
 
     /// Current members by user id.
@@ -118,6 +120,9 @@ impl Roster {
             .get(draft.sender_id)
             .filter(|member| member.is_current())
             .ok_or_else(Refusal::not_found)?;
+        if self.blocked.contains(&draft.sender_id) {
+            return Err(forbidden("this conversation takes no messages from you"));
+        }
         if draft.message_id.unix_ms().is_none() {
             let text = "message_id must be a UUIDv7";
             return Err(Refusal::new(ErrorCode::InvalidField, text));
@@ -217,7 +222,7 @@ impl Roster {
             let text = format!("mentions: at most {} users", validate::MENTIONS_MAX);
             return Err(Refusal::new(ErrorCode::InvalidField, text));
         }
-        if mentions.iter().any(|user| !self.is_member(*user)) {
+        if mentions.iter().any(|user| !user.is_group() && !self.is_member(*user)) {
             let text = "mentions: not a member of this conversation";
             return Err(Refusal::new(ErrorCode::InvalidField, text));
         }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use schema::record::{ConversationKind, Entry, Event};
 use schema::wire::Refusal;
-use schema::{ConnectionId, ConversationId, Sequence, UserId};
+use schema::{ConnectionId, ConversationId, Sequence, SequenceRange, UserId};
 use tokio::time::Instant;
 
 use super::changes::Judging;
 use super::fan_out::Listeners;
 use super::load::Loaded;
-use super::messages::{Delivery, DeliveryItem, Described, Join, Joined, LogEntry, ToMember};
+use super::messages::{
+    Delivery, DeliveryItem, Described, Join, Joined, LogEntry, Peeked, ToMember,
+};
 use super::pending::Pending;
 use super::read::Reads;
 use super::recent::Recent;
@@ -53,6 +55,7 @@ pub(super) struct Serving {
     pub judging: Judging,
     pub statuses: Statuses,
     pub statuses_armed: bool,
+    pub blocks_read_at: Instant,
 }
 
 impl Serving {
@@ -73,6 +76,7 @@ impl Serving {
             judging: Judging::default(),
             statuses: Statuses::default(),
             statuses_armed: false,
+            blocks_read_at: Instant::now(),
         };
         serving.take_over_log(&loaded.opened);
         serving
@@ -153,7 +157,39 @@ impl Serving {
             generation: self.roster.record.generation,
             head: visible.up_to,
             visible_after: visible.after,
+            peer: self.peer_of(user),
         })
+    }
+
+    /// The other user of a direct conversation.
+    fn peer_of(&self, user: UserId) -> Option<UserId> {
+        let is_direct = self.roster.record.kind == ConversationKind::Direct;
+        let mut others = self.roster.current().filter(|it| it.user_id != user);
+        others.next().filter(|_| is_direct).map(|it| it.user_id)
+    }
+
+    /// What memory says of the log's end, to one who has read up to `seen`.
+    pub fn peek(&self, reader: UserId, seen: Sequence) -> Option<Peeked> {
+        let visible = self.roster.visible(reader, self.head)?;
+        let (head, seen) = (visible.up_to, seen.max(visible.after));
+        let last = self.recent.get(head).cloned();
+        let ordinal = |seq: Sequence| match seq {
+            Sequence::START => Some(0),
+            seq => self.recent.get(seq).map(|log| log.entry.ordinal),
+        };
+        let unread = match (ordinal(head), ordinal(seen)) {
+            _ if seen >= head => Some(0),
+            (Some(head), Some(seen)) => Some(head.saturating_sub(seen)),
+            _ => None,
+        };
+        let above = seen.max(self.materialised);
+        let (_, fresh) = self.recent.split(SequenceRange::new(above.next(), head));
+        let mentions = fresh.iter().filter(|log| match &log.entry.event {
+            Event::Message(body) => body.mentions.iter().any(|it| *it == reader || it.is_group()),
+            _ => false,
+        });
+        let mentions = mentions.count() as u64;
+        Some(Peeked { head, last, unread, materialised: self.materialised, mentions })
     }
 
     pub fn join(&mut self, id: ConversationId, join: &Join) -> Result<Joined, Refusal> {

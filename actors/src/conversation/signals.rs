@@ -43,7 +43,13 @@ impl Handler<Heed> for Conversation {
                         kept.push(signal);
                     }
                 }
-                Signal::Position { user_id, delivered, read } => {
+                Signal::Position { user_id, read, is_private: true, .. } => {
+                    if is_elsewhere && serving.roster.is_member(user_id) {
+                        serving.tell_own_read(self.id, user_id, read);
+                    }
+                    kept.push(signal);
+                }
+                Signal::Position { user_id, delivered, read, is_private: false } => {
                     if serving.roster.is_member(user_id)
                         && serving.statuses.note(user_id, delivered, read, is_elsewhere)
                     {
@@ -118,6 +124,17 @@ impl Serving {
         let told = self.listeners.signal_others(user_id, &ToMember::Typing(update));
         metrics::counter!(metric::TYPING_RELAYED).increment(told);
         true
+    }
+
+    /// The user's devices here hear what one elsewhere has read, and nobody else does.
+    fn tell_own_read(
+        &self,
+        conversation: schema::ConversationId,
+        user_id: UserId,
+        read: Option<Sequence>,
+    ) {
+        let statuses = Arc::from([UserStatus { user_id, delivered: None, read }]);
+        self.listeners.signal(user_id, ToMember::Statuses { conversation, statuses });
     }
 
     fn tell_statuses(&mut self, conversation: schema::ConversationId) {

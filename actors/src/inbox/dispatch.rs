@@ -6,13 +6,14 @@ use bytes::Bytes;
 use schema::cluster::envelope::{
     self, Announce, Follow, Followed, Head, NodeFrame, Signal, Submit, Submitted,
 };
-use schema::wire::CloseCode;
+use schema::wire::{CloseCode, ServerFrame};
 use schema::{ConversationId, NodeId, Sequence, UserId, metric};
 
 use super::answer;
-use crate::conversation::{Conversations, Heed, ToMember};
+use crate::conversation::{Block, Conversations, Heed, ToMember};
 use crate::monitor::Workers;
 use crate::peers::{Arrived, Peers, Wake};
+use crate::personal::{News, Outlet, Personal};
 use crate::ports::{Inbox, Owner};
 use crate::presence::Presence;
 use crate::sequencer::{FromOwner, Sequencers};
@@ -25,6 +26,7 @@ pub struct NodeInbox {
     pub(super) conversations: Arc<Conversations>,
     sessions: Arc<Sessions>,
     presence: Arc<Presence>,
+    personal: Arc<Personal>,
     workers: Workers,
 }
 
@@ -36,9 +38,10 @@ impl NodeInbox {
         conversations: Arc<Conversations>,
         sessions: Arc<Sessions>,
         presence: Arc<Presence>,
+        personal: Arc<Personal>,
         workers: Workers,
     ) -> Self {
-        Self { peers, sequencers, conversations, sessions, presence, workers }
+        Self { peers, sequencers, conversations, sessions, presence, personal, workers }
     }
 
     fn on_frame(&self, from: NodeId, frame: NodeFrame) {
@@ -72,6 +75,10 @@ impl NodeInbox {
             }
             NodeFrame::WatchPresence { users } => self.presence.on_watch(from, &users),
             NodeFrame::Presence { statuses } => self.presence.on_presence(from, &statuses),
+            NodeFrame::Personal { user_id, by, conversation, frame } => {
+                let news = News { user_id, by, frame: *frame, conversation };
+                self.personal.heard(&news);
+            }
             NodeFrame::CloseDevice { user_id, device_id, code } => {
                 let session = self.sessions.online().get(user_id);
                 if let (Some(session), Some(code)) = (session, CloseCode::from_code(code)) {
@@ -202,6 +209,28 @@ impl Inbox for NodeInbox {
 
     fn unsure(&self) {
         self.peers.doubt_all();
+    }
+}
+
+impl Outlet for NodeInbox {
+    fn tell(&self, news: &News) {
+        if let Some(session) = self.sessions.online().get(news.user_id) {
+            let frame = Arc::new(news.frame.clone());
+            // One too busy to hear it reads it anew with the next socket.
+            let _ = session.try_send(ToMember::Own { by: news.by, frame });
+        }
+        if let (ServerFrame::BlockChanged(changed), Some(id)) = (&news.frame, news.conversation)
+            && let Some(conversation) = self.conversations.get(id)
+        {
+            let block = Block { user: changed.user_id, on: changed.blocked };
+            let _ = conversation.try_send(block);
+        }
+    }
+
+    fn look_again(&self, viewer: UserId, target: UserId) {
+        if let Some(session) = self.sessions.online().get(viewer) {
+            let _ = session.try_send(ToMember::LookAgain(target));
+        }
     }
 }
 

@@ -123,10 +123,17 @@ impl Roster {
     }
 
     fn advance(&mut self, advance: PositionAdvance) {
-        let PositionAdvance { user_id, conversation_id, delivered, read } = advance;
+        let PositionAdvance { user_id, conversation_id, delivered, read, is_private } = advance;
         if let Some(seq) = read {
             let row = self.read.entry((user_id, conversation_id)).or_default();
             *row = seq.max(*row);
+        }
+        if let Some((device, seq)) = delivered {
+            let row = self.delivered.entry((device, conversation_id)).or_default();
+            *row = seq.max(*row);
+        }
+        if is_private {
+            return;
         }
         let none = Sequence::START;
         let position = self.positions.entry((conversation_id, user_id)).or_insert(MemberPosition {
@@ -136,10 +143,6 @@ impl Roster {
         });
         position.read = position.read.max(read.unwrap_or(none));
         position.delivered = position.delivered.max(delivered.map_or(none, |(_, seq)| seq));
-        if let Some((device, seq)) = delivered {
-            let row = self.delivered.entry((device, conversation_id)).or_default();
-            *row = seq.max(*row);
-        }
     }
 }
 
@@ -194,6 +197,11 @@ impl RosterStore for MemoryStore {
 
     fn conversation(&self, id: ConversationId) -> PortFuture<Option<Conversation>> {
         found(self.tables().roster.conversations.get(&id).map(|row| row.conversation.clone()))
+    }
+
+    fn direct_between(&self, one: UserId, other: UserId) -> PortFuture<Option<ConversationId>> {
+        let pair = (one.min(other), one.max(other));
+        found(self.tables().roster.pairs.get(&pair).copied())
     }
 
     fn members(&self, id: ConversationId) -> PortFuture<Vec<Membership>> {

@@ -1,9 +1,10 @@
-//! The handle that implements the four store ports.
+//! The handle that implements the store ports.
 
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::messages::Messages;
+use super::personal::Personal;
 use super::ring::Ring;
 use super::roster::Roster;
 use super::users::Users;
@@ -22,6 +23,7 @@ pub(super) struct Tables {
     pub messages: Messages,
     pub roster: Roster,
     pub users: Users,
+    pub personal: Personal,
 }
 
 impl MemoryStore {

@@ -7,8 +7,8 @@ use crate::contract;
 use crate::contract::bridge::BridgeNode;
 use crate::contract::message_store::Stores;
 use crate::ports::{
-    Authenticator, Bridge as _, CommitRing, Directory, Identity, Owner, TokenRefused, UserStore,
-    WallClock,
+    Authenticator, Bridge as _, CommitRing, Directory, Identity, Owner, PersonalStore,
+    TokenRefused, UserStore, WallClock,
 };
 
 fn stores() -> Stores {
@@ -36,6 +36,19 @@ async fn keeps_the_contract_of_the_roster_store() {
 async fn keeps_the_contract_of_the_user_store() {
     contract::user_store::run(async || Arc::new(MemoryStore::default()) as Arc<dyn UserStore>)
         .await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_personal_store() {
+    let make = async || Arc::new(MemoryStore::default()) as Arc<dyn PersonalStore>;
+    contract::personal_store::run(make).await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_log_index() {
+    let store = MemoryStore::default();
+    let stores = Stores { messages: Arc::new(store.clone()), roster: Arc::new(store.clone()) };
+    contract::log_index::run(stores, Arc::new(store)).await;
 }
 
 fn bridge_nodes(count: usize) -> Vec<BridgeNode> {

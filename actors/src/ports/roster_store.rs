@@ -39,6 +39,9 @@ pub trait RosterStore: Send + Sync + 'static {
 
     fn conversation(&self, id: ConversationId) -> PortFuture<Option<Conversation>>;
 
+    /// The direct conversation of two users.
+    fn direct_between(&self, one: UserId, other: UserId) -> PortFuture<Option<ConversationId>>;
+
     /// Everyone who is or was in the conversation, by user id.
     fn members(&self, id: ConversationId) -> PortFuture<Vec<Membership>>;
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::table::{News, Table};
 use crate::conversation::{Audience, ToMember};
 use crate::peers::Peers;
+use crate::personal::Personal;
 use crate::ports::WallClock;
 
 /// News are told this often.
@@ -20,6 +21,8 @@ const TICK: Duration = Duration::from_millis(250);
 const BUDGET: usize = 5_000;
 /// Users named in one frame to another node.
 const USERS_MAX: usize = 1_000;
+/// That users are there is written this often, should the node end without a word.
+const SEEN_EVERY: Duration = Duration::from_secs(300);
 /// How long other nodes may take to say whether they have a user.
 const ASK_WAIT: Duration = Duration::from_millis(300);
 
@@ -28,14 +31,20 @@ pub struct Presence {
     peers: Arc<Peers>,
     audience: Arc<dyn Audience>,
     clock: Arc<dyn WallClock>,
+    personal: Arc<Personal>,
     began: Instant,
     table: Mutex<Table>,
 }
 
 impl Presence {
     #[must_use]
-    pub fn new(peers: Arc<Peers>, audience: Arc<dyn Audience>, clock: Arc<dyn WallClock>) -> Self {
-        Self { peers, audience, clock, began: Instant::now(), table: Mutex::default() }
+    pub fn new(
+        peers: Arc<Peers>,
+        audience: Arc<dyn Audience>,
+        clock: Arc<dyn WallClock>,
+        personal: Arc<Personal>,
+    ) -> Self {
+        Self { peers, audience, clock, personal, began: Instant::now(), table: Mutex::default() }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -49,6 +58,9 @@ impl Presence {
     /// A user's devices on this node are like this; `Offline`: none is left.
     pub fn set_here(&self, user: UserId, status: PresenceStatus) {
         let (now_ms, wall_ms) = (self.now_ms(), self.clock.now_ms());
+        if status == PresenceStatus::Offline {
+            self.personal.saw(user);
+        }
         self.table().set_here(user, status, now_ms, wall_ms);
     }
 
@@ -122,10 +134,16 @@ impl Presence {
 
     /// Tells what is due for as long as anybody else holds this.
     pub async fn run(presence: Weak<Self>) {
+        let mut written_at = Instant::now();
         loop {
             tokio::time::sleep(TICK).await;
             let Some(presence) = presence.upgrade() else { return };
             presence.tick();
+            if written_at.elapsed() >= SEEN_EVERY {
+                written_at = Instant::now();
+                let present = presence.table().present();
+                present.into_iter().for_each(|user| presence.personal.saw(user));
+            }
         }
     }
 }

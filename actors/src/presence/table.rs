@@ -94,6 +94,13 @@ impl Table {
         }
     }
 
+    /// Users with a socket here.
+    #[must_use]
+    pub fn present(&self) -> Vec<UserId> {
+        let is_here = |(_, here): &(&UserId, &Here)| matches!(here, Here::Present(_));
+        self.here.iter().filter(is_here).map(|(user, _)| *user).collect()
+    }
+
     fn touch(&mut self, user: UserId) {
         let is_wanted = self.watchers.contains_key(&user) || self.interests.contains_key(&user);
         if is_wanted && self.is_changed.insert(user) {

@@ -1,6 +1,6 @@
 //! Numbers for one conversation: allocate the next, repeat an old one, or refuse. Pure.
 
-use schema::record::{Draft, Entry};
+use schema::record::{Draft, Entry, Event};
 use schema::{ConversationId, MessageId, Sequence, UserId};
 
 use super::dedupe::{Dedupe, Known, digest};
@@ -35,6 +35,8 @@ pub struct SequencerCore {
     conversation: ConversationId,
     /// Last number given out.
     allocated: Sequence,
+    /// Messages up to there.
+    messages: u64,
     /// Last number stored.
     stored: Sequence,
     /// Last number in the readers' tables.
@@ -70,6 +72,7 @@ impl SequencerCore {
         let mut core = Self {
             conversation,
             allocated: recovered.head,
+            messages: recovered.recent.last().map_or(0, |entry| entry.ordinal),
             stored: recovered.head,
             materialised: recovered.head,
             dedupe: Dedupe::new(floor, covered_since_ms),
@@ -80,7 +83,7 @@ impl SequencerCore {
         }
         for (entry, stored) in &recovered.pending {
             if entry.seq > core.allocated {
-                core.allocated = entry.seq;
+                (core.allocated, core.messages) = (entry.seq, entry.ordinal);
             }
             if *stored && entry.seq > core.stored {
                 core.stored = entry.seq;
@@ -170,12 +173,14 @@ impl SequencerCore {
     fn allocate(&mut self, draft: &Draft, now_ms: i64) -> Entry {
         debug_assert_eq!(draft.conversation_id, self.conversation);
         self.allocated = self.allocated.next();
+        self.messages += u64::from(matches!(draft.event, Event::Message(_)));
         let entry = Entry {
             conversation_id: self.conversation,
             seq: self.allocated,
             message_id: draft.message_id,
             sender_id: draft.sender_id,
             sent_at: now_ms,
+            ordinal: self.messages,
             event: draft.event.clone(),
         };
         self.dedupe.remember(&entry, digest(&entry.event), self.materialised);
@@ -258,6 +263,27 @@ mod tests {
             matches!(core.submit(&first, NOW_MS), Decision::Duplicate(known) if known.seq.0 == 1)
         );
         assert!(matches!(core.submit(&second, NOW_MS), Decision::Pending(_)));
+    }
+
+    /// Differences of ordinals count messages, over a recovery too.
+    #[test]
+    fn messages_are_counted_and_changes_are_not() {
+        let mut core = empty();
+        let mut entries = vec![append(&mut core, &draft("one", NOW_MS))];
+        let pin = Event::PinChanged { target: Sequence(1), on: true };
+        entries.push(append(&mut core, &Draft { event: pin.clone(), ..draft("", NOW_MS) }));
+        entries.push(append(&mut core, &draft("two", NOW_MS)));
+        let ordinals: Vec<u64> = entries.iter().map(|entry| entry.ordinal).collect();
+        assert_eq!(ordinals, [1, 1, 2]);
+        let recovered = Recovered {
+            head: Sequence(2),
+            recent: entries[..2].to_vec(),
+            pending: vec![(entries[1].clone(), true), (entries[2].clone(), false)],
+        };
+        let mut core = SequencerCore::recover(entries[0].conversation_id, &recovered);
+        let young = NOW_MS + 10 * 60_000;
+        assert_eq!(append(&mut core, &draft("three", young)).ordinal, 3);
+        assert_eq!(append(&mut core, &Draft { event: pin, ..draft("", young) }).ordinal, 3);
     }
 
     #[test]

@@ -263,6 +263,7 @@ mod tests {
             message_id: draft.message_id,
             sender_id: draft.sender_id,
             sent_at: 5,
+            ordinal: 0,
             event: draft.event.clone(),
         }
     }

@@ -11,6 +11,7 @@ use actix::{
     Recipient, WrapFuture as _,
 };
 use rand::RngExt as _;
+use schema::record::PositionAdvance;
 use schema::wire::server_frame::Draining;
 use schema::wire::{CloseCode, Limits, Resync, ServerFrame};
 use schema::{ConnectionId, ConversationId, DeviceId, NodeId, Sequence, UserId};
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use super::cursor::Step;
 use super::limits::{SendLimit, SendLimiter};
 use super::messages::{CloseDevice, ReadUpTo, ToSocket};
+use super::own::Mine;
 use super::positions::Positions;
 use super::signals::News;
 use super::subscription::{Part, Subscription};
@@ -26,6 +28,7 @@ use crate::conversation::{
     Conversation, Conversations, Delivery, DeliveryItem, Joined, Leave, ToMember,
 };
 use crate::monitor::{Child, DeathNotice, Down};
+use crate::personal::Personal;
 use crate::ports::{RosterStore, WallClock};
 use crate::presence::Presence;
 
@@ -41,6 +44,7 @@ pub struct SessionContext {
     pub conversations: Arc<Conversations>,
     pub presence: Arc<Presence>,
     pub roster: Arc<dyn RosterStore>,
+    pub personal: Arc<Personal>,
     pub clock: Arc<dyn WallClock>,
     pub node: NodeId,
     pub heartbeat_ms: u64,
@@ -63,6 +67,14 @@ pub(super) struct Link {
     pub catching_up: usize,
 }
 
+/// A send not answered yet.
+#[derive(Clone, Copy)]
+pub(super) struct Unanswered {
+    pub until: Instant,
+    /// Once it is stored, the draft goes.
+    pub clears_draft: bool,
+}
+
 /// The actor.
 pub struct Session {
     pub(super) user: UserId,
@@ -71,11 +83,12 @@ pub struct Session {
     pub(super) conversations: BTreeMap<ConversationId, Subscription>,
     pub(super) limiter: SendLimiter,
     pub(super) positions: Positions,
+    pub(super) mine: Mine,
     flush_armed: bool,
     /// What other members are to hear.
     pub(super) news: News,
     /// Sends not answered yet, and until when.
-    pub(super) unanswered: BTreeMap<(ConnectionId, u64), Instant>,
+    pub(super) unanswered: BTreeMap<(ConnectionId, u64), Unanswered>,
     pub(super) deadline_armed: bool,
     /// Pages of history being read for sockets.
     pub(super) fetching: usize,
@@ -95,6 +108,7 @@ impl Session {
             conversations: BTreeMap::new(),
             limiter,
             positions: Positions::default(),
+            mine: Mine::default(),
             flush_armed: false,
             news: News::default(),
             unanswered: BTreeMap::new(),
@@ -165,7 +179,8 @@ impl Session {
             }
         }
         self.tell_news();
-        let advances = self.positions.take(self.user);
+        self.context.personal.watch(self.user, BTreeSet::new());
+        let advances = self.take_positions();
         if advances.is_empty() {
             return ctx.stop();
         }
@@ -178,6 +193,12 @@ impl Session {
         }));
     }
 
+    /// Positions to be written, those that are nobody's business marked so.
+    pub(super) fn take_positions(&mut self) -> Vec<PositionAdvance> {
+        let mut positions = std::mem::take(&mut self.positions);
+        positions.take(self.user, |id| self.is_private(id))
+    }
+
     pub(super) fn arm_flush(&mut self, ctx: &mut Context<Self>) {
         if self.flush_armed || self.positions.is_empty() {
             return;
@@ -185,7 +206,7 @@ impl Session {
         self.flush_armed = true;
         ctx.run_later(FLUSH, |session, ctx| {
             session.flush_armed = false;
-            let advances = session.positions.take(session.user);
+            let advances = session.take_positions();
             let written = session.context.roster.advance_positions(advances);
             ctx.spawn(written.into_actor(session).map(|written, _, _| {
                 if let Err(error) = written {
@@ -212,13 +233,15 @@ impl Session {
                 Step::Drop | Step::Hold => {}
             }
         }
+        let concealed = self.mine.conceal_live(delivery.conversation, &delivery.items);
+        let items = concealed.unwrap_or_else(|| delivery.items.clone());
         for (connection, skip, known) in forward {
             let is_own = |item: &DeliveryItem| item.origin == Some(connection);
-            if delivery.items.iter().skip(skip).all(is_own) {
+            if items.iter().skip(skip).all(is_own) {
                 // The socket has sent them itself and hears `accepted`.
                 continue;
             }
-            let items = without(&delivery.items, connection, &known);
+            let items = without(&items, connection, &known);
             self.hand(connection, ToSocket::Deliver { items, skip });
         }
         for connection in behind {
@@ -309,6 +332,12 @@ impl Handler<ToMember> for Session {
                 self.on_statuses(conversation, &statuses);
             }
             ToMember::Presence(statuses) => self.on_presence(&statuses),
+            ToMember::Own { by, frame } => self.on_own(by, &frame),
+            ToMember::LookAgain(user) => {
+                if self.links.iter().any(|link| link.watched.contains(&user)) {
+                    self.look_at(vec![user], None, ctx);
+                }
+            }
         }
         if self.links.is_empty() {
             self.end_if_alone(ctx);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, Recipient, WrapFuture as _};
+use futures_util::future::join;
 use schema::record::ConversationOverview;
 use schema::wire::server_frame::MoreConversations;
 use schema::wire::{
@@ -17,6 +18,7 @@ use super::messages::{Attach, ToSocket};
 use super::subscription::Subscription;
 use crate::conversation::Join;
 use crate::monitor::{Child, DeathNotice, Incarnation};
+use crate::personal::Own;
 use crate::ports::StoreError;
 
 /// Conversations told in one frame.
@@ -41,16 +43,19 @@ impl Handler<Attach> for Session {
         let attaching = Attaching { connection, device, socket, abandoned, positions };
         let (roster, user) = (self.context.roster.clone(), self.user);
         // Written before they are shown: what a client was told never goes back.
-        let advances = self.positions.take(user);
-        let overviews = async move {
+        let advances = self.take_positions();
+        let (personal, version) = (self.context.personal.clone(), self.mine.version);
+        let loaded = async move {
             if !advances.is_empty() {
                 roster.advance_positions(advances).await?;
             }
-            roster.conversations_of(user, Some(device)).await
+            let overviews = roster.conversations_of(user, Some(device));
+            let (overviews, own) = join(overviews, personal.own(user)).await;
+            Ok((overviews?, own?))
         };
-        ctx.spawn(overviews.into_actor(self).map(move |overviews, session, ctx| {
+        ctx.spawn(loaded.into_actor(self).map(move |loaded, session, ctx| {
             session.attaching -= 1;
-            session.on_loaded(attaching, overviews, ctx);
+            session.on_loaded(attaching, loaded, version, ctx);
             session.end_if_alone(ctx);
         }));
     }
@@ -60,12 +65,13 @@ impl Session {
     fn on_loaded(
         &mut self,
         attaching: Attaching,
-        overviews: Result<Vec<ConversationOverview>, StoreError>,
+        loaded: Result<(Vec<ConversationOverview>, Own), StoreError>,
+        version: u64,
         ctx: &mut Context<Self>,
     ) {
         let Attaching { connection, device, socket, abandoned, positions } = attaching;
-        let overviews = match overviews {
-            Ok(overviews) => overviews,
+        let (overviews, own) = match loaded {
+            Ok(loaded) => loaded,
             Err(error) => {
                 tracing::warn!(%error, "a user's conversations could not be loaded");
                 let error =
@@ -91,8 +97,9 @@ impl Session {
             behind: std::collections::VecDeque::new(),
             catching_up: 0,
         });
+        self.mine.read(&own, version);
         self.show_presence();
-        let states = self.follow_all(connection, &positions, &overviews, ctx);
+        let states = self.follow_all(connection, &positions, &overviews, &own, ctx);
         self.greet(connection, device, states, ctx);
         let behind: Vec<ConversationId> = self.behind(connection);
         for conversation in behind {
@@ -106,6 +113,7 @@ impl Session {
         connection: ConnectionId,
         positions: &[Position],
         overviews: &[ConversationOverview],
+        own: &Own,
         ctx: &Context<Self>,
     ) -> Vec<ConversationState> {
         let said: BTreeMap<ConversationId, Sequence> =
@@ -123,15 +131,16 @@ impl Session {
             subscription.read = subscription.read.max(overview.read);
             let position = said.get(&id).copied().unwrap_or(acknowledged);
             subscription.follow(connection, position);
+            let held = own.conversations.get(&id).copied().unwrap_or_default();
             states.push(ConversationState {
                 conversation_id: id,
                 generation: overview.conversation.generation,
                 head: subscription.head,
                 delivered: acknowledged.max(position.min(subscription.head)),
                 read: overview.read,
-                muted_until: None,
-                archived: false,
-                pinned: false,
+                muted_until: held.muted_until,
+                archived: held.archived,
+                pinned: held.pinned,
             });
             self.join_if_running(id, ctx);
         }

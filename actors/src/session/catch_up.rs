@@ -157,6 +157,7 @@ impl Session {
         // What the socket was told by `accepted` is not shown again.
         entries.retain(|log| !cursor.accepted.contains(log.entry.seq));
         cursor.move_to(last);
+        self.mine.conceal(conversation, &mut entries);
         metrics::counter!(metric::CATCH_UP_PAGES).increment(1);
         self.hand(connection, ToSocket::Page { conversation, entries });
     }

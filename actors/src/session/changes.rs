@@ -15,6 +15,11 @@ impl Session {
         ctx: &mut Context<Self>,
     ) {
         let Some(reference) = frame.reference() else { return };
+        if let ClientFrame::DeleteMessage(delete) = frame
+            && delete.scope == DeleteScope::Me
+        {
+            return self.hide(connection, delete, ctx);
+        }
         let proposed =
             self.draft(frame).and_then(|draft| self.propose(connection, reference, draft, ctx));
         if let Err(refusal) = proposed {
@@ -31,10 +36,6 @@ impl Session {
                 (it.conversation_id, it.message_id, it.retry, event)
             }
             ClientFrame::DeleteMessage(it) => {
-                if it.scope == DeleteScope::Me {
-                    let text = "scope: `me` is asked for by REST";
-                    return Err(Refusal::new(ErrorCode::InvalidField, text));
-                }
                 let event = Event::MessageDeleted { target: it.target };
                 (it.conversation_id, it.message_id, it.retry, event)
             }

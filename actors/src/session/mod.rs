@@ -10,6 +10,7 @@ mod changes;
 pub(crate) mod cursor;
 mod limits;
 mod messages;
+mod own;
 mod positions;
 mod registry;
 mod requests;

@@ -28,18 +28,25 @@ impl Positions {
         self.delivered.is_empty() && self.read.is_empty()
     }
 
-    /// Takes everything, to be written.
-    pub fn take(&mut self, user_id: UserId) -> Vec<PositionAdvance> {
+    /// Takes everything, to be written. `is_private` tells of a conversation whether others are to
+    /// see nothing of what was delivered, and of what was read.
+    pub fn take(
+        &mut self,
+        user_id: UserId,
+        is_private: impl Fn(ConversationId) -> (bool, bool),
+    ) -> Vec<PositionAdvance> {
         let delivered = std::mem::take(&mut self.delivered).into_iter().map(
             |((conversation_id, device), seq)| PositionAdvance {
                 user_id,
                 conversation_id,
                 delivered: Some((device, seq)),
                 read: None,
+                is_private: is_private(conversation_id).0,
             },
         );
         let read = std::mem::take(&mut self.read).into_iter().map(|(conversation_id, seq)| {
-            PositionAdvance { user_id, conversation_id, delivered: None, read: Some(seq) }
+            let (read, is_private) = (Some(seq), is_private(conversation_id).1);
+            PositionAdvance { user_id, conversation_id, delivered: None, read, is_private }
         });
         delivered.chain(read).collect()
     }

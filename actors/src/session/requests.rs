@@ -12,7 +12,7 @@ use schema::{ConnectionId, ConversationId, Sequence};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::actor::Session;
+use super::actor::{Session, Unanswered};
 use super::messages::FromSocket;
 use super::subscription::{Part, Subscription};
 use crate::conversation::Page;
@@ -44,10 +44,14 @@ impl Handler<FromSocket> for Session {
             ClientFrame::TypingIndicator(typing) => self.typing(typing),
             ClientFrame::SetPresence(set) => self.set_presence(connection, set.status),
             ClientFrame::SubscribePresence(subscribe) => {
-                self.subscribe_presence(connection, subscribe.user_ids);
+                self.subscribe_presence(connection, subscribe.user_ids, ctx);
             }
             ClientFrame::Ack(ack) => {
                 self.acknowledge(connection, ack.conversation_id, ack.seq, ctx)
+            }
+            ClientFrame::ReadReceipt(read) if read.thread.is_some() => {
+                let root = read.thread.unwrap_or_default();
+                self.read_thread(connection, read, root, ctx);
             }
             ClientFrame::ReadReceipt(read) => {
                 let head = self.conversations.get(&read.conversation_id).map(|it| it.head);
@@ -88,6 +92,7 @@ impl Session {
             let text = "expires_after_ms: messages that disappear are not available";
             return Err(Refusal::new(ErrorCode::InvalidField, text));
         }
+        let (reference, clears_draft) = (send.reference, send.clear_draft == Some(true));
         let draft = Draft {
             conversation_id: send.conversation_id,
             message_id: send.message_id,
@@ -100,7 +105,11 @@ impl Session {
             }),
             retry: send.retry.unwrap_or(false),
         };
-        self.propose(connection, send.reference, draft, ctx)
+        self.propose(connection, reference, draft, ctx)?;
+        if let Some(unanswered) = self.unanswered.get_mut(&(connection, reference)) {
+            unanswered.clears_draft = clears_draft;
+        }
+        Ok(())
     }
 
     /// Asks the conversation to number a draft.
@@ -124,7 +133,8 @@ impl Session {
         address.try_send(submit).map_err(|_| {
             Refusal::new(ErrorCode::Overloaded, "the conversation is busy").retry_after_ms(200)
         })?;
-        self.unanswered.insert((connection, reference), Instant::now() + SEND_DEADLINE);
+        let unanswered = Unanswered { until: Instant::now() + SEND_DEADLINE, clears_draft: false };
+        self.unanswered.insert((connection, reference), unanswered);
         self.arm_deadlines(ctx);
         Ok(())
     }
@@ -137,7 +147,7 @@ impl Session {
         ctx.run_later(Duration::from_secs(1), |session, ctx| {
             session.deadline_armed = false;
             let now = Instant::now();
-            let late = session.unanswered.extract_if(.., |_, deadline| *deadline <= now);
+            let late = session.unanswered.extract_if(.., |_, it| it.until <= now);
             let late: Vec<(ConnectionId, u64)> = late.map(|(key, _)| key).collect();
             for (connection, reference) in late {
                 let refusal = Refusal::retry_later("not stored in time; repeat under the same id");
@@ -149,9 +159,7 @@ impl Session {
 
     pub(super) fn on_answered(&mut self, answered: Answered, ctx: &mut Context<Self>) {
         let Answered { connection, reference, conversation, message_id, result } = answered;
-        if self.unanswered.remove(&(connection, reference)).is_none() {
-            return;
-        }
+        let Some(unanswered) = self.unanswered.remove(&(connection, reference)) else { return };
         match result {
             Ok(mut submitted) => {
                 let cursor = self.conversations.get_mut(&conversation);
@@ -171,6 +179,9 @@ impl Session {
                 self.frame(connection, ServerFrame::Accepted(accepted));
                 // Who writes has read what stands above.
                 self.read_up_to(connection, conversation, submitted.seq, ctx);
+                if unanswered.clears_draft {
+                    self.clear_draft(connection, conversation, ctx);
+                }
             }
             Err(refusal) => self.refuse(connection, reference, refusal),
         }
@@ -321,7 +332,12 @@ impl Session {
         ctx.spawn(page_read.into_actor(self).map(move |page, session, _| {
             session.fetching -= 1;
             match page.unwrap_or_else(|_| Err(Refusal::retry_later("no answer"))) {
-                Ok(page) => session.frame(connection, history(&fetch, &page)),
+                Ok(mut page) => {
+                    let id = fetch.conversation_id;
+                    session.mine.conceal(id, &mut page.entries);
+                    session.mine.conceal_states(id, &mut page.states);
+                    session.frame(connection, history(&fetch, &page));
+                }
                 Err(refusal) => session.refuse(connection, fetch.reference, refusal),
             }
         }));

@@ -62,7 +62,20 @@ impl Session {
     pub(super) fn tell_news(&mut self) {
         let user_id = self.user;
         for (conversation, (delivered, read)) in std::mem::take(&mut self.news.positions) {
-            self.signal(conversation, Signal::Position { user_id, delivered, read });
+            let (hides_delivered, hides_read) = self.is_private(conversation);
+            let public = (delivered.filter(|_| !hides_delivered), read.filter(|_| !hides_read));
+            if let (delivered, read) = public
+                && (delivered.is_some() || read.is_some())
+            {
+                let is_private = false;
+                let position = Signal::Position { user_id, delivered, read, is_private };
+                self.signal(conversation, position);
+            }
+            if hides_read && read.is_some() {
+                let (delivered, is_private) = (None, true);
+                let position = Signal::Position { user_id, delivered, read, is_private };
+                self.signal(conversation, position);
+            }
         }
     }
 
@@ -96,7 +109,18 @@ impl Session {
             let read = own.filter_map(|it| it.read).max().unwrap_or_default();
             subscription.read = subscription.read.max(read);
         }
-        let frame = match *statuses {
+        // Who tells nobody what they have read is told of nobody.
+        let hears_read = self.mine.privacy.settings.read_receipts;
+        let statuses = statuses.iter().filter_map(|status| {
+            let is_heard = hears_read || status.user_id == self.user;
+            let status = UserStatus { read: status.read.filter(|_| is_heard), ..*status };
+            (status.delivered.is_some() || status.read.is_some()).then_some(status)
+        });
+        let statuses: Vec<UserStatus> = statuses.collect();
+        if statuses.is_empty() {
+            return;
+        }
+        let frame = match statuses[..] {
             [UserStatus { user_id, delivered, read }] => {
                 ServerFrame::MessageStatus(MessageStatus {
                     conversation_id,
@@ -105,10 +129,7 @@ impl Session {
                     read,
                 })
             }
-            _ => ServerFrame::MessageStatuses(MessageStatuses {
-                conversation_id,
-                statuses: statuses.to_vec(),
-            }),
+            _ => ServerFrame::MessageStatuses(MessageStatuses { conversation_id, statuses }),
         };
         self.frame_to_all(&frame);
     }
@@ -117,7 +138,7 @@ impl Session {
     pub(super) fn typing(&mut self, typing: TypingIndicator) {
         let TypingIndicator { conversation_id, state } = typing;
         let part = self.conversations.get(&conversation_id).map(|it| it.part);
-        if part != Some(Part::Member) {
+        if part != Some(Part::Member) || self.is_private(conversation_id).0 {
             return;
         }
         let now = Instant::now();
@@ -159,24 +180,32 @@ impl Session {
         }
     }
 
-    pub(super) fn subscribe_presence(&mut self, connection: ConnectionId, users: Vec<UserId>) {
+    pub(super) fn subscribe_presence(
+        &mut self,
+        connection: ConnectionId,
+        users: Vec<UserId>,
+        ctx: &mut Context<Self>,
+    ) {
         if users.len() > WATCHED_MAX {
             return self.complain(connection, "user_ids: at most 500");
         }
         let Some(link) = self.link(connection) else { return };
+        let mut targets = users.clone();
         link.watched = users.into_boxed_slice();
-        let statuses = self.watch_presence();
-        let wanted = self.link(connection).map(|it| it.watched.clone()).unwrap_or_default();
-        for status in statuses.into_iter().filter(|it| wanted.contains(&it.user_id)) {
-            self.frame(connection, ServerFrame::UserOnline(status));
-        }
+        targets.sort_unstable();
+        targets.dedup();
+        self.watch_presence();
+        self.look_at(targets, Some(connection), ctx);
     }
 
     /// Watches what any of the devices wants to hear of.
-    pub(super) fn watch_presence(&self) -> Vec<UserOnline> {
+    pub(super) fn watch_presence(&mut self) -> Vec<UserOnline> {
         let wanted: std::collections::BTreeSet<UserId> =
             self.links.iter().flat_map(|link| link.watched.iter().copied()).collect();
-        self.context.presence.watch(self.user, wanted)
+        self.forget_sights(&wanted);
+        self.context.personal.watch(self.user, wanted.clone());
+        let seen = wanted.into_iter().filter(|user| self.mine.may_see_presence(*user)).collect();
+        self.context.presence.watch(self.user, seen)
     }
 
     pub(super) fn on_presence(&mut self, statuses: &[UserOnline]) {
@@ -189,7 +218,7 @@ impl Session {
                 .map(|link| link.connection)
                 .collect();
             for connection in connections {
-                self.frame(connection, ServerFrame::UserOnline(*status));
+                self.frame(connection, ServerFrame::UserOnline(self.mine.shown(*status)));
             }
         }
     }

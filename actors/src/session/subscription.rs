@@ -2,7 +2,7 @@
 
 use actix::Addr;
 use schema::record::ConversationOverview;
-use schema::{ConnectionId, Sequence};
+use schema::{ConnectionId, Sequence, UserId};
 
 use super::cursor::Cursor;
 use crate::conversation::{Conversation, Joined};
@@ -26,6 +26,8 @@ pub struct Subscription {
     pub read: Sequence,
     /// The last number that the user may not see.
     pub visible_after: Sequence,
+    /// The other user of a direct conversation.
+    pub peer: Option<UserId>,
     pub conversation: Option<Addr<Conversation>>,
     pub cursors: Vec<Cursor>,
     /// Keeps the node interested in the conversation.
@@ -41,6 +43,7 @@ impl Subscription {
             head: overview.head,
             read: overview.read,
             visible_after: overview.membership.joined_after,
+            peer: overview.peer,
             conversation: None,
             cursors: Vec::new(),
             follow: None,
@@ -55,6 +58,7 @@ impl Subscription {
             head: joined.head,
             read: Sequence::START,
             visible_after: joined.visible_after,
+            peer: joined.peer,
             conversation: None,
             cursors: Vec::new(),
             follow: None,

@@ -113,6 +113,7 @@ impl Inbox {
             NodeFrame::Signals { .. }
             | NodeFrame::WatchPresence { .. }
             | NodeFrame::Presence { .. }
+            | NodeFrame::Personal { .. }
             | NodeFrame::Created { .. }
             | NodeFrame::Added { .. }
             | NodeFrame::CloseDevice { .. } => {}

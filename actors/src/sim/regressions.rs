@@ -42,6 +42,7 @@ fn entry(draft: &Draft, seq: u64) -> Entry {
         message_id: draft.message_id,
         sender_id: draft.sender_id,
         sent_at: NOW_MS,
+        ordinal: 0,
         event: draft.event.clone(),
     }
 }

@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use schema::cluster::envelope::{self, Announce, NodeFrame};
-use schema::wire::{
-    ClientFrame, PresenceStatus, ReadReceipt, ServerFrame, SetPresence, SubscribePresence,
-    TypingIndicator, TypingState,
+use schema::record::{
+    Content, ConversationKind, Due, Event, Fact, FactWrite, Member, Role, ScheduledMessage,
+    ScheduledState, Visibility,
 };
-use schema::{ConversationId, Epoch, NodeId, Sequence, UserId};
+use schema::wire::{
+    ClientFrame, ErrorCode, PresenceStatus, ReadReceipt, ServerFrame, SetPresence,
+    SubscribePresence, TypingIndicator, TypingState,
+};
+use schema::{ConversationId, DeviceId, Epoch, MessageId, NodeId, ScheduledId, Sequence, UserId};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -21,7 +25,11 @@ use super::tests::{
 use crate::conversation::Page;
 use crate::memory::{MemoryBridge, MemoryBridgeHub, MemoryStore, ShardOwners};
 use crate::node::Node;
-use crate::ports::{Bridge, BridgeError, CommitRing as _, Inbox};
+use crate::personal::SettingsPatch;
+use crate::ports::{
+    Bridge, BridgeError, CommitRing as _, Identity, Inbox, NewConversation, PersonalStore as _,
+    RosterStore,
+};
 
 /// Loses one frame in every `lose_one_in` (none at zero), and all while it is cut, which it notices,
 /// or silent, which it does not.
@@ -113,6 +121,21 @@ impl Cluster {
     fn owner_of(&self, id: ConversationId) -> usize {
         self.shard_of(id) as usize % self.trees.len()
     }
+}
+
+async fn direct(store: &MemoryStore, one: UserId, other: UserId) -> ConversationId {
+    let conversation_id = ConversationId::generate();
+    let member = |user_id| Member { user_id, role: Role::Member };
+    let made = NewConversation {
+        conversation_id,
+        kind: ConversationKind::Direct,
+        name: None,
+        created_by: one,
+        created_at: 0,
+        members: vec![member(one), member(other)],
+    };
+    RosterStore::create(store, made).await.unwrap();
+    conversation_id
 }
 
 async fn sees_all_once_in_order(numbers: &mut mpsc::UnboundedReceiver<Sequence>, last: u64) {
@@ -439,5 +462,113 @@ async fn signals_cross_nodes() {
             };
             assert_eq!(person.hears(has_read).await, seq, "{at} to {hearer}");
         }
+    }
+}
+
+/// What one device does, the others hear of on every node; who is blocked is so on every node.
+#[actix::test]
+async fn what_is_ones_own_crosses_nodes() {
+    let cluster = Cluster::start(3, 0);
+    let [anna, bert] = [UserId::generate(), UserId::generate()];
+    let id = direct(&cluster.store, anna, bert).await;
+    let mut phone = Person::at(&cluster.trees[0], anna).await;
+    let mut desk = Person::at(&cluster.trees[1], anna).await;
+    let seq = send(cluster.node(2), draft(id, bert, "hello")).await;
+    let by = Identity { user_id: anna, device_id: DeviceId::generate() };
+    let at = |node: usize| cluster.trees[node].personal.clone();
+
+    let patch = SettingsPatch { presence: Some(Visibility::Nobody), ..SettingsPatch::default() };
+    at(2).change_settings(by, patch).await.unwrap();
+    for device in [&mut phone, &mut desk] {
+        let settings = |frame| match frame {
+            ServerFrame::SettingsChanged(it) => Some(it.presence),
+            _ => None,
+        };
+        assert_eq!(device.hears(settings).await, Visibility::Nobody);
+    }
+    at(0).set_draft(anna, Some(by.device_id), id, "not yet".into(), None).await.unwrap();
+    let text = |frame| match frame {
+        ServerFrame::DraftChanged(it) => Some(it.text),
+        _ => None,
+    };
+    assert_eq!(desk.hears(text).await, "not yet");
+    assert_eq!(at(2).draft(anna, id).await.unwrap().map(|it| it.text), Some("not yet".into()));
+
+    cluster.node(1).hide(anna, by.device_id, id, seq).await.unwrap();
+    let hidden = |frame| match frame {
+        ServerFrame::MessageHidden(it) => Some(it.seq),
+        _ => None,
+    };
+    assert_eq!(phone.hears(hidden).await, seq);
+    for node in 0..3 {
+        let page = cluster.node(node).history(anna, id, Page::Newest, 10).await.unwrap();
+        let Event::Message(body) = &page.entries[0].event else { panic!() };
+        assert_eq!(body.content, Content::Deleted {}, "at node {node}");
+    }
+    let page = cluster.node(0).history(bert, id, Page::Newest, 10).await.unwrap();
+    let Event::Message(body) = &page.entries[0].event else { panic!() };
+    assert_ne!(body.content, Content::Deleted {}, "of the other one nothing is hidden");
+
+    for (on, expected) in [(true, Err(ErrorCode::Forbidden)), (false, Ok(()))] {
+        at(0).block(by, bert, on).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for node in 0..3 {
+            let sent = cluster.node(node).submit(draft(id, bert, "again")).await;
+            let sent = sent.map(drop).map_err(|refusal| refusal.code);
+            assert_eq!(sent, expected, "at node {node}, blocked: {on}");
+        }
+    }
+}
+
+/// Every node looks at what is due, one sends it, and sending again changes nothing.
+#[actix::test]
+async fn a_scheduled_message_is_sent_once_by_one_of_several_nodes() {
+    let cluster = Cluster::start(3, 0);
+    let anna = UserId::generate();
+    let store = cluster.store.clone();
+    let clock = cluster.trees[0].ports.clock.now_ms();
+    let mut conversations = Vec::new();
+    for number in 0..6 {
+        let id = conversation(&store, &[anna]).await;
+        let send_at = clock - 10 - number;
+        let message = ScheduledMessage {
+            scheduled_id: ScheduledId::generate(),
+            conversation_id: id,
+            message_id: MessageId::made_at(send_at),
+            content: Content::Text { text: "now".into() },
+            reply_to: None,
+            mentions: Vec::new(),
+            send_at,
+            created_at: 0,
+            state: ScheduledState::Pending,
+            failure: None,
+        };
+        let (scheduled_id, conversation_id) = (message.scheduled_id, id);
+        if number == 0 {
+            // Sent before a crash, and still said to be due.
+            let mut known = draft(id, anna, "now");
+            known.message_id = message.message_id;
+            send(cluster.node(0), known).await;
+        }
+        let due = Due { send_at, scheduled_id, user_id: anna, conversation_id };
+        store.add_due(due).await.unwrap();
+        let fact = Fact::Scheduled(message);
+        let write = FactWrite { user_id: anna, stamp: 1, fact, is_gone: false };
+        store.write_facts(vec![write]).await.unwrap();
+        conversations.push(id);
+    }
+    for node in 0..3 {
+        actix::spawn(crate::scheduling::run(cluster.node(node)));
+    }
+    let all_sent = async {
+        while !store.due(0, i64::MAX, 10).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, all_sent).await.expect("all is sent in time");
+    assert!(cluster.trees[1].personal.scheduled(anna).await.unwrap().is_empty());
+    for id in conversations {
+        let page = cluster.node(1).history(anna, id, Page::Newest, 10).await.unwrap();
+        assert_eq!(page.entries.len(), 1, "sent once");
     }
 }

@@ -151,6 +151,8 @@ pub(super) fn node_of(
         ring: store.clone(),
         messages: store.clone(),
         roster: store.clone(),
+        index: store.clone(),
+        personal: store.clone(),
         bridge,
         directory: Arc::new(owners.seen_by(node)),
         authenticator: Arc::new(MemoryAuthenticator::default()),

@@ -14,8 +14,10 @@ use crate::conversation::{ConversationContext, Conversations};
 use crate::inbox::{self, NodeInbox};
 use crate::monitor::{Down, Workers};
 use crate::peers::Peers;
+use crate::personal::Personal;
 use crate::ports::{
-    Authenticator, Bridge, CommitRing, Directory, MessageStore, RosterStore, WallClock,
+    Authenticator, Bridge, CommitRing, Directory, LogIndex, MessageStore, PersonalStore,
+    RosterStore, WallClock,
 };
 use crate::presence::Presence;
 use crate::sequencer::{SequencerContext, Sequencers};
@@ -27,6 +29,8 @@ pub struct Ports {
     pub ring: Arc<dyn CommitRing>,
     pub messages: Arc<dyn MessageStore>,
     pub roster: Arc<dyn RosterStore>,
+    pub index: Arc<dyn LogIndex>,
+    pub personal: Arc<dyn PersonalStore>,
     pub bridge: Arc<dyn Bridge>,
     pub directory: Arc<dyn Directory>,
     pub authenticator: Arc<dyn Authenticator>,
@@ -54,6 +58,7 @@ pub struct Tree {
     pub conversations: Arc<Conversations>,
     pub sessions: Arc<Sessions>,
     pub presence: Arc<Presence>,
+    pub personal: Arc<Personal>,
     pub connections: Arc<ConnectionContext>,
 }
 
@@ -71,6 +76,7 @@ pub fn start(ports: Ports, config: TreeConfig, workers: &Workers) -> Arc<Tree> {
     keeper.settle();
     workers.of_shard(0).spawn(keeper.run());
     workers.of_shard(0).spawn(Presence::run(Arc::downgrade(&tree.presence)));
+    workers.of_shard(0).spawn(Personal::run(Arc::downgrade(&tree.personal)));
     tree
 }
 
@@ -82,9 +88,11 @@ fn listen(tree: &Arc<Tree>, workers: &Workers) {
         tree.conversations.clone(),
         tree.sessions.clone(),
         tree.presence.clone(),
+        tree.personal.clone(),
         workers.clone(),
     ));
     tree.peers.on_wake(inbox.clone());
+    tree.personal.open(inbox.clone());
     tree.ports.bridge.open(inbox.clone());
     if tree.peers.is_clustered() {
         workers.of_shard(0).spawn(inbox::keep_up(inbox, tree.ports.messages.clone()));
@@ -113,19 +121,32 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
     };
     let sequencers = Arc::new(Sequencers::new(sequencer, workers.clone(), watcher.clone()));
     let online = Arc::new(Online::default());
+    let personal = Arc::new(Personal::new(
+        ports.personal.clone(),
+        ports.roster.clone(),
+        ports.clock.clone(),
+        peers.clone(),
+    ));
     let conversation = Arc::new(ConversationContext {
         sequencers: sequencers.clone(),
         messages: ports.messages.clone(),
         roster: ports.roster.clone(),
         audience: online.clone(),
+        personal: personal.clone(),
     });
     let conversations =
         Arc::new(Conversations::new(conversation, workers.clone(), watcher.clone()));
-    let presence = Arc::new(Presence::new(peers.clone(), online.clone(), ports.clock.clone()));
+    let presence = Arc::new(Presence::new(
+        peers.clone(),
+        online.clone(),
+        ports.clock.clone(),
+        personal.clone(),
+    ));
     let session = Arc::new(SessionContext {
         conversations: conversations.clone(),
         presence: presence.clone(),
         roster: ports.roster.clone(),
+        personal: personal.clone(),
         clock: ports.clock.clone(),
         node: config.node,
         heartbeat_ms: config.heartbeat_ms,
@@ -137,5 +158,15 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         sessions: sessions.clone(),
         authenticator: ports.authenticator.clone(),
     });
-    Tree { ports, peers, committers, sequencers, conversations, sessions, presence, connections }
+    Tree {
+        ports,
+        peers,
+        committers,
+        sequencers,
+        conversations,
+        sessions,
+        presence,
+        personal,
+        connections,
+    }
 }

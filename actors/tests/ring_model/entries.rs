@@ -41,7 +41,7 @@ pub fn draft(id: u8, retry: bool) -> Draft {
 pub fn entry((id, seq): Tag) -> Entry {
     let Draft { conversation_id, message_id, sender_id, event, .. } = draft(id, false);
     let seq = schema::Sequence(seq);
-    Entry { conversation_id, seq, message_id, sender_id, sent_at: NOW_MS, event }
+    Entry { conversation_id, seq, message_id, sender_id, sent_at: NOW_MS, ordinal: 0, event }
 }
 
 #[must_use]

@@ -10,7 +10,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Draft, Entry};
-use crate::wire::{ErrorCode, Refusal, TypingState, UserOnline};
+use crate::wire::{ErrorCode, Refusal, ServerFrame, TypingState, UserOnline};
 use crate::{ConversationId, DeviceId, Epoch, NodeId, OwnerToken, Sequence, UserId};
 
 /// Nodes of another version ignore each other's frames: heads repair what they miss.
@@ -136,6 +136,9 @@ pub enum Signal {
         user_id: UserId,
         delivered: Option<Sequence>,
         read: Option<Sequence>,
+        /// For the user's own devices alone.
+        #[serde(default)]
+        is_private: bool,
     },
 }
 
@@ -178,6 +181,15 @@ pub enum NodeFrame {
     /// How users are who have sockets on the sending node, or had.
     Presence {
         statuses: Vec<UserOnline>,
+    },
+    /// Something changed that belongs to one user.
+    Personal {
+        user_id: UserId,
+        /// The device that did it.
+        by: Option<DeviceId>,
+        /// Of a block: the direct conversation of the two.
+        conversation: Option<ConversationId>,
+        frame: Box<ServerFrame>,
     },
     /// A device was signed out, or all of a user's.
     CloseDevice {
@@ -224,6 +236,7 @@ mod tests {
     use super::*;
     use crate::MessageId;
     use crate::record::{Content, Event, MessageBody};
+    use crate::wire::BlockChanged;
 
     fn entry() -> Entry {
         Entry {
@@ -232,6 +245,7 @@ mod tests {
             message_id: MessageId::from_bytes([2; 16]),
             sender_id: UserId::from_bytes([3; 16]),
             sent_at: 1_800_000_000_000,
+            ordinal: 0,
             event: Event::Message(MessageBody {
                 content: Content::Text { text: "hello".into() },
                 reply_to: Some(Sequence(3)),
@@ -268,6 +282,15 @@ mod tests {
                     DraftResult::Open,
                 ],
             }),
+            NodeFrame::Personal {
+                user_id: entry().sender_id,
+                by: None,
+                conversation: Some(conversation_id),
+                frame: Box::new(ServerFrame::BlockChanged(BlockChanged {
+                    user_id: entry().sender_id,
+                    blocked: true,
+                })),
+            },
             NodeFrame::CloseDevice { user_id: entry().sender_id, device_id: None, code: 4000 },
             NodeFrame::Signals {
                 conversation_id,
@@ -277,6 +300,7 @@ mod tests {
                         user_id: entry().sender_id,
                         delivered: Some(Sequence(3)),
                         read: None,
+                        is_private: false,
                     },
                 ],
             },

@@ -100,4 +100,6 @@ pub struct PositionAdvance {
     pub delivered: Option<(DeviceId, Sequence)>,
     /// This user has read up to here.
     pub read: Option<Sequence>,
+    /// For the user alone: other members see nothing of it.
+    pub is_private: bool,
 }

@@ -178,5 +178,9 @@ pub struct Entry {
     pub sender_id: UserId,
     /// Server's clock when numbered, milliseconds since 1970 UTC. For display: order is `seq`.
     pub sent_at: i64,
+    /// How many messages the log has up to here, this one included: differences of it count
+    /// messages without reading them.
+    #[serde(default)]
+    pub ordinal: u64,
     pub event: Event,
 }

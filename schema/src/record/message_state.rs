@@ -182,6 +182,7 @@ mod tests {
             message_id: MessageId::from_bytes([seq.to_le_bytes()[0]; 16]),
             sender_id: UserId::from_bytes([sender; 16]),
             sent_at: i64::try_from(seq).unwrap(),
+            ordinal: 0,
             event,
         }
     }

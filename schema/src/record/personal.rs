@@ -141,8 +141,9 @@ pub enum FactKind {
     LastSeen = 0x13,
     Blocked = 0x14,
     Conversation = 0x20,
+    Hidden = 0x28,
+    /// Above what a session loads: these are large.
     Draft = 0x30,
-    Hidden = 0x40,
     ThreadRead = 0x50,
     Scheduled = 0x60,
 }

@@ -7,10 +7,12 @@ use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::ServiceConfig;
-use actors::memory::{ManualClock, MemoryStore};
+use actors::memory::{ManualClock, MemoryBridgeHub, MemoryStore, ShardOwners};
+use actors::peers::Peers;
+use actors::personal::Personal;
 use actors::ports::{Identity, NewDevice, NewUser, UserStore as _};
 use schema::wire::ErrorCode;
-use schema::{DeviceId, UserId};
+use schema::{DeviceId, NodeId, UserId};
 use serde_json::{Value, json};
 
 use super::recording_node::RecordingNode;
@@ -79,6 +81,15 @@ impl Answered {
     }
 }
 
+/// What is users' own, with no other node to tell.
+fn personal(store: &Arc<MemoryStore>, clock: &ManualClock) -> Arc<Personal> {
+    let node = NodeId::generate();
+    let bridge = Arc::new(MemoryBridgeHub::default().node(node));
+    let directory = Arc::new(ShardOwners::default().seen_by(node));
+    let peers = Arc::new(Peers::new(node, bridge, directory, false));
+    Arc::new(Personal::new(store.clone(), store.clone(), Arc::new(clock.clone()), peers))
+}
+
 impl Fixture {
     pub fn new() -> Self {
         Self::with(Config::default())
@@ -99,7 +110,8 @@ impl Fixture {
             &config,
             Arc::clone(&node) as _,
             Arc::clone(&users) as _,
-            users,
+            Arc::clone(&users) as _,
+            personal(&users, &clock),
             Arc::new(auth.unwrap()),
             Arc::new(clock.clone()),
         );

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use actors::memory::MemoryStore;
-use actors::node::{ChatRow, ConversationDetails, HistoryRead, Page, Submitted};
-use actors::ports::RosterStore as _;
-use futures_util::future::LocalBoxFuture;
+use actors::node::{
+    ChatRow, ConversationDetails, Counts, HistoryRead, Page, Submitted, ThreadRead, ThreadSummary,
+};
+use actors::ports::{Identity, RosterStore as _};
 use schema::record::{Draft, Entry};
 use schema::wire::{CloseCode, PresenceStatus, Refusal, UserOnline};
 use schema::{ConversationId, DeviceId, Sequence, UserId};
@@ -86,6 +87,7 @@ impl RecordingNode {
             message_id: draft.message_id,
             sender_id: draft.sender_id,
             sent_at: 7,
+            ordinal: seq.0,
             event: draft.event,
         });
         Submitted { seq, sent_at: 7, duplicate: false }
@@ -146,7 +148,7 @@ impl Door for RecordingNode {
     fn chat_list(&self, user: UserId) -> Answer<'_, Vec<ChatRow>> {
         Box::pin(async move {
             let overviews = self.store.conversations_of(user, None).await.unwrap();
-            let row = |overview| ChatRow { overview, last: None };
+            let row = |overview| ChatRow { overview, last: None, memory: None };
             Ok(overviews.into_iter().map(row).collect())
         })
     }
@@ -164,9 +166,59 @@ impl Door for RecordingNode {
         })
     }
 
-    fn presence(&self, user_id: UserId) -> LocalBoxFuture<'_, UserOnline> {
+    fn chat_counts<'a>(&'a self, _: UserId, rows: &'a [ChatRow]) -> Answer<'a, Vec<Counts>> {
+        let count = |row: &ChatRow| Counts {
+            unread: row.seen().distance_to(row.overview.head),
+            ..Counts::default()
+        };
+        Box::pin(async move { Ok(rows.iter().map(count).collect()) })
+    }
+
+    fn threads(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+        _: Sequence,
+        _: usize,
+    ) -> Answer<'_, Vec<ThreadSummary>> {
+        Box::pin(async move {
+            self.check_member(conversation, reader).await?;
+            Ok(Vec::new())
+        })
+    }
+
+    fn thread_page(
+        &self,
+        reader: UserId,
+        conversation: ConversationId,
+        _: Sequence,
+        _: Page,
+        _: u64,
+    ) -> Answer<'_, ThreadRead> {
+        Box::pin(async move {
+            self.check_member(conversation, reader).await?;
+            let read = Sequence::START;
+            Ok(ThreadRead { entries: self.entries(), states: Vec::new(), read })
+        })
+    }
+
+    fn read_thread(
+        &self,
+        by: Identity,
+        conversation: ConversationId,
+        _: Sequence,
+        seq: Sequence,
+    ) -> Answer<'_, ()> {
+        self.read_up_to(by.user_id, conversation, seq)
+    }
+
+    fn hide(&self, by: Identity, conversation: ConversationId, _: Sequence) -> Answer<'_, ()> {
+        Box::pin(async move { self.check_member(conversation, by.user_id).await })
+    }
+
+    fn presence(&self, _: UserId, user_id: UserId) -> Answer<'_, UserOnline> {
         let status = PresenceStatus::Offline;
-        Box::pin(async move { UserOnline { user_id, status, last_seen: None } })
+        Box::pin(async move { Ok(UserOnline { user_id, status, last_seen: None }) })
     }
 
     fn conversation_created(&self, conversation: ConversationId, _: u32, members: &[UserId]) {

@@ -53,6 +53,9 @@ impl Store {
         let column = |seq: Sequence| to_column(bucket(seq));
         let key = (id.0, column(target), to_column(target.0), EDIT_SLOTS, EDIT_SLOTS_END);
         let edits = self.rows::<(String, Option<i64>)>(&statements.edits, key).await?;
+        let numbers = edits.iter().filter_map(|(_, seq)| seq.map(sequence));
+        let numbers: Vec<Sequence> = numbers.collect::<Result<_, _>>()?;
+        self.forget_mentions(id, target, &numbers, order).await?;
         let mut messages = vec![(target, message)];
         let mut changes = Vec::new();
         for (slot, seq) in edits {

@@ -5,7 +5,7 @@
 //! that of the one before: its rows win, should the source have changed since.
 
 use actors::ports::StoreError;
-use schema::record::{Conversation, Device, Entry, PositionAdvance, User};
+use schema::record::{Conversation, Device, Due, Entry, FactWrite, PositionAdvance, User};
 use schema::{DeviceId, UserId};
 use scylla::errors::PrepareError;
 use scylla::statement::prepared::PreparedStatement;
@@ -104,6 +104,8 @@ pub async fn import(
     let delivered = from.delivered_positions();
     report.positions += copy.all("delivered_positions", delivered, Copy::delivered).await?;
     copy.all("message_changes", from.changes(), Copy::changes).await?;
+    copy.all("facts", from.personal_facts(), Copy::facts).await?;
+    copy.all("due", from.due(), Copy::due).await?;
     let members = from.member_positions();
     copy.all("positions_by_conversation", members, Copy::member_positions).await?;
     end(&copy.store, (source, attempt), from.facts().generation).await?;
@@ -374,6 +376,15 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
         self.store.carry_out(plan).await
     }
 
+    async fn facts(&self, facts: Vec<FactWrite>) -> Result<(), Failure> {
+        self.store.write_all_facts(&facts).await
+    }
+
+    async fn due(&self, due: Vec<Due>) -> Result<(), Failure> {
+        all(due.into_iter().map(|due| self.store.write_due(due)).collect()).await?;
+        Ok(())
+    }
+
     async fn member_positions(
         &self,
         positions: Vec<ExportedMemberPosition>,
@@ -404,6 +415,7 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
             conversation_id: it.conversation_id,
             delivered: None,
             read: Some(it.seq),
+            is_private: false,
         });
         self.store.write_positions(&advances.collect::<Vec<_>>()).await
     }
@@ -415,6 +427,7 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
             conversation_id: it.conversation_id,
             delivered: Some((it.owner, it.seq)),
             read: None,
+            is_private: false,
         });
         self.store.write_positions(&advances.collect::<Vec<_>>()).await
     }

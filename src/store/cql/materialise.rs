@@ -15,6 +15,7 @@ use scylla::statement::prepared::PreparedStatement;
 use uuid::Uuid;
 
 use super::failure::Failure;
+use super::log_index::IndexPlan;
 use super::rows::{bucket, day, role_text, to_column};
 use super::store::{Store, all};
 
@@ -39,7 +40,8 @@ pub(super) fn pack(event: &Event) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::Damaged(format!("an event cannot be packed: {error}")))
 }
 
-type MessageRow = (Uuid, i64, i64, Uuid, Uuid, i64, Vec<u8>, i64);
+/// Conversation, bucket, number, message, sender, time, event, ordinal, order.
+type MessageRow = (Uuid, i64, i64, Uuid, Uuid, i64, Vec<u8>, i64, i64);
 type SentRow = (Uuid, Uuid, i32, Uuid, i64, i64);
 /// Conversation, bucket, target, slot, then the entry that changes.
 type ChangeRow = (Uuid, i64, i64, String, i64, Uuid, Uuid, i64, Vec<u8>, i64);
@@ -55,6 +57,7 @@ type RemovalRow = (Uuid, Uuid, i64, i64);
 pub(super) struct Plan {
     messages: BTreeMap<(ConversationId, u64), Vec<MessageRow>>,
     sent: BTreeMap<(ConversationId, UserId, i32), Vec<SentRow>>,
+    index: IndexPlan,
     changes: BTreeMap<(ConversationId, u64), Vec<ChangeRow>>,
     roles: BTreeMap<ConversationId, Vec<RoleRow>>,
     roles_by_user: BTreeMap<UserId, Vec<RoleRow>>,
@@ -123,8 +126,10 @@ impl Plan {
             entry.sender_id.0,
             entry.sent_at,
             event,
+            to_column(entry.ordinal),
             order,
         ));
+        self.index.add(entry, order);
         Ok(())
     }
 
@@ -245,7 +250,7 @@ enum Rows {
 
 /// Splits the rows of each partition into batches that the database takes well; a row that is too
 /// big for any goes alone.
-fn split_all<K, R>(
+pub(super) fn split_all<K, R>(
     partitions: BTreeMap<K, Vec<R>>,
     size: impl Fn(&R) -> usize,
 ) -> impl Iterator<Item = Vec<R>> {
@@ -273,8 +278,10 @@ impl Store {
     /// Writes everything that is planned, heads last.
     pub(super) async fn carry_out(&self, mut plan: Plan) -> Result<(), Failure> {
         let deletions = std::mem::take(&mut plan.deletions);
+        let index = std::mem::take(&mut plan.index);
         let (rows, heads) = plan.into_batches();
         all(rows.into_iter().map(|rows| self.write_rows(rows)).collect()).await?;
+        self.write_index(index).await?;
         for ((id, target), order) in deletions {
             self.scrub(id, target, order).await?;
         }

@@ -8,13 +8,15 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::materialise::Plan;
-use super::rows::{bucket, day, sequence, to_column};
+use super::rows::{bucket, day, number, sequence, to_column};
 use super::store::{Store, answer, measured};
 
 /// Partitions of one conversation that are read at once.
 const BUCKETS_IN_FLIGHT: usize = 4;
 
 pub(super) type EntryColumns = (i64, Uuid, Uuid, i64, Vec<u8>);
+/// The same with the ordinal.
+type MessageColumns = (i64, Uuid, Uuid, i64, Vec<u8>, Option<i64>);
 
 impl Store {
     /// A conversation's head and when its entry was sent; `None` while it has no entries.
@@ -59,8 +61,12 @@ impl Store {
         range: SequenceRange,
     ) -> Result<Vec<Entry>, Failure> {
         let key = (id.0, to_column(bucket), to_column(range.first.0), to_column(range.last.0));
-        let rows = self.rows::<EntryColumns>(&self.statements().messages, key).await?;
-        rows.into_iter().map(|row| entry(id, row)).collect()
+        let rows = self.rows::<MessageColumns>(&self.statements().messages, key).await?;
+        let whole = |(seq, message, sender, sent_at, event, ordinal): MessageColumns| {
+            let ordinal = number(ordinal.unwrap_or(0))?;
+            Ok(Entry { ordinal, ..entry(id, (seq, message, sender, sent_at, event))? })
+        };
+        rows.into_iter().map(whole).collect()
     }
 
     pub(super) async fn read_sent(
@@ -86,6 +92,7 @@ pub(super) fn entry(
         message_id: MessageId(message_id),
         sender_id: UserId(sender_id),
         sent_at,
+        ordinal: 0,
         event: rmp_serde::from_slice(&event).map_err(|error| {
             Failure::Damaged(format!("an event of {conversation_id} cannot be read: {error}"))
         })?,

@@ -19,8 +19,8 @@ use super::{facts, keyspace};
 use crate::store::embedded::StoreFacts;
 
 /// One numbered file.
-struct Migration {
-    name: &'static str,
+pub(super) struct Migration {
+    pub name: &'static str,
     cql: &'static str,
 }
 
@@ -35,7 +35,7 @@ macro_rules! migrations {
 
 /// In order; a migration that was released is never changed. Each is one statement that does no
 /// harm when it is repeated.
-const MIGRATIONS: &[Migration] = migrations![
+pub(super) const MIGRATIONS: &[Migration] = migrations![
     "0001_cluster",
     "0002_commit_ring",
     "0003_messages",
@@ -54,6 +54,12 @@ const MIGRATIONS: &[Migration] = migrations![
     "0016_refresh_tokens",
     "0017_message_changes",
     "0018_positions_by_conversation",
+    "0050_message_ordinals",
+    "0051_mentions",
+    "0052_threads",
+    "0053_thread_replies",
+    "0054_facts",
+    "0055_due",
 ];
 
 /// What a migration did.
@@ -207,7 +213,14 @@ pub(super) async fn change_schema(session: &Session, cql: &str) -> Result<(), Cq
     let mut statement = Statement::new(cql);
     statement.set_request_timeout(Some(CHANGE_MAX));
     statement.set_is_idempotent(true);
-    session.query_unpaged(statement, ()).await?;
+    if let Err(error) = session.query_unpaged(statement, ()).await {
+        // Not every engine can add a column only if it is not there.
+        let why = error.to_string();
+        let is_there = why.contains("already exists") || why.contains("existing column");
+        if !(cql.contains("ALTER TABLE") && is_there) {
+            return Err(error.into());
+        }
+    }
     let agreement = session.await_schema_agreement().await;
     agreement.map_err(|error| CqlOpenError::Database(error.to_string()))?;
     Ok(())

@@ -48,12 +48,14 @@ impl Store {
             let (user, id) = (advance.user_id, advance.conversation_id);
             if let Some(seq) = advance.read {
                 raise(&mut read, user.0, id, seq);
-                raise(&mut members_read, id.0, ConversationId(user.0), seq);
+                if !advance.is_private {
+                    raise(&mut members_read, id.0, ConversationId(user.0), seq);
+                }
             }
             if let Some((device, seq)) = advance.delivered {
                 raise(&mut delivered, device.0, id, seq);
                 // An import writes these apart.
-                if !user.0.is_nil() {
+                if !user.0.is_nil() && !advance.is_private {
                     raise(&mut members_have, id.0, ConversationId(user.0), seq);
                 }
             }

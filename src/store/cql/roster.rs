@@ -212,6 +212,16 @@ impl RosterStore for Store {
         Box::pin(async move { answer("conversation", store.read_conversation(id)).await })
     }
 
+    fn direct_between(&self, one: UserId, other: UserId) -> PortFuture<Option<ConversationId>> {
+        let store = self.clone();
+        Box::pin(async move {
+            let pair = (one.min(other).0, one.max(other).0);
+            let row = store.row::<(Option<Uuid>,)>(&store.statements().conversation_of_pair, pair);
+            let row = answer("direct_between", row).await?;
+            Ok(row.and_then(|(id,)| id).map(ConversationId))
+        })
+    }
+
     fn members(&self, id: ConversationId) -> PortFuture<Vec<Membership>> {
         let store = self.clone();
         Box::pin(async move { answer("members", store.read_members(id)).await })

@@ -109,8 +109,8 @@ statements! {
 
     insert_message: Plain =
         "INSERT INTO messages
-             (conversation_id, bucket, seq, message_id, sender_id, sent_at, event)
-         VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+             (conversation_id, bucket, seq, message_id, sender_id, sent_at, event, ordinal)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
     insert_head: Plain =
         "INSERT INTO conversation_heads (conversation_id, head, last_sent_at)
          VALUES (?, ?, ?) USING TIMESTAMP ?";
@@ -134,8 +134,50 @@ statements! {
         "SELECT slot, seq FROM message_changes
          WHERE conversation_id = ? AND bucket = ? AND target = ? AND slot >= ? AND slot < ?";
     messages: Plain =
-        "SELECT seq, message_id, sender_id, sent_at, event FROM messages
+        "SELECT seq, message_id, sender_id, sent_at, event, ordinal FROM messages
          WHERE conversation_id = ? AND bucket = ? AND seq >= ? AND seq <= ?";
+    ordinal: Plain =
+        "SELECT ordinal, sender_id FROM messages
+         WHERE conversation_id = ? AND bucket = ? AND seq = ?";
+    insert_mention: Plain =
+        "INSERT INTO mentions (user_id, conversation_id, seq) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    delete_mention: Plain =
+        "DELETE FROM mentions USING TIMESTAMP ?
+         WHERE user_id = ? AND conversation_id = ? AND seq = ?";
+    mentions: Plain =
+        "SELECT seq FROM mentions
+         WHERE user_id = ? AND conversation_id = ? AND seq >= ? AND seq <= ? LIMIT ?";
+    insert_thread: Plain =
+        "INSERT INTO threads (conversation_id, root, last_seq) VALUES (?, ?, ?)
+         USING TIMESTAMP ?";
+    threads: Plain =
+        "SELECT root, last_seq FROM threads WHERE conversation_id = ? AND root < ? LIMIT ?";
+    insert_reply: Plain =
+        "INSERT INTO thread_replies (conversation_id, root, seq, sender_id)
+         VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+    oldest_replies: Plain =
+        "SELECT seq, sender_id FROM thread_replies
+         WHERE conversation_id = ? AND root = ? AND seq >= ? AND seq <= ?
+         ORDER BY seq ASC LIMIT ?";
+    newest_replies: Plain =
+        "SELECT seq, sender_id FROM thread_replies
+         WHERE conversation_id = ? AND root = ? AND seq >= ? AND seq <= ?
+         ORDER BY seq DESC LIMIT ?";
+
+    insert_fact: Plain =
+        "INSERT INTO facts (user_id, key, fact) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    delete_fact: Plain =
+        "DELETE FROM facts USING TIMESTAMP ? WHERE user_id = ? AND key = ?";
+    facts: Plain =
+        "SELECT fact FROM facts WHERE user_id = ? AND key >= ? AND key < ? LIMIT ?";
+    insert_due: Plain =
+        "INSERT INTO due (day, send_at, scheduled_id, user_id, conversation_id)
+         VALUES (?, ?, ?, ?, ?)";
+    delete_due: Plain =
+        "DELETE FROM due WHERE day = ? AND send_at = ? AND scheduled_id = ?";
+    due: Plain =
+        "SELECT send_at, scheduled_id, user_id, conversation_id FROM due
+         WHERE day = ? AND send_at >= ? AND send_at <= ? LIMIT ?";
     head: Plain =
         "SELECT head, last_sent_at FROM conversation_heads WHERE conversation_id = ?";
     sent: Plain =
@@ -188,6 +230,8 @@ statements! {
         "INSERT INTO direct_pairs (low_user_id, high_user_id, conversation_id, name, created_by,
                                    created_at, low_role, high_role)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS";
+    conversation_of_pair: Plain =
+        "SELECT conversation_id FROM direct_pairs WHERE low_user_id = ? AND high_user_id = ?";
     pair: SerialRead =
         "SELECT conversation_id, name, created_by, created_at, low_role, high_role
          FROM direct_pairs WHERE low_user_id = ? AND high_user_id = ?";

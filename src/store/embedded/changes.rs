@@ -3,9 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::record::message_state::{DELETED_SLOT, EDIT_SLOTS, EDIT_SLOTS_END, slot};
 use schema::record::{Entry, Event};
-use schema::{ConversationId, SequenceRange};
+use schema::{ConversationId, Sequence, SequenceRange};
 
 use super::failure::Failure;
+use super::log_index;
 use super::materialise::pack;
 use super::messages::{entry_id, head};
 use super::rows::{entry, sequence, to_column, unpack};
@@ -27,10 +28,16 @@ pub(super) fn write(
     if is_edit && is_deleted(connection, target)? {
         return scrub(connection, entry_id(conversation_number, entry.seq.0), commit_order);
     }
-    if let Event::MessageDeleted { .. } = entry.event {
+    if is_edit {
+        log_index::write(connection, entry)?;
+    }
+    if let Event::MessageDeleted { target: deleted } = entry.event {
         for seq in edits(connection, target)? {
-            scrub(connection, entry_id(conversation_number, seq), commit_order)?;
+            let id = entry_id(conversation_number, seq);
+            forget_mentions(connection, conversation_number, deleted, id)?;
+            scrub(connection, id, commit_order)?;
         }
+        forget_mentions(connection, conversation_number, deleted, target)?;
         scrub(connection, target, commit_order)?;
         let sql = "DELETE FROM message_changes WHERE target_id = ?1 AND slot <> ?2";
         connection.prepare_cached(sql)?.execute(params![target, DELETED_SLOT])?;
@@ -65,12 +72,27 @@ fn edits(connection: &Connection, target: i64) -> Result<Vec<u64>, Failure> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Whom an entry mentioned is not mentioned by message `deleted` any more.
+fn forget_mentions(
+    connection: &Connection,
+    conversation_number: i64,
+    deleted: Sequence,
+    entry_id: i64,
+) -> Result<(), Failure> {
+    match event_of(connection, entry_id)? {
+        Some(event) => log_index::forget_mentions(connection, conversation_number, deleted, &event),
+        None => Ok(()),
+    }
+}
+
+fn event_of(connection: &Connection, entry_id: i64) -> Result<Option<Vec<u8>>, Failure> {
+    let sql = "SELECT event FROM messages WHERE entry_id = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([entry_id], |row| row.get(0)).optional()?)
+}
+
 /// Takes away what one entry said.
 fn scrub(connection: &Connection, entry_id: i64, commit_order: i64) -> Result<(), Failure> {
-    let sql = "SELECT event FROM messages WHERE entry_id = ?1";
-    let event: Option<Vec<u8>> =
-        connection.prepare_cached(sql)?.query_row([entry_id], |row| row.get(0)).optional()?;
-    let Some(event) = event else { return Ok(()) };
+    let Some(event) = event_of(connection, entry_id)? else { return Ok(()) };
     let mut packed = Vec::with_capacity(64);
     pack(&unpack(&event)?.scrubbed(), &mut packed)?;
     let sql = "UPDATE messages SET event = ?2, commit_order = max(commit_order, ?3)
@@ -79,9 +101,13 @@ fn scrub(connection: &Connection, entry_id: i64, commit_order: i64) -> Result<()
     Ok(())
 }
 
-/// An old entry was written again, perhaps after its deletion.
-pub(super) fn scrub_if_deleted(connection: &Connection, entry_id: i64) -> Result<(), Failure> {
-    if is_deleted(connection, entry_id)? { scrub(connection, entry_id, 0) } else { Ok(()) }
+/// An old entry was written again, perhaps after its deletion; true when so.
+pub(super) fn scrub_if_deleted(connection: &Connection, entry_id: i64) -> Result<bool, Failure> {
+    let is_deleted = is_deleted(connection, entry_id)?;
+    if is_deleted {
+        scrub(connection, entry_id, 0)?;
+    }
+    Ok(is_deleted)
 }
 
 fn is_deleted(connection: &Connection, target: i64) -> Result<bool, Failure> {

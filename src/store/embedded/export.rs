@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use actors::committer::payload::{self, PayloadError};
 use actors::ports::{CommitRing, MaterialisedCommit, MessageStore, RingError, StoreError};
 use rusqlite::{Connection, Row};
-use schema::record::{Conversation, Device, Entry, MemberPosition, User};
+use schema::record::{Conversation, Device, Due, Entry, FactWrite, MemberPosition, User};
 use schema::{ConversationId, DeviceId, MessageId, Sequence, UserId};
 use tokio::sync::mpsc;
 
 use super::facts::StoreFacts;
 use super::failure::Failure;
 use super::open::{Access, EmbeddedConfig, OpenError, connect, database_path};
+use super::personal;
 use super::roster::conversation_row;
 use super::rows::{self, id, sequence};
 use super::store::Store;
@@ -255,10 +256,10 @@ impl Export {
     #[must_use]
     pub fn entries(&self) -> Rows<Entry> {
         let sql = "SELECT conversation_id, entry_id & 0xFFFFFFFF, message_id, sender_id, sent_at,
-                          event
+                          event, ordinal
                    FROM messages JOIN conversation_heads ON number = entry_id >> 32
                    ORDER BY entry_id";
-        self.rows(sql, entry)
+        self.rows(sql, |row| Ok(Entry { ordinal: rows::number(row, 6)?, ..entry(row)? }))
     }
 
     #[must_use]
@@ -300,6 +301,27 @@ impl Export {
                 },
             })
         })
+    }
+
+    /// What belongs to users alone, with its stamps.
+    #[must_use]
+    pub fn personal_facts(&self) -> Rows<FactWrite> {
+        let sql = "SELECT user_id, stamp, fact FROM facts WHERE fact IS NOT NULL ORDER BY user_id";
+        self.rows(sql, |row| {
+            Ok(FactWrite {
+                user_id: id(row, 0, UserId::from_bytes)?,
+                stamp: row.get(1)?,
+                fact: personal::unpack(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)?,
+                is_gone: false,
+            })
+        })
+    }
+
+    /// Messages to be sent later.
+    #[must_use]
+    pub fn due(&self) -> Rows<Due> {
+        let sql = "SELECT send_at, scheduled_id, user_id, conversation_id FROM due";
+        self.rows(sql, |row| Ok(personal::due_row(row)?))
     }
 
     /// What entries did to earlier messages, less what was overruled.

@@ -14,6 +14,7 @@ use schema::{ConversationId, UserId};
 
 use super::changes;
 use super::failure::Failure;
+use super::log_index;
 use super::messages::{SEQ_MAX, entry_id, head};
 use super::roster;
 use super::rows::to_column;
@@ -78,7 +79,8 @@ impl Materialise {
                 entry.sender_id.as_bytes(),
                 entry.sent_at,
                 order,
-                event
+                event,
+                to_column(entry.ordinal)
             ])?;
             write_sent.execute(params![
                 entry.message_id.as_bytes(),
@@ -91,8 +93,8 @@ impl Materialise {
             if let Some(target) = entry.event.target() {
                 let target = entry_id(head.number, target.0);
                 changes::write(connection, head.number, target, entry, order, &event)?;
-            } else if entry.seq.0 <= head.known {
-                changes::scrub_if_deleted(connection, id)?;
+            } else if entry.seq.0 > head.known || !changes::scrub_if_deleted(connection, id)? {
+                log_index::write(connection, entry)?;
             }
             if entry.seq.0 > head.seq {
                 (head.seq, head.sent_at) = (entry.seq.0, entry.sent_at);
@@ -147,12 +149,12 @@ pub(super) fn pack(event: &Event, bytes: &mut Vec<u8>) -> Result<(), Failure> {
 }
 
 const WRITE_MESSAGE: &str = "INSERT INTO messages
-         (entry_id, message_id, sender_id, sent_at, commit_order, event)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         (entry_id, message_id, sender_id, sent_at, commit_order, event, ordinal)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
      ON CONFLICT DO UPDATE
      SET message_id = excluded.message_id, sender_id = excluded.sender_id,
          sent_at = excluded.sent_at, commit_order = excluded.commit_order,
-         event = excluded.event
+         event = excluded.event, ordinal = excluded.ordinal
      WHERE excluded.commit_order > messages.commit_order";
 
 const WRITE_SENT: &str = "INSERT INTO sent_index

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::job::WriteRows;
 use super::materialise::Materialise;
 use super::queue::Lane;
-use super::rows::{entry, sequence, to_column};
+use super::rows::{self, entry, sequence, to_column};
 use super::store::Store;
 
 /// Largest number that the key of `messages` has room for.
@@ -43,14 +43,14 @@ pub(super) fn range(
     if first > last {
         return Ok(Vec::new());
     }
-    let sql = "SELECT entry_id & 0xFFFFFFFF, message_id, sender_id, sent_at, event FROM messages
-               WHERE entry_id BETWEEN ?1 AND ?2 ORDER BY entry_id";
+    let sql = "SELECT entry_id & 0xFFFFFFFF, message_id, sender_id, sent_at, event, ordinal
+               FROM messages WHERE entry_id BETWEEN ?1 AND ?2 ORDER BY entry_id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([entry_id(number, first), entry_id(number, last)])?;
     let expected = Sequence(first).back(1).distance_to(head.min(Sequence(last)));
     let mut entries = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).min(1_024));
     while let Some(row) = rows.next()? {
-        entries.push(entry(conversation, row, 0)?);
+        entries.push(Entry { ordinal: rows::number(row, 5)?, ..entry(conversation, row, 0)? });
     }
     Ok(entries)
 }

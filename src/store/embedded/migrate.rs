@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sqlite/0004_roster.sql"),
     include_str!("../../../schema/sqlite/0005_users.sql"),
     include_str!("../../../schema/sqlite/0006_chat.sql"),
+    include_str!("../../../schema/sqlite/0020_personal.sql"),
 ];
 
 /// Says that a SQLite file is ours: "SWBD".

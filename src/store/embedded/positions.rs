@@ -35,6 +35,9 @@ pub(super) fn write_positions(
         if let Some((device, seq)) = advance.delivered {
             delivered.execute(params![device.as_bytes(), conversation, to_column(seq.0)])?;
         }
+        if advance.is_private {
+            continue;
+        }
         let has = advance.delivered.map_or(0, |(_, seq)| to_column(seq.0));
         let is_at = advance.read.map_or(0, |seq| to_column(seq.0));
         of_conversation.execute(params![conversation, advance.user_id.as_bytes(), has, is_at])?;

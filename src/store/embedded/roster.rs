@@ -256,6 +256,12 @@ impl RosterStore for Store {
         Box::pin(self.read("conversation", work))
     }
 
+    fn direct_between(&self, one: UserId, other: UserId) -> PortFuture<Option<ConversationId>> {
+        let pair = (one.min(other), one.max(other));
+        let work = move |connection: &Connection| conversation_of_pair(connection, pair);
+        Box::pin(self.read("direct_between", work))
+    }
+
     fn members(&self, id: ConversationId) -> PortFuture<Vec<Membership>> {
         Box::pin(self.read("members", move |connection| members(connection, id)))
     }

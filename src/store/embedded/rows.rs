@@ -35,7 +35,8 @@ pub(super) fn unknown_text(index: usize, text: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, Type::Text, error.into())
 }
 
-/// An entry from five columns that begin at `index`: number, message id, sender, time, event.
+/// An entry from five columns that begin at `index`: number, message id, sender, time, event. Its
+/// ordinal is not among them.
 pub(super) fn entry(
     conversation_id: ConversationId,
     row: &Row<'_>,
@@ -48,6 +49,7 @@ pub(super) fn entry(
         message_id: id(row, index + 1, MessageId::from_bytes)?,
         sender_id: id(row, index + 2, UserId::from_bytes)?,
         sent_at: row.get(index + 3)?,
+        ordinal: 0,
         event: unpack(event).map_err(|failure| match failure {
             Failure::Damaged(why) => Failure::Damaged(format!("{why} (in {conversation_id})")),
             other => other,

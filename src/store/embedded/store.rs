@@ -1,4 +1,4 @@
-//! The handle that implements the four store ports.
+//! The handle that implements the store ports.
 
 use std::fs::File;
 use std::future::Future;

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use actors::contract;
 use actors::contract::message_store::Stores;
 use actors::ports::{
-    Applied, Commit, CommitRing, Guard, PortFuture, RingError, RingShape, Slot, UserStore,
+    Applied, Commit, CommitRing, Guard, PersonalStore, PortFuture, RingError, RingShape, Slot,
+    UserStore,
 };
 use schema::OwnerToken;
 
@@ -71,12 +72,15 @@ fn stores(store: &Store) -> Stores {
     Stores { messages: Arc::new(store.clone()), roster: Arc::new(store.clone()) }
 }
 
-/// These two suites make new ids all the time: one keyspace is as good as many.
+/// These suites make new ids all the time: one keyspace is as good as many.
 #[tokio::test]
-async fn keeps_the_contracts_of_the_message_store_and_the_roster_store() {
+async fn keeps_the_contracts_of_the_stores_of_messages_rosters_indexes_and_facts() {
     let store = new_store().await;
     contract::message_store::run(async || stores(&store)).await;
     contract::roster_store::run(async || stores(&store)).await;
+    contract::log_index::run(stores(&store), Arc::new(store.clone())).await;
+    let personal = async || Arc::new(store.clone()) as Arc<dyn PersonalStore>;
+    contract::personal_store::run(personal).await;
 }
 
 async fn emptied(store: &Store) -> Arc<dyn UserStore> {

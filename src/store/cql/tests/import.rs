@@ -4,13 +4,13 @@ use actors::committer::payload;
 use actors::ports::wall_clock::{SystemClock, WallClock as _};
 use actors::ports::{
     Applied, Commit, CommitRing, MaterialisedCommit, MessageStore, NewConversation, NewDevice,
-    NewUser, RosterStore, Rotation, UserStore,
+    NewUser, PersonalStore, RosterStore, Rotation, UserStore,
 };
 use schema::record::{
-    ConversationKind, ConversationOverview, Entry, Event, Member, NewRefreshToken, PositionAdvance,
-    Role,
+    ConversationKind, ConversationOverview, Due, Entry, Event, Fact, FactKind, FactRange,
+    FactWrite, Member, NewRefreshToken, PositionAdvance, Role,
 };
-use schema::{ConversationId, DeviceId, OwnerToken, Sequence, SequenceRange, UserId};
+use schema::{ConversationId, DeviceId, OwnerToken, ScheduledId, Sequence, SequenceRange, UserId};
 use tokio::sync::oneshot;
 
 use super::{config, keyspace_name, message};
@@ -59,12 +59,26 @@ async fn fill(data_dir: &Path) -> Source {
             conversation_id: *id,
             delivered: Some((devices[0], Sequence(n % 50 + 2))),
             read: Some(Sequence(n % 50 + 1)),
+            is_private: false,
         };
         store.advance_positions(vec![advance]).await.expect("answers");
     }
+    let blocked = Fact::Blocked(users[1]);
+    let write = FactWrite { user_id: users[0], stamp: 5, fact: blocked, is_gone: false };
+    store.write_facts(vec![write]).await.expect("answers");
+    store.add_due(due(&users, &conversations)).await.expect("answers");
     leave_commits_in_ring(&store, &conversations, &users).await;
     store.close();
     Source { users, devices, conversations, token }
+}
+
+fn due(users: &[UserId], conversations: &[ConversationId]) -> Due {
+    Due {
+        send_at: 1_700_000_000_000,
+        scheduled_id: ScheduledId::from_bytes([7; 16]),
+        user_id: users[0],
+        conversation_id: conversations[0],
+    }
 }
 
 async fn fill_accounts(store: &embedded::Store) -> (Vec<UserId>, Vec<DeviceId>, [u8; 32]) {
@@ -240,6 +254,11 @@ async fn accounts_came_along(store: &Store, before: &embedded::Store, source: &S
     for id in &source.conversations {
         assert_eq!(store.members(*id).await, before.members(*id).await);
     }
+    let own = FactRange::kinds(FactKind::ReadReceipts, FactKind::Scheduled, 10);
+    let facts = PersonalStore::facts(store, source.users.clone(), own).await;
+    assert_eq!(facts, Ok(vec![(source.users[0], Fact::Blocked(source.users[1]))]));
+    let wanted = due(&source.users, &source.conversations);
+    assert_eq!(store.due(0, wanted.send_at, 10).await, Ok(vec![wanted]));
 }
 
 /// What is written after an import wins over what it brought.

@@ -56,6 +56,7 @@ fn message(conversation_id: ConversationId, seq: u64) -> Entry {
         message_id,
         sender_id: UserId::generate(),
         sent_at: message_id.unix_ms().expect("it holds its time"),
+        ordinal: 0,
         event: Event::Message(MessageBody {
             content: Content::Text { text: format!("{seq:0200}") },
             reply_to: None,

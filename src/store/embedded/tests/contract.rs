@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use actors::contract;
 use actors::contract::message_store::Stores;
-use actors::ports::{CommitRing, UserStore};
+use actors::ports::{CommitRing, PersonalStore, UserStore};
 
 use super::TempDir;
 use crate::store::embedded::Store;
@@ -42,4 +42,18 @@ async fn keeps_the_contract_of_the_roster_store() {
 async fn keeps_the_contract_of_the_user_store() {
     let dirs = Mutex::default();
     contract::user_store::run(async || Arc::new(open(&dirs)) as Arc<dyn UserStore>).await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_personal_store() {
+    let dirs = Mutex::default();
+    contract::personal_store::run(async || Arc::new(open(&dirs)) as Arc<dyn PersonalStore>).await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_log_index() {
+    let dir = TempDir::new();
+    let store = dir.open();
+    let stores = Stores { messages: Arc::new(store.clone()), roster: Arc::new(store.clone()) };
+    contract::log_index::run(stores, Arc::new(store)).await;
 }

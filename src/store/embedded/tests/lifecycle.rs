@@ -6,7 +6,7 @@ use actors::ports::{
 };
 use bytes::Bytes;
 use rusqlite::Connection;
-use schema::record::{Entry, NewRefreshToken};
+use schema::record::{Entry, Event, NewRefreshToken};
 use schema::{ConversationId, DeviceId, OwnerToken, Sequence, SequenceRange, UserId};
 
 use super::{TempDir, message, ring};
@@ -132,6 +132,33 @@ fn a_newer_store_is_refused() {
     assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })), "{:?}", refused.err());
     let refused = open_read_only(dir.path());
     assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })), "{:?}", refused.err());
+}
+
+/// Entries that were stored before ordinals were kept get them.
+#[tokio::test]
+async fn older_entries_are_counted_by_the_migration() {
+    let dir = TempDir::new();
+    let store = dir.open();
+    let mut commit = entries(ConversationId::generate(), 5);
+    let mut rows = commit.entries.to_vec();
+    for at in [1, 3] {
+        rows[at].event = Event::PinChanged { target: Sequence(1), on: true };
+    }
+    commit.entries = rows.into();
+    store.materialise(vec![commit]).await.unwrap();
+    store.close();
+    let connection = Connection::open(database_path(dir.path())).unwrap();
+    let added = ["mentions", "threads", "thread_replies", "facts", "due"];
+    let drops: String = added.iter().map(|table| format!("DROP TABLE {table};")).collect();
+    connection.execute_batch(&drops).unwrap();
+    connection.execute_batch("ALTER TABLE messages DROP COLUMN ordinal").unwrap();
+    let migration = include_str!("../../../../schema/sqlite/0020_personal.sql");
+    connection.execute_batch(migration).unwrap();
+    let sql = "SELECT ordinal FROM messages ORDER BY entry_id";
+    let mut statement = connection.prepare(sql).unwrap();
+    let ordinals = statement.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+    let ordinals: Vec<i64> = ordinals.map(Result::unwrap).collect();
+    assert_eq!(ordinals, [1, 1, 2, 2, 3]);
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! A user's chat list: where each conversation ends, and what the user has not read of it.
+
+use std::cmp::Reverse;
+
+use schema::record::{ConversationOverview, Entry};
+use schema::wire::Refusal;
+use schema::{Sequence, SequenceRange, UserId};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{DEADLINE, Node, unavailable};
+use crate::conversation::{Peek, Peeked};
+
+/// One row of a chat list with its newest visible entry.
+#[derive(Clone, Debug)]
+pub struct ChatRow {
+    /// `head` is live here.
+    pub overview: ConversationOverview,
+    pub last: Option<Entry>,
+    /// What the conversation itself said, if it runs here.
+    pub memory: Option<InMemory>,
+}
+
+/// What a running conversation knows and the readers' tables may not show yet.
+#[derive(Clone, Copy, Debug)]
+pub struct InMemory {
+    /// `None` when memory does not reach so far.
+    pub unread: Option<u64>,
+    /// What the tables show.
+    pub materialised: Sequence,
+    /// Mentions above that.
+    pub mentions: u64,
+}
+
+/// What is not read of a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages, not changes of them.
+    pub unread: u64,
+    /// Those of them that mention the user or everyone.
+    pub mentions: u64,
+}
+
+impl ChatRow {
+    /// The user has read up to here, or came here.
+    #[must_use]
+    pub fn seen(&self) -> Sequence {
+        self.overview.read.max(self.overview.membership.joined_after)
+    }
+
+    /// What lies above `seen` and in the readers' tables.
+    fn unread_range(&self) -> SequenceRange {
+        let shown = self.memory.map_or(self.overview.head, |it| it.materialised);
+        SequenceRange::new(self.seen().next(), self.overview.head.min(shown))
+    }
+}
+
+impl Node {
+    /// The user's conversations, newest first.
+    ///
+    /// # Errors
+    /// `retry_later`.
+    pub async fn chat_list(&self, user: UserId) -> Result<Vec<ChatRow>, Refusal> {
+        let overviews = self.tree.ports.roster.conversations_of(user, None).await;
+        let overviews = overviews.map_err(|error| unavailable(&error))?;
+        let mut rows = Vec::with_capacity(overviews.len());
+        for overview in overviews {
+            rows.push(self.chat_row(user, overview).await?);
+        }
+        self.conceal_rows(user, &mut rows).await?;
+        rows.sort_by_key(|row| {
+            let sent_at = row.last.as_ref().map(|entry| entry.sent_at);
+            Reverse(sent_at.unwrap_or(row.overview.conversation.created_at))
+        });
+        Ok(rows)
+    }
+
+    /// A conversation that runs here knows its newest entry; for the others the store does.
+    async fn chat_row(
+        &self,
+        reader: UserId,
+        mut overview: ConversationOverview,
+    ) -> Result<ChatRow, Refusal> {
+        let id = overview.conversation.conversation_id;
+        let mut memory = None;
+        if let Some(running) = self.tree.conversations.get(id) {
+            let (reply, peeked) = oneshot::channel();
+            let peek = Peek { reader, seen: overview.read, reply };
+            let asked = running.try_send(peek).is_ok();
+            if asked && let Ok(Ok(Some(peeked))) = timeout(DEADLINE, peeked).await {
+                let Peeked { head, last, unread, materialised, mentions } = peeked;
+                memory = Some(InMemory { unread, materialised, mentions });
+                overview.head = head;
+                if last.is_some() || head == Sequence::START {
+                    let last = last.map(|log| log.entry.clone());
+                    return Ok(ChatRow { overview, last, memory });
+                }
+            }
+        }
+        let head = overview.head;
+        if head == Sequence::START || head <= overview.membership.joined_after {
+            return Ok(ChatRow { overview, last: None, memory });
+        }
+        let newest = self.tree.ports.messages.range(id, SequenceRange::new(head, head)).await;
+        let last = newest.map_err(|error| unavailable(&error))?.pop();
+        Ok(ChatRow { overview, last, memory })
+    }
+
+    /// What is not read of each row, by differences of ordinals and by the index of mentions:
+    /// nothing is read of the logs themselves.
+    ///
+    /// # Errors
+    /// `retry_later`.
+    pub async fn chat_counts(
+        &self,
+        user: UserId,
+        rows: &[ChatRow],
+    ) -> Result<Vec<Counts>, Refusal> {
+        let index = &self.tree.ports.index;
+        let is_open = |row: &&ChatRow| {
+            row.memory.is_none_or(|it| it.unread.is_none()) && row.seen() < row.overview.head
+        };
+        let id = |row: &ChatRow| row.overview.conversation.conversation_id;
+        let asked = rows.iter().filter(is_open).map(|row| (id(row), row.seen())).collect();
+        let ordinals = index.ordinals(asked).await.map_err(|error| unavailable(&error))?;
+        let mut ordinals = ordinals.into_iter();
+        let mut counts = Vec::with_capacity(rows.len());
+        for row in rows {
+            let unread = if is_open(&row) {
+                let head = row.last.as_ref().map(|entry| entry.ordinal);
+                match (head, ordinals.next().flatten()) {
+                    (Some(head), Some(seen)) => head.saturating_sub(seen),
+                    _ => row.seen().distance_to(row.overview.head),
+                }
+            } else {
+                row.memory.and_then(|it| it.unread).unwrap_or(0)
+            };
+            counts.push(Counts { unread, mentions: row.memory.map_or(0, |it| it.mentions) });
+        }
+        let has_unread =
+            |index: &usize| counts[*index].unread > 0 && !rows[*index].unread_range().is_empty();
+        let unread: Vec<usize> = (0..rows.len()).filter(has_unread).collect();
+        let within = unread.iter().map(|at| (id(&rows[*at]), rows[*at].unread_range())).collect();
+        let mentions = index.mentions(user, within).await.map_err(|error| unavailable(&error))?;
+        for (at, mentions) in unread.into_iter().zip(mentions) {
+            counts[at].mentions += mentions;
+        }
+        Ok(counts)
+    }
+}

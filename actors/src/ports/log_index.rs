@@ -1,0 +1,50 @@
+//! What can be counted and found in logs without reading them.
+
+use schema::{ConversationId, Sequence, SequenceRange, UserId};
+
+use super::PortFuture;
+
+/// Most that is counted of anything.
+pub const COUNTED_MAX: usize = 1_000;
+
+/// A message of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadReply {
+    pub seq: Sequence,
+    pub sender_id: UserId,
+}
+
+/// Indexes that [`MessageStore::materialise`](super::MessageStore::materialise) fills, with its
+/// guarantees.
+pub trait LogIndex: Send + Sync + 'static {
+    /// The ordinals of entries, in the order of the question; `None` where there is no such entry.
+    /// The start of a log has zero.
+    fn ordinals(&self, at: Vec<(ConversationId, Sequence)>) -> PortFuture<Vec<Option<u64>>>;
+
+    /// How many messages of each range mention the user, or everyone, and were not deleted; at
+    /// most [`COUNTED_MAX`] of each. A message that mentions both counts once.
+    fn mentions(
+        &self,
+        user: UserId,
+        within: Vec<(ConversationId, SequenceRange)>,
+    ) -> PortFuture<Vec<u64>>;
+
+    /// Threads whose first message lies below `below`, descending, each with its last reply.
+    fn threads(
+        &self,
+        conversation: ConversationId,
+        below: Sequence,
+        limit: usize,
+    ) -> PortFuture<Vec<(Sequence, Sequence)>>;
+
+    /// Replies of a thread within a range, at most `limit`, ascending: the lowest of them, or
+    /// with `newest` the highest.
+    fn thread_replies(
+        &self,
+        conversation: ConversationId,
+        root: Sequence,
+        range: SequenceRange,
+        limit: usize,
+        newest: bool,
+    ) -> PortFuture<Vec<ThreadReply>>;
+}

@@ -1,0 +1,268 @@
+//! What is the user's own: what they hid, whom they block, what they want others to know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
+use schema::record::{Event, MessageState};
+use schema::wire::{
+    DeleteMessage, ErrorCode, MessageHidden, PresenceStatus, ReadReceipt, Refusal, ServerFrame,
+    UserOnline,
+};
+use schema::{ConnectionId, ConversationId, DeviceId, Sequence, UserId};
+use tokio::sync::oneshot;
+
+use super::actor::Session;
+use super::subscription::Part;
+use crate::conversation::{DeliveryItem, LogEntry, Page, Read, concealed};
+use crate::personal::{Own, Privacy, Sight};
+
+/// What a session holds of its user.
+#[derive(Default)]
+pub(super) struct Mine {
+    pub privacy: Privacy,
+    hidden: BTreeMap<ConversationId, BTreeSet<Sequence>>,
+    /// What the user may see of those whom the devices watch.
+    sights: BTreeMap<UserId, Sight>,
+    /// Counts news: what was read before them is older than they are.
+    pub version: u64,
+}
+
+impl Mine {
+    /// What was read of the store, while this was at `version`.
+    pub fn read(&mut self, own: &Own, version: u64) {
+        if self.version == version {
+            self.privacy = own.privacy.clone();
+        }
+        for (id, hidden) in &own.hidden {
+            self.hidden.entry(*id).or_default().extend(hidden);
+        }
+    }
+
+    fn hear(&mut self, frame: &ServerFrame) {
+        self.version += 1;
+        match frame {
+            ServerFrame::SettingsChanged(settings) => self.privacy.settings = *settings,
+            ServerFrame::BlockChanged(it) if it.blocked => {
+                self.privacy.blocked.insert(it.user_id);
+            }
+            ServerFrame::BlockChanged(it) => drop(self.privacy.blocked.remove(&it.user_id)),
+            ServerFrame::MessageHidden(it) => {
+                self.hidden.entry(it.conversation_id).or_default().insert(it.seq);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes away what hidden messages and their edits say.
+    pub fn conceal(&self, id: ConversationId, entries: &mut [Arc<LogEntry>]) {
+        let Some(hidden) = self.hidden.get(&id) else { return };
+        for log in entries {
+            if let Some(without) = concealed(log, hidden) {
+                *log = without;
+            }
+        }
+    }
+
+    /// The same of live entries; `None` when there is nothing to take away.
+    pub fn conceal_live(
+        &self,
+        id: ConversationId,
+        items: &[DeliveryItem],
+    ) -> Option<Arc<[DeliveryItem]>> {
+        let hidden = self.hidden.get(&id)?;
+        let is_meant = |item: &DeliveryItem| concealed(&item.log, hidden).is_some();
+        if !items.iter().any(is_meant) {
+            return None;
+        }
+        let conceal = |item: &DeliveryItem| DeliveryItem {
+            log: concealed(&item.log, hidden).unwrap_or_else(|| item.log.clone()),
+            origin: item.origin,
+        };
+        Some(items.iter().map(conceal).collect())
+    }
+
+    /// What became of hidden messages is nobody's business.
+    pub fn conceal_states(&self, id: ConversationId, states: &mut Vec<MessageState>) {
+        if let Some(hidden) = self.hidden.get(&id) {
+            states.retain(|state| !hidden.contains(&state.seq));
+        }
+    }
+
+    /// How a user is, as far as this one may know.
+    pub fn shown(&self, status: UserOnline) -> UserOnline {
+        let sight = self.sights.get(&status.user_id).copied().unwrap_or(Sight::NOTHING);
+        let offline = UserOnline { status: PresenceStatus::Offline, last_seen: None, ..status };
+        let mut shown = if sight.presence { status } else { offline };
+        if shown.status == PresenceStatus::Offline {
+            shown.last_seen = shown.last_seen.max(sight.seen_at);
+        }
+        shown.last_seen = shown.last_seen.filter(|_| sight.last_seen);
+        shown
+    }
+
+    pub fn may_see_presence(&self, user: UserId) -> bool {
+        self.sights.get(&user).is_some_and(|sight| sight.presence)
+    }
+}
+
+impl Session {
+    /// Whether others are to hear nothing of what was delivered, and of what was read.
+    pub(super) fn is_private(&self, id: ConversationId) -> (bool, bool) {
+        let peer = self.conversations.get(&id).and_then(|it| it.peer);
+        let is_blocked = peer.is_some_and(|peer| self.mine.privacy.blocked.contains(&peer));
+        (is_blocked, is_blocked || !self.mine.privacy.settings.read_receipts)
+    }
+
+    /// One of the user's devices, or a request, changed something.
+    pub(super) fn on_own(&mut self, by: Option<DeviceId>, frame: &ServerFrame) {
+        self.mine.hear(frame);
+        let others: Vec<ConnectionId> = self
+            .links
+            .iter()
+            .filter(|link| by.is_none_or(|by| link.device != by))
+            .map(|link| link.connection)
+            .collect();
+        for connection in others {
+            self.frame(connection, frame.clone());
+        }
+    }
+
+    /// Learns what the user may see of these, then tells the sockets that watch them.
+    pub(super) fn look_at(
+        &mut self,
+        targets: Vec<UserId>,
+        to: Option<ConnectionId>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (personal, viewer) = (self.context.personal.clone(), self.user);
+        let looked = targets.clone();
+        let sights = async move { personal.sights(viewer, looked).await };
+        ctx.spawn(sights.into_actor(self).map(move |sights, session, _| match sights {
+            Ok(sights) => {
+                session.mine.sights.extend(sights);
+                session.show_all(&targets, to);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "who may see whom could not be read");
+                // As if nobody were there: the client subscribes again, or hears of a change.
+                session.show_all(&targets, to);
+            }
+        }));
+    }
+
+    fn show_all(&mut self, targets: &[UserId], to: Option<ConnectionId>) {
+        let known = self.watch_presence();
+        for target in targets {
+            let status = known.iter().find(|it| it.user_id == *target).copied();
+            let status = status.unwrap_or(UserOnline {
+                user_id: *target,
+                status: PresenceStatus::Offline,
+                last_seen: None,
+            });
+            let frame = ServerFrame::UserOnline(self.mine.shown(status));
+            let watching = self.links.iter().filter(|link| link.watched.contains(target));
+            let watching: Vec<ConnectionId> = watching
+                .map(|link| link.connection)
+                .filter(|connection| to.is_none_or(|to| to == *connection))
+                .collect();
+            for connection in watching {
+                self.frame(connection, frame.clone());
+            }
+        }
+    }
+
+    /// Forgets what the user may see of those whom nobody watches any more.
+    pub(super) fn forget_sights(&mut self, wanted: &BTreeSet<UserId>) {
+        self.mine.sights.retain(|user, _| wanted.contains(user));
+    }
+
+    /// Takes a message away from this user alone, if it is there and may be seen.
+    pub(super) fn hide(
+        &mut self,
+        connection: ConnectionId,
+        delete: DeleteMessage,
+        ctx: &mut Context<Self>,
+    ) {
+        let DeleteMessage { reference, conversation_id: id, target, .. } = delete;
+        let device = self.link(connection).map(|link| link.device);
+        let (reply, page) = oneshot::channel();
+        let (user, personal) = (self.user, self.context.personal.clone());
+        let read = Read {
+            reader: user,
+            page: Page::Before(target.forward(1)),
+            limit: 1,
+            with_states: false,
+            reply,
+        };
+        if let Err(refusal) = self.limiter.check() {
+            return self.refuse(connection, reference, refusal);
+        }
+        if let Some(address) = self.conversation(id) {
+            let _ = address.try_send(read);
+        }
+        let hidden = async move {
+            let page = page.await.unwrap_or_else(|_| Err(Refusal::retry_later("no answer")))?;
+            let found = page.entries.iter().find(|log| log.entry.seq == target);
+            match found.map(|log| &log.entry.event) {
+                Some(Event::Message(_)) => personal.hide(user, device, id, target).await,
+                Some(_) => {
+                    let text = "target: the entry is not a message";
+                    Err(Refusal::new(ErrorCode::InvalidField, text))
+                }
+                None => Err(Refusal::not_found()),
+            }
+        };
+        ctx.spawn(hidden.into_actor(self).map(move |hidden, session, _| match hidden {
+            Ok(()) => {
+                let reference = Some(reference);
+                let frame = MessageHidden { reference, conversation_id: id, seq: target };
+                session.frame(connection, ServerFrame::MessageHidden(frame));
+            }
+            Err(refusal) => session.refuse(connection, reference, refusal),
+        }));
+    }
+
+    /// The user has read a thread, of a conversation that they are in.
+    pub(super) fn read_thread(
+        &mut self,
+        by: ConnectionId,
+        receipt: ReadReceipt,
+        root: Sequence,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = receipt.conversation_id;
+        let device = self.link(by).map(|link| link.device);
+        let Some(subscription) = self.conversations.get(&id) else { return };
+        let is_there = subscription.part == Part::Member && root <= subscription.head;
+        if !is_there || self.limiter.check().is_err() {
+            return;
+        }
+        let (personal, user) = (self.context.personal.clone(), self.user);
+        let read = receipt.seq.min(subscription.head);
+        let written = async move { personal.read_thread(user, device, id, root, read).await };
+        ctx.spawn(written.into_actor(self).map(|written, _, _| {
+            if let Err(refusal) = written {
+                tracing::debug!(%refusal, "a read position was lost; the device says it again");
+            }
+        }));
+    }
+
+    /// What was written here was sent.
+    pub(super) fn clear_draft(
+        &mut self,
+        by: ConnectionId,
+        id: ConversationId,
+        ctx: &mut Context<Self>,
+    ) {
+        let device = self.link(by).map(|link| link.device);
+        let (personal, user) = (self.context.personal.clone(), self.user);
+        let cleared =
+            async move { personal.set_draft(user, device, id, String::new(), None).await };
+        ctx.spawn(cleared.into_actor(self).map(|cleared, _, _| {
+            if let Err(refusal) = cleared {
+                tracing::warn!(%refusal, "a draft was not cleared");
+            }
+        }));
+    }
+}
