@@ -338,7 +338,7 @@ export class SwitchboardClient extends EventTarget {
 
   /**
    * What the chat list says; a later one than is known here becomes a `draft` event.
-   * @param {string} conversationId @param {import("./types_own.js").Draft} draft
+   * @param {string} conversationId @param {import("./types_own.js").Draft | null} draft null: the list has none
    */
   noteDraft(conversationId, draft) {
     this.#drafts.note(conversationId, draft);

@@ -3,6 +3,8 @@ import { SwitchboardError } from "./errors.js";
 
 const SAVE_DELAY_MS = 800;
 const RETRY_DELAY_MS = 5_000;
+/** A list that was asked for before a save may come after it. */
+const LIST_AGE_MS = 15_000;
 
 /** @typedef {import("./types_own.js").Draft} Draft */
 /** @typedef {{ text: string, reply_to?: number }} Written */
@@ -12,6 +14,8 @@ const RETRY_DELAY_MS = 5_000;
  * @property {Written | null} wanted what was written here and is not saved yet
  * @property {Draft} known what the server has, as far as was told
  * @property {boolean} saving
+ * @property {boolean} refused the server does not take it
+ * @property {number} writtenAt by this clock
  * @property {any} timer
  */
 
@@ -41,6 +45,8 @@ export class Drafts {
     const kept = this.#of(conversationId);
     if (kept.wanted === null && same(kept.known, { text, reply_to })) return;
     kept.wanted = { text, reply_to };
+    kept.refused = false;
+    kept.writtenAt = this.#clock.now();
     this.#schedule(conversationId, kept, SAVE_DELAY_MS);
   }
 
@@ -52,12 +58,16 @@ export class Drafts {
     const kept = this.#of(conversationId);
     this.#clock.clearTimeout(kept.timer);
     kept.wanted = kept.saving ? { text: "" } : null;
+    kept.refused = false;
+    kept.writtenAt = this.#clock.now();
     kept.known = { text: "", updated_at: kept.known.updated_at };
   }
 
-  /** The server says so: by `draft_changed`, or in the chat list. @param {string} conversationId @param {Draft} draft */
-  note(conversationId, draft) {
+  /** The server says so: by `draft_changed`, or in the chat list. @param {string} conversationId @param {Draft | null} told null: the list has none */
+  note(conversationId, told) {
     const kept = this.#of(conversationId);
+    if (told === null && this.#clock.now() - kept.writtenAt < LIST_AGE_MS) return;
+    const draft = told ?? { text: "", updated_at: kept.known.updated_at };
     if (draft.updated_at < kept.known.updated_at) return;
     const isNews = !same(kept.known, draft);
     kept.known = draft;
@@ -68,7 +78,7 @@ export class Drafts {
   /** @param {string} conversationId whether something written here is not saved yet */
   isUnsaved(conversationId) {
     const kept = this.#kept.get(conversationId);
-    return kept !== undefined && (kept.wanted !== null || kept.saving);
+    return kept !== undefined && (kept.wanted !== null || kept.saving || kept.refused);
   }
 
   connected() {
@@ -89,7 +99,7 @@ export class Drafts {
   #of(id) {
     let kept = this.#kept.get(id);
     if (kept === undefined) {
-      kept = { wanted: null, known: { text: "", updated_at: 0 }, saving: false, timer: undefined };
+      kept = { wanted: null, known: { text: "", updated_at: 0 }, saving: false, refused: false, writtenAt: -Infinity, timer: undefined };
       this.#kept.set(id, kept);
     }
     return kept;
@@ -115,6 +125,8 @@ export class Drafts {
       if (error instanceof SwitchboardError && error.temporary) {
         kept.wanted ??= wanted;
         delayMs = Math.max(RETRY_DELAY_MS, error.retryAfterMs ?? 0);
+      } else {
+        kept.refused = true;
       }
     } finally {
       kept.saving = false;

@@ -182,6 +182,30 @@ test("of two drafts the later counts; what is written here is later", async () =
   assert.equal(made.seen("draft").length, 1, "one's own is no news");
 });
 
+test("a list without the draft that is known says that it was sent elsewhere, unless it is older than the last key", async () => {
+  const made = recording((_method, _path, body) => ({ ...body, updated_at: 300 }));
+  await connect(made, known);
+  made.client.noteDraft(CONVERSATION, { text: "from the phone", updated_at: 200 });
+  made.client.noteDraft(CONVERSATION, null);
+  assert.deepEqual(made.seen("draft").map(({ text }) => text), ["from the phone", ""]);
+  made.client.writeDraft(CONVERSATION, { text: "here" });
+  await made.clock.advance(1_000);
+  made.client.noteDraft(CONVERSATION, null);
+  assert.equal(made.seen("draft").length, 2);
+  await made.clock.advance(15_000);
+  made.client.noteDraft(CONVERSATION, null);
+  assert.equal(made.seen("draft").length, 3);
+});
+
+test("a server that takes no drafts leaves them unsaved", async () => {
+  const made = makeClient({}, () => ({ status: 404, body: { code: "not_found", status: 404 } }));
+  await connect(made, known);
+  made.client.writeDraft(CONVERSATION, { text: "kept here" });
+  await made.clock.advance(5_000);
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(made.client.hasUnsavedDraft(CONVERSATION), true);
+});
+
 test("a draft written offline is saved after the connection; one that was sent is not", async () => {
   const made = recording((_method, _path, body) => ({ ...body, updated_at: 300 }));
   made.client.writeDraft(CONVERSATION, { text: "offline" });

@@ -59,6 +59,7 @@ async function showChats() {
       drafts.resume();
       if (state.open !== null) void actions.threads.learn(state.open, state.open.heldFrom, true);
     },
+    onDraft: (id, draft) => drafts.listed(id, draft),
     onThread: (id, thread) => void actions.threads.learnOne(state.chat(id), thread),
     onSignedOut: () => end("You were signed out. Please sign in again."),
   });

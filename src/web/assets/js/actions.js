@@ -43,6 +43,7 @@ export class Actions {
       if (!chat.threads.isKnown) void this.threads.learn(chat, chat.heldFrom === Infinity ? chat.head : chat.heldFrom);
       if (chat.log.length < PAGE_SIZE && !chat.complete) void this.loadOlder(chat);
       else void this.messages.probeReceipts(chat);
+      if (chat.log.length > 0) void this.own.catchUp(chat);
     }
     this.state.changed("open", "log", "chats");
   }

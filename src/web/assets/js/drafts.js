@@ -38,6 +38,16 @@ export class Drafts {
     this.#check(chat.id);
   }
 
+  /** By the chat list; none any more is news, too: it was sent elsewhere. @param {string} chatId @param {import("/sdk/src/index.js").Draft | null} draft */
+  listed(chatId, draft) {
+    if (this.#kept.isUnsaved(chatId)) return;
+    this.#client.noteDraft(chatId, draft);
+    const text = draft?.text ?? "";
+    // What an earlier visit left behind.
+    if (!this.#state.listed && text !== this.get(chatId)) this.#kept.set(chatId, text);
+    if (!this.#state.listed && draft?.reply_to != null) this.#state.chat(chatId).replyTo = draft.reply_to;
+  }
+
   /** It was sent, and the server takes the draft away with it. @param {Chat} chat */
   sent(chat) {
     this.#kept.set(chat.id, "");

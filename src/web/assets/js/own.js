@@ -21,6 +21,8 @@ export class Own {
   #client;
   #state;
   #toast;
+  /** Chats asked about since the last connection. @type {Set<string>} */
+  #caughtUp = new Set();
 
   /** @param {SwitchboardClient} client @param {State} state @param {(text: string) => void} toast @param {AbortSignal} signal */
   constructor(client, state, toast, signal) {
@@ -61,6 +63,22 @@ export class Own {
     if (blocks) state.learn(blocks);
     if (scheduled !== undefined) state.scheduled = scheduled;
     state.changed("own", "open", "chats");
+    this.#caughtUp.clear();
+    if (state.open !== null) void this.catchUp(state.open);
+  }
+
+  /** What was hidden and read here on other devices while this one was away. @param {Chat} chat */
+  async catchUp(chat) {
+    if (this.#state.settings === null || this.#caughtUp.has(chat.id)) return;
+    this.#caughtUp.add(chat.id);
+    try {
+      const { hidden, threads } = await this.#client.api.ownConversation(chat.id);
+      for (const seq of hidden) chat.states.hide(seq);
+      for (const { thread, read } of threads) chat.threads.noteRead(thread, read);
+      this.#state.changed("log", "open", "chats");
+    } catch {
+      this.#caughtUp.delete(chat.id);
+    }
   }
 
   // === chats ===

@@ -8,6 +8,8 @@ import { uuidTimeMs } from "/sdk/src/index.js";
 /** @typedef {import("./state.js").State} State */
 
 const LIST_PAGES_MAX = 50;
+/** Of the list, after each reconnect: drafts are in chats of late. */
+const REREAD_PAGES_MAX = 4;
 
 export class Sync {
   /** @type {Map<string, Promise<void>>} */
@@ -19,7 +21,8 @@ export class Sync {
    * @param {SwitchboardClient} client
    * @param {State} state
    * @param {{ onIncoming: (entry: Entry) => void, onRemoved: (chatId: string) => void,
-   *   onReload: (chatId: string) => void, onConnected: () => void, onThread: (chatId: string, thread: number) => void, onSignedOut: () => void }} handlers
+   *   onReload: (chatId: string) => void, onConnected: () => void, onThread: (chatId: string, thread: number) => void,
+   *   onDraft: (chatId: string, draft: import("/sdk/src/index.js").Draft | null) => void, onSignedOut: () => void }} handlers
    */
   constructor(client, state, handlers) {
     this.client = client;
@@ -65,13 +68,32 @@ export class Sync {
     }
   }
 
+  /** What other devices did to drafts and chats while this one was away. */
+  async reread() {
+    /** @type {string | undefined} */
+    let cursor;
+    for (let page = 0; page < REREAD_PAGES_MAX; page += 1) {
+      const list = await this.client.api.conversations(this.state.myId, cursor);
+      for (const item of list.conversations) if (this.state.chats.has(item.conversation_id)) this.#noteOwn(item);
+      cursor = list.next_cursor;
+      if (!cursor) break;
+    }
+    this.state.changed("chats");
+  }
+
+  /** @param {ChatListItem} item */
+  #noteOwn(item) {
+    const chat = this.state.chat(item.conversation_id);
+    chat.hold({ muted_until: item.muted_until ?? null, archived: item.archived ?? false, pinned: item.pinned ?? false });
+    this.handlers.onDraft(chat.id, item.draft ?? null);
+    return chat;
+  }
+
   /** @param {ChatListItem} item */
   #listItem(item) {
-    const chat = this.state.chat(item.conversation_id);
+    const chat = this.#noteOwn(item);
     Object.assign(chat, { kind: item.kind, name: item.name, peer: item.peer, role: item.role, described: true });
     chat.photo = item.photo ?? chat.photo;
-    chat.hold({ muted_until: item.muted_until ?? null, archived: item.archived ?? false, pinned: item.pinned ?? false });
-    this.client.noteDraft(chat.id, item.draft ?? { text: "", updated_at: 0 });
     if (item.peer) this.state.learn([item.peer]);
     chat.head = Math.max(chat.head, item.head);
     chat.read = Math.max(chat.read, item.read);
@@ -146,6 +168,7 @@ export class Sync {
 
   /** @param {any} welcome */
   #welcomed(welcome) {
+    if (this.state.everConnected) this.reread().catch(() => {});
     this.state.everConnected = true;
     for (const { conversation_id, head, read } of welcome.conversations) {
       const chat = this.state.chat(conversation_id);

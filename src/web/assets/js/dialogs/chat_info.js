@@ -27,6 +27,7 @@ export function openChatInfo(rooms, chat) {
     } catch (error) {
       problem.textContent = /** @type {Error} */ (error).message;
       problem.hidden = false;
+      shown = "";
     }
     show();
     await bans?.read();
@@ -35,8 +36,13 @@ export function openChatInfo(rooms, chat) {
     await rooms.actions.sync.refresh(chat.id);
     show();
   };
+  let shown = "";
   const show = () => {
     showAbout(about, chat);
+    // Built anew only for news of them: a question that was asked must stay.
+    const facts = JSON.stringify([chat.role, chat.members]);
+    if (facts === shown) return;
+    shown = facts;
     fill(members, (chat.members ?? []).map((member) => memberItem(rooms, chat, member, attempt)));
   };
   const offersSettings = chat.posting !== undefined;
@@ -54,7 +60,7 @@ export function openChatInfo(rooms, chat) {
     bans?.element,
     chat.kind === "direct" ? null : leaveButton(rooms, chat, box.close));
   show();
-  box.follow(rooms.state, ["open", "people"], show);
+  box.follow(rooms.state, ["open"], show);
   void refresh();
   box.open();
 }
