@@ -35,10 +35,9 @@ export function entryOf({ message_id, conversation_id, content, options, change 
     const { frame, scope: _scope, ...fields } = change;
     return { kind: KINDS[frame], ...common, ...fields };
   }
-  const { reply_to, thread, mentions, mention_all, forwarded_from, expires_after_ms } = options;
+  const { reply_to, thread, mentions, forwarded_from, expires_after_ms } = options;
   /** @type {Entry} */
   const entry = { kind: "new_message", ...common, content, reply_to, thread, mentions };
-  if (mention_all !== undefined) entry.mention_all = mention_all;
   if (forwarded_from !== undefined) entry.forwarded = true;
   if (expires_after_ms !== undefined) entry.expires_at = sent_at + expires_after_ms;
   return entry;

@@ -100,7 +100,6 @@
  * @property {number} [reply_to]
  * @property {number} [thread]
  * @property {string[]} [mentions]
- * @property {MentionAll} [mention_all]
  * @property {{ conversation_id: string, seq: number }} [forwarded_from] the message that `content` repeats
  * @property {number} [expires_after_ms] absent: as the conversation has it
  * @property {boolean} [clear_draft] the draft of this conversation was this message

@@ -26,12 +26,18 @@ export function unreadCount({ entries, heldAfter, read, head, userId, told, isDe
  * @param {import("./types.js").Entry} entry @param {string} userId
  */
 export function mentionsUser({ mentions, mention_all }, userId) {
-  if (mention_all === "everyone" || mention_all === "here") return true;
-  return (mentions ?? []).some((id) => id === userId || ALL_IDS.has(id));
+  return mentionsAll({ mentions, mention_all }) || (mentions ?? []).includes(userId);
 }
 
-/** Ids that stand for all members, and for those who are there. */
-const ALL_IDS = new Set(["00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000001"]);
+/** Among mentions: every member. */
+export const EVERYONE = "00000000-0000-0000-0000-000000000000";
+/** Among mentions: every member; those who are not there need no notification. */
+export const HERE = "00000000-0000-0000-0000-000000000001";
+
+/** @param {Pick<import("./types.js").Entry, "mentions" | "mention_all">} entry whether it is for all of a conversation */
+export function mentionsAll({ mentions, mention_all }) {
+  return mention_all != null || (mentions ?? []).some((id) => id === EVERYONE || id === HERE);
+}
 
 /**
  * How many unread messages of others mention this user; as {@link unreadCount}.

@@ -1,7 +1,7 @@
 // What is one's own on all devices, messages with more to them, bans and invites.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { mentionsUser, unreadMentions } from "../src/index.js";
+import { EVERYONE, HERE, mentionsUser, unreadMentions } from "../src/index.js";
 import { MessageStates } from "../src/message_states.js";
 import { CONVERSATION, ME, OTHER, entry, messageId } from "./support/entries.mjs";
 import { settle } from "./support/fake_clock.mjs";
@@ -128,12 +128,12 @@ test("mentions of all, forwarding and disappearing are sent, and are in one's ow
   const made = makeClient();
   const socket = await connect(made, known);
   const origin = { conversation_id: messageId(70), seq: 2 };
-  void made.client.forward(CONVERSATION, { ...origin, content: { text: { text: "again" } } }, { mention_all: "here", expires_after_ms: 5_000 });
+  void made.client.forward(CONVERSATION, { ...origin, content: { text: { text: "again" } } }, { mentions: [HERE], expires_after_ms: 5_000 });
   const [sent] = socket.framesSent("send_message");
-  assert.deepEqual([sent.mention_all, sent.forwarded_from, sent.expires_after_ms], ["here", origin, 5_000]);
+  assert.deepEqual([sent.mentions, sent.forwarded_from, sent.expires_after_ms], [[HERE], origin, 5_000]);
   socket.deliver("accepted", { ref: sent.ref, message_id: sent.message_id, conversation_id: CONVERSATION, seq: 6, sent_at: 100, duplicate: false });
   const own = made.seen("entry").at(-1);
-  assert.deepEqual([own.mention_all, own.forwarded, own.expires_at, own.forwarded_from], ["here", true, 5_100, undefined]);
+  assert.deepEqual([own.mentions, own.forwarded, own.expires_at, own.forwarded_from], [[HERE], true, 5_100, undefined]);
   socket.deliver("members_changed", { conversation_id: CONVERSATION, seq: 7, message_id: messageId(7), sender_id: OTHER, sent_at: 1, removed: [ME], banned: [ME] });
   assert.deepEqual(made.seen("entry").at(-1).banned, [ME]);
 });
@@ -253,7 +253,7 @@ test("who is mentioned, and how many unread messages do so", () => {
   assert.equal(mentionsUser(entry(1, { mentions: [ME] }), ME), true);
   assert.equal(mentionsUser(entry(1, { mentions: [OTHER] }), ME), false);
   assert.equal(mentionsUser(entry(1, { mention_all: "here" }), ME), true);
-  assert.equal(mentionsUser(entry(1, { mentions: ["00000000-0000-0000-0000-000000000000"] }), ME), true);
+  assert.equal(mentionsUser(entry(1, { mentions: [EVERYONE] }), ME), true);
   const entries = [entry(3, { mentions: [ME] }), entry(4), entry(5, { mention_all: "everyone" }), entry(6, { sender_id: ME, mentions: [ME] })];
   const facts = { entries, heldAfter: 2, read: 2, head: 6, userId: ME, told: 9 };
   assert.equal(unreadMentions(facts), 2);

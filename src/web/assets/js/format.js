@@ -31,7 +31,8 @@ export function dayName(ms) {
   const ago = daysAgo(ms);
   if (ago === 0) return "Today";
   if (ago === 1) return "Yesterday";
-  return ago < 7 ? weekday.format(ms) : longDate.format(ms);
+  if (ago === -1) return "Tomorrow";
+  return Math.abs(ago) < 7 ? weekday.format(ms) : longDate.format(ms);
 }
 
 /** For the chat list: as short as it can be. @param {number} ms */

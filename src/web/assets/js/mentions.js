@@ -1,4 +1,5 @@
 // Who is meant by the names in a text. Pure.
+import { EVERYONE, HERE } from "/sdk/src/index.js";
 
 /** @typedef {import("./chat.js").MemberView} MemberView */
 
@@ -6,6 +7,8 @@ const NAME = /(?<![\p{L}\p{N}_@.])@([a-z0-9._-]+)/giu;
 /** The word that is being written before the cursor. */
 const BEGUN = /(?:^|[\s(])@([\p{L}\p{N}._-]*)$/u;
 const OFFERED_MAX = 6;
+const MENTIONS_MAX = 100;
+const FOR_ALL = new Map([["everyone", EVERYONE], ["here", HERE]]);
 
 /** @typedef {{ token: string, name: string, about: string, userId?: string }} Offer */
 
@@ -17,19 +20,19 @@ const ALL = [
 
 /**
  * @param {string} text @param {MemberView[]} members
- * @returns {{ mentions?: string[], mention_all?: "everyone" | "here" }}
+ * @returns {{ mentions?: string[] }}
  */
 export function mentionsIn(text, members) {
   const names = [...text.matchAll(NAME)].map(([, name]) => name.toLowerCase());
   const byName = new Map(members.map(({ username, user_id }) => [username, user_id]));
   // A full stop may end the sentence instead of the name.
-  const ids = names.flatMap((name) => byName.get(name) ?? byName.get(name.replace(/[._-]+$/u, "")) ?? []);
-  const all = names.map((name) => name.replace(/[._-]+$/u, ""));
-  const mention_all = all.includes("everyone") ? "everyone" : all.includes("here") ? "here" : undefined;
-  return {
-    ...(ids.length > 0 && { mentions: [...new Set(ids)].slice(0, 100) }),
-    ...(mention_all && { mention_all }),
-  };
+  const ids = names.flatMap((name) => idOf(name) ?? idOf(name.replace(/[._-]+$/u, "")) ?? []);
+  return ids.length === 0 ? {} : { mentions: [...new Set(ids)].slice(0, MENTIONS_MAX) };
+
+  /** @param {string} name */
+  function idOf(name) {
+    return byName.get(name) ?? (members.length > 0 ? FOR_ALL.get(name) : undefined);
+  }
 }
 
 /** @param {string} before the text up to the cursor @returns {string | null} the name that is begun */

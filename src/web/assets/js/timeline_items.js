@@ -1,4 +1,5 @@
 // From a conversation's facts to the rows of its timeline. Pure.
+import { mentionsAll } from "/sdk/src/index.js";
 import { hasExpired } from "./chat.js";
 import { dayKey, dayName } from "./format.js";
 
@@ -122,7 +123,7 @@ function entryRow(chat, entry, own) {
     pinned: state?.pinned ?? false,
     reactions: state?.reactions ?? [],
     mentions: state?.edited?.mentions ?? entry.mentions ?? [],
-    forAll: entry.mention_all != null,
+    forAll: mentionsAll({ mention_all: entry.mention_all, mentions: state?.edited?.mentions ?? entry.mentions }),
     forwarded: entry.forwarded === true && !deleted,
     expiresAt: deleted ? undefined : (entry.expires_at ?? undefined),
     thread: chat.threads.get(entry.seq),
@@ -157,7 +158,7 @@ function outgoingRow({ item, state, seq, sent_at }, myId) {
     pinned: false,
     reactions: [],
     mentions: item.options.mentions ?? [],
-    forAll: item.options.mention_all !== undefined,
+    forAll: mentionsAll(item.options),
     forwarded: item.options.forwarded_from !== undefined,
     expiresAt: item.options.expires_after_ms === undefined ? undefined : (sent_at ?? item.created_at) + item.options.expires_after_ms,
     thread: undefined,

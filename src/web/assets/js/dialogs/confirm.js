@@ -12,9 +12,10 @@ export function confirmDeletion({ forAll, forMe }) {
     forMe && "For me: only you do not see it any more, on all your devices.",
     "This cannot be undone.",
   ];
+  const both = forAll !== null && forMe !== null;
   ask(title, about.filter(Boolean).join(" "), [
-    ...(forMe ? [{ label: "Delete for me", testId: "confirm-hide", run: forMe, danger: forAll === null }] : []),
-    ...(forAll ? [{ label: "Delete for everyone", testId: "confirm-delete", run: forAll, danger: true }] : []),
+    ...(forMe ? [{ label: both ? "For me" : "Delete", testId: "confirm-hide", run: forMe, danger: !both }] : []),
+    ...(forAll ? [{ label: both ? "For everyone" : "Delete", testId: "confirm-delete", run: forAll, danger: true }] : []),
   ]);
 }
 
