@@ -1,6 +1,6 @@
 /**
  * How many messages of others are unread. Counted when all of them are held, else told by the
- * server, which counts changes and one's own messages too.
+ * server.
  * @param {object} known
  * @param {import("./types.js").Entry[]} known.entries held entries, ascending
  * @param {number} known.heldAfter everything above this number is held
