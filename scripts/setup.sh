@@ -47,7 +47,7 @@ npm_install() {
     (cd "$1" && npm ci --no-audit --no-fund --loglevel=error) || fail "npm ci in $1"
 }
 
-# Cassandra 5 runs on Java 17 (or 11) and on no later one. Sets $java.
+# Cassandra 5 runs on Java 17 (or 11) and on no later one; OpenSearch 2 runs on it too. Sets $java.
 need_java() {
     local candidate
     for candidate in "${JAVA_HOME:+$JAVA_HOME/bin/java}" "$(command -v java || true)" \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold: formatting, lints, all tests of the server and the load tester (with a
-# real Cassandra and a real Redis), a cluster under faults, the JavaScript client, and the chat page
-# in a real browser. Installs what is missing.
+# real Cassandra, a real Redis and a real OpenSearch), a cluster under faults, the JavaScript client,
+# and the chat page in a real browser. Installs what is missing.
 #
 # CHAT_LOGS_DIR=FOLDER replays the chat logs (*.jsonl) of that folder; without it a made-up
 # log is replayed.
@@ -21,6 +21,7 @@ need_java
 need_maven
 install_debian chromium chromium
 bash scripts/services/cassandra.sh fetch || fail "Cassandra, which the cluster's tests start"
+bash scripts/services/opensearch.sh fetch || fail "OpenSearch, which the tests of search start"
 npm_install clients/typescript
 npm_install tests/browser
 

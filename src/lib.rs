@@ -8,6 +8,7 @@
 //! config/         settings                   telemetry/  logs and metrics
 //! internal/       health, metrics, admin     web/        the chat page
 //! drain.rs        going away in good order   service_manager.rs  what systemd is told
+//! search/         full text                  preview/    what links lead to
 //! ```
 
 pub mod api;
@@ -20,7 +21,9 @@ pub mod coordination;
 pub mod drain;
 pub mod gateway;
 pub mod internal;
+pub mod preview;
 pub mod service_manager;
+pub mod search;
 pub mod store;
 pub mod telemetry;
 pub mod web;

@@ -82,6 +82,10 @@ metrics! {
     SCHEDULED = "switchboard_scheduled_total", Counter, ["outcome"], "Scheduled messages whose time had come: sent or failed.";
     SEARCH_INDEXED = "switchboard_search_indexed_total", Counter, [], "Entries brought into the search index.";
     SEARCH_WAITING = "switchboard_search_waiting", Gauge, [], "Conversations with entries that are not in the search index yet.";
+    SEARCH_LAG_COMMITS = "switchboard_search_lag_commits", Gauge, [], "Commits of this node's shards that are not in the search index of the cluster yet.";
+    SEARCH_LAG_SECONDS = "switchboard_search_lag_seconds", Gauge, [], "Since when the oldest of them waits.";
+    SEARCH_UNANSWERED = "switchboard_search_unanswered_total", Counter, [], "Requests that OpenSearch did not answer.";
+    SEARCH_REFUSED = "switchboard_search_refused_total", Counter, [], "Messages that OpenSearch would not index: look at the log.";
     ACTORS = "switchboard_actors", Gauge, ["kind"], "Actors alive.";
     ACTOR_PANICS = "switchboard_actor_panics_total", Counter, ["kind"], "Actors that died of a panic.";
     ACTOR_RESTARTS = "switchboard_actor_restarts_total", Counter, ["kind"], "Actors started again by the supervisor.";

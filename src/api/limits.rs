@@ -21,6 +21,9 @@ const SHARED_KEYS: u64 = 1_024;
 /// Checks between two clean-ups, while there are many keys.
 const CLEAN_UP_EVERY: u64 = 1_024;
 
+/// Of one user: as many as somebody pastes links.
+const PREVIEWS_PER_MINUTE: u32 = 30;
+
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -31,6 +34,7 @@ pub struct RateLimits {
     registrations: Limit,
     requests: Limit,
     anonymous_requests: Limit,
+    previews: Limit,
 }
 
 impl RateLimits {
@@ -46,6 +50,7 @@ impl RateLimits {
             registrations: Limit::new("registrations", per(config.registrations_per_hour, HOUR)),
             requests: Limit::new("requests", requests),
             anonymous_requests: Limit::new("anonymous_requests", requests),
+            previews: Limit::new("previews", per(PREVIEWS_PER_MINUTE, MINUTE)),
         }
     }
 
@@ -68,6 +73,14 @@ impl RateLimits {
     /// `rate_limited`.
     pub fn check_request(&self, user: UserId) -> Result<(), Refusal> {
         self.requests.check(user)
+    }
+
+    /// A preview of a link, for which the server asks others.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn check_preview(&self, user: UserId) -> Result<(), Refusal> {
+        self.previews.check(user)
     }
 
     /// A request of someone not signed in.

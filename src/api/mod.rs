@@ -18,6 +18,7 @@
 //! threads.rs        replies that belong together
 //! presence.rs       who is there
 //! search.rs         full text
+//! link_preview.rs   what links lead to
 //! receipts.rs       who has read, and has, a message
 //! openapi.rs        the route table, and its description
 //! ```
@@ -44,6 +45,7 @@ pub mod presence;
 pub mod problem;
 pub mod readiness;
 pub mod receipts;
+pub mod link_preview;
 pub mod scheduled;
 pub mod search;
 pub mod state;

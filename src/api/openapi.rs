@@ -34,7 +34,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .configure(super::receipts::routes)
         .configure(super::threads::routes)
         .configure(super::presence::routes)
-        .configure(super::search::routes);
+        .configure(super::search::routes)
+        .configure(super::link_preview::routes);
 }
 
 /// The description, the page that shows it, and the page of error codes.

@@ -13,6 +13,7 @@ use schema::wire::{ErrorCode, Refusal};
 use super::observe;
 use crate::auth::AuthError;
 use crate::auth::password::PasswordError;
+use crate::search::SearchError;
 
 /// Where a code is explained.
 pub const ERRORS_PAGE: &str = "/v1/errors";
@@ -127,6 +128,18 @@ impl From<StoreError> for ApiError {
                 tracing::error!(%error, "a request could not be answered");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<SearchError> for ApiError {
+    fn from(error: SearchError) -> Self {
+        let message = error.to_string();
+        match error {
+            SearchError::Unavailable { retry_after_ms } => {
+                Refusal::retry_later(message).retry_after_ms(retry_after_ms).into()
+            }
+            SearchError::Store(error) => error.into(),
         }
     }
 }

@@ -11,7 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::identity::Caller;
 use super::problem::ApiError;
 use super::state::ApiState;
-use crate::store::embedded::SearchQuery;
+use crate::search::SearchQuery;
 
 const LIMIT_DEFAULT: u32 = 20;
 const LIMIT_MAX: u32 = 100;
@@ -48,6 +48,7 @@ struct Search {
         (status = 200, body = SearchResults),
         (status = 404, body = Problem, description = "`not_found`: this server has no search"),
         (status = 422, body = Problem, description = "`invalid_field`"),
+        (status = 503, body = Problem, description = "`retry_later`: the index does not answer"),
     )
 )]
 #[get("/search")]
@@ -83,8 +84,7 @@ async fn search(
         limit,
     };
     let page = index.search(query).await?;
-    let next = offset.saturating_add(limit);
-    let next_cursor = (page.has_more && next <= OFFSET_MAX).then(|| next.to_string());
+    let next_cursor = page.next.filter(|next| *next <= OFFSET_MAX).map(|next| next.to_string());
     let hidden = state.personal.hidden(identity.user_id).await?;
     let is_hidden = |entry: &Entry| {
         hidden.get(&entry.conversation_id).is_some_and(|it| it.contains(&entry.seq))

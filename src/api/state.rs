@@ -11,6 +11,8 @@ use super::limits::RateLimits;
 use super::readiness::Readiness;
 use crate::auth::Auth;
 use crate::config::{AddressRange, Config};
+use crate::preview::LinkPreviews;
+use crate::search::SearchIndex;
 use crate::store::embedded;
 use crate::telemetry::MetricsHandle;
 
@@ -28,7 +30,11 @@ pub struct ApiState {
     pub idempotency: Arc<dyn IdempotencyStore>,
     pub settings: Arc<ApiSettings>,
     /// `None` where there is no index to ask.
-    pub search: Option<embedded::Store>,
+    pub search: Option<Arc<dyn SearchIndex>>,
+    /// The embedded store, if this is what its index lies beside: for administration.
+    pub embedded: Option<embedded::Store>,
+    /// `None` where they are off.
+    pub previews: Option<Arc<LinkPreviews>>,
     /// `None` in tests that record nothing.
     pub metrics: Option<MetricsHandle>,
 }
@@ -57,6 +63,8 @@ impl ApiState {
             idempotency: Arc::new(InMemoryIdempotency::default()),
             settings: Arc::new(ApiSettings::new(config)),
             search: None,
+            embedded: None,
+            previews: None,
             metrics: None,
         }
     }

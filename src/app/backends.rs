@@ -15,9 +15,10 @@ use tokio::runtime::Runtime;
 
 use crate::bridge::LocalBridge;
 use crate::bridge::redis::{BridgeLimits, RedisBridge, RedisConfig};
-use crate::config::{BridgeAddress, Config, StoreAddress};
+use crate::config::{BridgeAddress, Config, SearchAddress, StoreAddress};
 use crate::coordination::LocalDirectory;
 use crate::coordination::redis::{Advertised, Membership, RedisPool};
+use crate::search::{ClusterSearch, OpenSearchConfig, SearchIndex};
 use crate::store::cql::{self, CqlConfig};
 use crate::store::embedded::{self, EmbeddedConfig, Health};
 
@@ -62,6 +63,9 @@ pub struct Backends {
     pub bridge: Arc<dyn Bridge>,
     pub directory: Arc<dyn Directory>,
     embedded: Option<embedded::Store>,
+    search: Option<Arc<dyn SearchIndex>>,
+    /// To follow the logs of this node's shards.
+    cluster_search: Option<ClusterSearch>,
     membership: Option<Membership>,
     /// Serves the connections to the database and to Redis: away from the threads of actors, which
     /// may be busy, and from those of signing in.
@@ -78,18 +82,32 @@ impl Backends {
         let node = NodeId::generate();
         let is_alone = config.store.is_embedded() && config.bridge.is_local();
         let runtime = if is_alone { None } else { Some(runtime()?) };
+        let mut cluster_search = None;
         let (stores, embedded) = match (&config.store, &runtime) {
             (StoreAddress::Cql(url), Some(runtime)) => {
                 make_directory(&config.data_dir)?;
-                let config = CqlConfig::from_url(url.expose()).context("store")?;
-                let connect = runtime.spawn(async move { cql::Store::connect(&config).await });
+                let cql = CqlConfig::from_url(url.expose()).context("store")?;
+                let connect = runtime.spawn(async move { cql::Store::connect(&cql).await });
                 let store = runtime.block_on(connect)?.context("the store cannot be opened")?;
-                (Stores::of(store), None)
+                let mut stores = Stores::of(store.clone());
+                if let SearchAddress::OpenSearch(url) = &config.search {
+                    let config = OpenSearchConfig::from_url(url.expose()).context("search")?;
+                    let search = ClusterSearch::new(config, store, runtime.handle().clone())?;
+                    stores.messages = search.noting(stores.messages);
+                    cluster_search = Some(search);
+                }
+                (stores, None)
             }
             _ => {
                 let store = embedded::Store::open(EmbeddedConfig::new(&config.data_dir))?;
                 (Stores::of(store.clone()), Some(store))
             }
+        };
+        let as_index = |it: &embedded::Store| Arc::new(it.clone()) as Arc<dyn SearchIndex>;
+        let search = match config.search {
+            SearchAddress::Embedded => embedded.as_ref().map(as_index),
+            SearchAddress::Off => None,
+            SearchAddress::OpenSearch(_) => cluster_search.clone().map(|it| Arc::new(it) as _),
         };
         let mut backends = Self {
             node,
@@ -97,6 +115,8 @@ impl Backends {
             bridge: Arc::new(LocalBridge),
             directory: Arc::new(LocalDirectory::default()),
             embedded,
+            search,
+            cluster_search,
             membership: None,
             runtime,
         };
@@ -130,6 +150,19 @@ impl Backends {
     #[must_use]
     pub const fn embedded(&self) -> Option<&embedded::Store> {
         self.embedded.as_ref()
+    }
+
+    /// What finds messages by their words, if anything does.
+    #[must_use]
+    pub fn search(&self) -> Option<Arc<dyn SearchIndex>> {
+        self.search.clone()
+    }
+
+    /// Begins to bring what the shards that `owned` names have into the index of a cluster.
+    pub fn follow_logs(&self, owned: impl Fn() -> Vec<u32> + Send + Sync + 'static) {
+        if let Some(search) = &self.cluster_search {
+            search.follow(owned);
+        }
     }
 
     /// The store takes writes, as far as it knows itself.

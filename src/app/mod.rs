@@ -92,7 +92,12 @@ async fn serve_until_signal(
     let mut state =
         ApiState::new(config, Arc::new(node.clone()), users, roster, personal, auth, clock.clone());
     state.metrics = Some(metrics);
-    state.search = backends.embedded().cloned();
+    state.search = backends.search();
+    state.embedded = backends.embedded().cloned();
+    let committers = tree.committers.clone();
+    backends.follow_logs(move || {
+        (0..committers.shards()).filter(|it| committers.activation(*it).is_some()).collect()
+    });
     let readiness = state.readiness.clone();
     upkeep::watch_health(&tree, backends, &readiness).await?;
     if let Some(store) = backends.embedded() {

@@ -44,6 +44,11 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// The embedded store, if that is what it is.
+    pub fn embedded(&self) -> Option<&Store> {
+        self.embedded.as_ref()
+    }
+
     /// Gives an embedded store's directory free.
     pub fn close(&self) {
         if let Some(store) = &self.embedded {
@@ -114,7 +119,17 @@ impl Internal {
         path: &str,
         body: &impl Serialize,
     ) -> anyhow::Result<T> {
-        let request = self.http.post(format!("{}{path}", self.base)).json(body);
+        self.post_within(ANSWER_MAX, path, body).await
+    }
+
+    /// The same for what takes its time.
+    pub(super) async fn post_within<T: DeserializeOwned>(
+        &self,
+        deadline: Duration,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let request = self.http.post(format!("{}{path}", self.base)).timeout(deadline).json(body);
         let request = request.bearer_auth(self.admin_token.expose_secret());
         read_answer(request.send().await.context("the server does not answer")?).await
     }

@@ -13,6 +13,7 @@ mod local;
 mod migrate;
 mod options;
 mod prompt;
+mod search;
 mod token;
 mod user;
 
@@ -58,6 +59,9 @@ enum Command {
     Chat(chat::ChatArguments),
     /// Prove that the stored log has no hole and no duplicate.
     Audit(audit::AuditArguments),
+    /// The search index: make it anew.
+    #[command(subcommand)]
+    Search(search::SearchCommand),
     /// Look for what will make trouble on this machine.
     Doctor(doctor::DoctorArguments),
     /// Ask a running server whether it is ready, by exit code.
@@ -112,6 +116,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Token(arguments) => token::run(&arguments),
         Command::Chat(arguments) => chat::run(arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Search(command) => search::run(command),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Healthcheck(options) => healthcheck::run(&options),
         Command::Completions { shell } => {

@@ -1,4 +1,4 @@
-//! Settings that say where the store and the bridge are: a word or a URL.
+//! Settings that say where the store, the bridge and the search index are: a word or a URL.
 
 use std::fmt;
 
@@ -32,6 +32,18 @@ pub enum BridgeAddress {
     Local,
     /// Redis: `redis://…`, `rediss://…`, `redis+cluster://…`. May hold a password.
     Redis(SecretText),
+}
+
+/// What finds messages by their words.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum SearchAddress {
+    /// The index beside the embedded store. A cluster has none.
+    Embedded,
+    /// Nothing: search is refused.
+    Off,
+    /// `OpenSearch`: `http://…`, `https://…`. May hold a password.
+    OpenSearch(SecretText),
 }
 
 impl StoreAddress {
@@ -81,6 +93,24 @@ impl TryFrom<String> for BridgeAddress {
     }
 }
 
+impl TryFrom<String> for SearchAddress {
+    type Error = NoSuchAddress;
+
+    fn try_from(given: String) -> Result<Self, NoSuchAddress> {
+        match given.as_str() {
+            "embedded" => Ok(Self::Embedded),
+            "off" => Ok(Self::Off),
+            url if url.starts_with("http://") || url.starts_with("https://") => {
+                Ok(Self::OpenSearch(SecretText::new(given)))
+            }
+            _ => {
+                let available = "\"embedded\", \"off\" or \"http://HOST:PORT/PREFIX\"";
+                Err(NoSuchAddress { given: without_password(&given), available })
+            }
+        }
+    }
+}
+
 impl fmt::Display for StoreAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -96,6 +126,22 @@ impl fmt::Display for BridgeAddress {
             Self::Local => formatter.write_str("local"),
             Self::Redis(url) => formatter.write_str(&without_password(url.expose())),
         }
+    }
+}
+
+impl fmt::Display for SearchAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded => formatter.write_str("embedded"),
+            Self::Off => formatter.write_str("off"),
+            Self::OpenSearch(url) => formatter.write_str(&without_password(url.expose())),
+        }
+    }
+}
+
+impl From<SearchAddress> for String {
+    fn from(address: SearchAddress) -> Self {
+        address.to_string()
     }
 }
 
@@ -132,6 +178,8 @@ mod tests {
         assert!(!format!("{store:?}").contains("s3cret"));
         let bridge = BridgeAddress::try_from("redis://:p@ss@cache:6379".to_owned()).unwrap();
         assert_eq!(bridge.to_string(), "redis://[redacted]@cache:6379");
+        let search = SearchAddress::try_from("https://ann:s3cret@search:9200/chat".to_owned());
+        assert_eq!(search.unwrap().to_string(), "https://[redacted]@search:9200/chat");
         let wrong = StoreAddress::try_from("postgres://ann:s3cret@db/chat".to_owned());
         assert!(!wrong.unwrap_err().to_string().contains("s3cret"));
     }

@@ -1,7 +1,8 @@
 //! What values must satisfy, beyond being readable.
 
-use super::{BridgeAddress, Config, ConfigProblem, StoreAddress};
+use super::{BridgeAddress, Config, ConfigProblem, SearchAddress, StoreAddress};
 use crate::bridge::redis::RedisConfig;
+use crate::search::OpenSearchConfig;
 use crate::store::cql::CqlConfig;
 
 /// Adds a problem for each value that cannot work.
@@ -32,6 +33,15 @@ fn check_cluster(config: &Config, refuse: &mut impl FnMut(&str, String)) {
         && let Err(error) = CqlConfig::from_url(url.expose())
     {
         refuse("store", error.to_string());
+    }
+    if let SearchAddress::OpenSearch(url) = &config.search {
+        if let Err(error) = OpenSearchConfig::from_url(url.expose()) {
+            refuse("search", error.to_string());
+        }
+        if config.store.is_embedded() {
+            let reason = "the embedded store has an index of its own: set search to embedded";
+            refuse("search", reason.to_owned());
+        }
     }
     let BridgeAddress::Redis(url) = &config.bridge else { return };
     if let Err(error) = RedisConfig::from_url(url.expose()) {

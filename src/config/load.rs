@@ -15,8 +15,8 @@ pub const ENVIRONMENT_PREFIX: &str = "SWITCHBOARD";
 /// Settings that hold a list; in the environment and in flags their items are joined by commas.
 const LIST_KEYS: [&str; 2] = ["allowed_origins", "trusted_proxies"];
 /// Settings that may also be given as `NAME_file`.
-pub(super) const SECRET_KEYS: [&str; 4] =
-    ["auth.signing_key", "auth.admin_token", "store", "bridge"];
+pub(super) const SECRET_KEYS: [&str; 5] =
+    ["auth.signing_key", "auth.admin_token", "store", "bridge", "search"];
 /// Variables of the command-line tools, which are no settings of the server.
 const TOOL_VARIABLES: [&str; 4] = ["config", "url", "token", "username"];
 

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use address::{BridgeAddress, StoreAddress};
+pub use address::{BridgeAddress, SearchAddress, StoreAddress};
 pub use address_range::AddressRange;
 pub use limits::LimitsConfig;
 pub use load::{ConfigProblem, ConfigProblems, Layers, load};
@@ -30,6 +30,7 @@ pub use secret::SecretText;
 pub use text::{ByteSize, TextDuration};
 
 use crate::auth::AuthConfig;
+use crate::preview::LinkPreviewConfig;
 use crate::telemetry::LogConfig;
 
 /// Everything that can be set.
@@ -54,6 +55,10 @@ pub struct Config {
     /// "redis://[USER:PASSWORD@]HOST:PORT"; rediss:// for TLS, redis+cluster:// for Redis Cluster.
     #[schema(value_type = String)]
     pub bridge: BridgeAddress,
+    /// What finds messages by their words: "embedded" (beside the embedded store; a cluster has
+    /// none), "off", or OpenSearch for a cluster: "https://[USER:PASSWORD@]HOST:PORT/PREFIX".
+    #[schema(value_type = String)]
+    pub search: SearchAddress,
     /// Origins of web pages that may open sockets and call REST, such as "https://chat.example".
     /// Empty: only pages of the same host.
     pub allowed_origins: Vec<String>,
@@ -66,6 +71,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Previews of links.
+    pub link_previews: LinkPreviewConfig,
 }
 
 impl Default for Config {
@@ -76,11 +83,13 @@ impl Default for Config {
             data_dir: default_data_dir(),
             store: StoreAddress::Embedded,
             bridge: BridgeAddress::Local,
+            search: SearchAddress::Embedded,
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             limits: LimitsConfig::default(),
             auth: AuthConfig::default(),
             log: LogConfig::default(),
+            link_previews: LinkPreviewConfig::default(),
         }
     }
 }

@@ -23,7 +23,8 @@ pub(super) const TOKEN_TTL_S_MAX: u64 = 366 * 86_400;
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .route("/v1/users", web::post().to(create_user))
-        .route("/v1/tokens", web::post().to(mint_token));
+        .route("/v1/tokens", web::post().to(mint_token))
+        .route("/v1/search/reindex", web::post().to(reindex));
 }
 
 /// Whoever holds the admin token. As an argument it makes a route refuse all others.
@@ -126,4 +127,19 @@ async fn mint_token(
         device_id: identity.device_id,
         access_token,
     }))
+}
+
+/// Answer to `POST /v1/search/reindex`: how many entries were read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reindexed {
+    pub entries: u64,
+}
+
+/// Makes the embedded index anew; answers when it is searched.
+async fn reindex(_: Admin, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    let Some(store) = &state.embedded else {
+        return Err(ApiError::new(ErrorCode::NotFound, "this server has no index of its own"));
+    };
+    let entries = store.reindex().await?;
+    Ok(HttpResponse::Ok().json(Reindexed { entries }))
 }

@@ -5,6 +5,7 @@
 //! GET  /metrics                            Prometheus text
 //! POST /v1/provision                       users for load tests
 //! POST /v1/users /v1/tokens                what the command line asks of a running server
+//! POST /v1/search/reindex                  the same
 //! ```
 
 mod admin;
@@ -17,7 +18,7 @@ mod tests;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-pub use admin::{CreateUserRequest, CreatedUser, MintTokenRequest, MintedToken};
+pub use admin::{CreateUserRequest, CreatedUser, MintTokenRequest, MintedToken, Reindexed};
 pub use provision::{ProvisionRequest, Provisioned, ProvisionedUser};
 
 use crate::api::{ApiState, body, observe, problem};

@@ -6,6 +6,7 @@ mod authorization;
 mod bad_input;
 mod changes;
 mod cli;
+mod cluster_search;
 mod conversations;
 mod delivery;
 mod kill9;

@@ -1,9 +1,10 @@
 //! The services that a cluster of servers needs, real ones, as processes of this machine:
-//! Apache Cassandra and Redis. No process outlives the program that started it.
+//! Apache Cassandra, Redis and OpenSearch. No process outlives the program that started it.
 
 mod address_block;
 pub mod cassandra;
 mod cql_probe;
+pub mod opensearch;
 mod process;
 pub mod redis;
 mod redis_cluster;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 pub use address_block::AddressBlock;
 pub use cassandra::{Cassandra, CassandraSpec, CommitlogSync, cassandra_for_tests};
 pub use cql_probe::{Consistency, CqlProbe};
+pub use opensearch::{OpenSearch, opensearch_for_tests};
 pub use process::{Launch, ServiceProcess};
 pub use redis::{Redis, RedisSpec, redis_for_tests};
 pub use redis_cluster::RedisCluster;

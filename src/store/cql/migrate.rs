@@ -60,6 +60,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations![
     "0053_thread_replies",
     "0054_facts",
     "0055_due",
+    "0080_search_feed",
 ];
 
 /// What a migration did.

@@ -29,6 +29,7 @@ mod positions;
 mod ring;
 mod roster;
 mod rows;
+mod search_feed;
 mod statements;
 mod store;
 mod tls;
@@ -41,6 +42,7 @@ pub use config::{CqlConfig, CqlUrlError, Credentials, Tls};
 pub use import::{ImportError, ImportReport, import};
 pub use migrate::{MigrateReport, migrate};
 pub use open::CqlOpenError;
+pub use search_feed::{FeedRow, GrownLog};
 pub use store::Store;
 
 #[cfg(test)]

@@ -225,6 +225,14 @@ statements! {
         "SELECT conversation_id FROM conversations";
     all_heads: Plain =
         "SELECT conversation_id FROM conversation_heads";
+    all_ends: Plain =
+        "SELECT conversation_id, head FROM conversation_heads";
+    insert_feed: Plain =
+        "INSERT INTO search_feed (shard, bucket, n, first, logs)
+         VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    feed: Plain =
+        "SELECT n, first, logs FROM search_feed
+         WHERE shard = ? AND bucket = ? AND n > ? LIMIT 64";
 
     reserve_pair: Conditional =
         "INSERT INTO direct_pairs (low_user_id, high_user_id, conversation_id, name, created_by,

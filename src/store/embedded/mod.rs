@@ -44,7 +44,7 @@ pub use export::{
 pub use facts::{StoreFacts, raise_generation};
 pub use open::{EmbeddedConfig, OpenError};
 pub use queue::Health;
-pub use search::{SearchHit, SearchPage, SearchQuery};
+pub use search::{SearchHit, SearchPage, SearchQuery, unmark, words};
 pub use store::Store;
 
 #[cfg(test)]

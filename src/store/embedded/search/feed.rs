@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actors::ports::StoreError;
 use schema::metric;
+use tokio::sync::oneshot;
 
 /// More are not noted one by one: all are compared then.
 const NOTED_MAX: usize = 50_000;
@@ -14,7 +16,12 @@ struct State {
     grown: BTreeSet<i64>,
     is_unsure: bool,
     is_closed: bool,
+    /// Who wait for the index to be made anew.
+    anew: Vec<Answer>,
 }
+
+/// Gets the number of entries that an index was made of.
+pub(super) type Answer = oneshot::Sender<Result<u64, StoreError>>;
 
 /// Written by the store's writer, read by the index. Lives in memory: on start all logs are compared.
 pub(in super::super) struct Feed {
@@ -27,6 +34,8 @@ pub(super) enum Next {
     Logs(BTreeSet<i64>),
     /// Compare all.
     All,
+    /// Make the index anew.
+    Anew(Vec<Answer>),
     Nothing,
     Closed,
 }
@@ -53,18 +62,37 @@ impl Feed {
         }
     }
 
+    /// The index is to be made anew; what the answer waits for is bounded by the logs alone.
+    pub fn anew(&self) -> oneshot::Receiver<Result<u64, StoreError>> {
+        let (answer, waiting) = oneshot::channel();
+        let mut state = self.state();
+        if !state.is_closed {
+            state.anew.push(answer);
+        }
+        self.news.notify_all();
+        waiting
+    }
+
     pub fn close(&self) {
-        self.state().is_closed = true;
+        let mut state = self.state();
+        state.is_closed = true;
+        state.anew.clear();
+        drop(state);
         self.news.notify_all();
     }
 
     /// Takes what there is after at most `wait`.
     pub(super) fn next(&self, wait: Duration) -> Next {
         let state = self.state();
-        let timed = self.news.wait_timeout_while(state, wait, |state| !state.is_closed);
+        let timed = self.news.wait_timeout_while(state, wait, |state| {
+            !state.is_closed && state.anew.is_empty()
+        });
         let (mut state, _) = timed.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
             return Next::Closed;
+        }
+        if !state.anew.is_empty() {
+            return Next::Anew(std::mem::take(&mut state.anew));
         }
         #[expect(clippy::cast_precision_loss, reason = "for display")]
         metrics::gauge!(metric::SEARCH_WAITING).set(state.grown.len() as f64);

@@ -30,6 +30,23 @@ const SETTINGS: &str = "
     PRAGMA journal_size_limit = 16777216;
 ";
 
+/// The tables of an index: those that are searched, or those of one that is being made.
+#[derive(Clone, Copy)]
+struct Tables {
+    text: &'static str,
+    indexed: &'static str,
+}
+
+const SEARCHED: Tables = Tables { text: "message_text", indexed: "indexed" };
+const FRESH: Tables = Tables { text: "fresh_text", indexed: "fresh_indexed" };
+
+const SWITCH_TO_FRESH: &str = "
+    DROP TABLE message_text;
+    ALTER TABLE fresh_text RENAME TO message_text;
+    DROP TABLE indexed;
+    ALTER TABLE fresh_indexed RENAME TO indexed;
+";
+
 /// The index, to be written by its one thread.
 pub(super) struct Index {
     connection: Connection,
@@ -51,8 +68,16 @@ impl Index {
             let indexed = match feed.next(EVERY) {
                 Next::Closed => return,
                 Next::Nothing => continue,
-                Next::Logs(numbers) => numbers.into_iter().try_for_each(|it| self.index(it)),
-                Next::All => self.index_all(),
+                Next::Logs(numbers) => {
+                    numbers.into_iter().try_for_each(|it| self.index(SEARCHED, it).map(drop))
+                }
+                Next::All => self.index_all(SEARCHED).map(drop),
+                Next::Anew(waiting) => {
+                    let entries = self.make_anew().map_err(StoreError::from);
+                    waiting.into_iter().for_each(|it| drop(it.send(entries.clone())));
+                    feed.failed();
+                    continue;
+                }
             };
             if let Err(failure) = indexed {
                 tracing::warn!(error = ?StoreError::from(failure), "messages could not be indexed; tried again");
@@ -63,32 +88,53 @@ impl Index {
         }
     }
 
-    fn index_all(&mut self) -> Result<(), Failure> {
+    /// Reads all logs into fresh tables, which then take the place of those that are searched.
+    fn make_anew(&mut self) -> Result<u64, Failure> {
+        let drop_fresh = "DROP TABLE IF EXISTS fresh_text; DROP TABLE IF EXISTS fresh_indexed;";
+        self.connection.execute_batch(drop_fresh)?;
+        let schema = SCHEMA.replace(SEARCHED.text, FRESH.text);
+        self.connection.execute_batch(&schema.replace("EXISTS indexed", "EXISTS fresh_indexed"))?;
+        let entries = self.index_all(FRESH)?;
+        let transaction = self.connection.transaction()?;
+        transaction.execute_batch(SWITCH_TO_FRESH)?;
+        transaction.commit()?;
+        Ok(entries)
+    }
+
+    /// Brings all logs up to date; returns how many entries were read.
+    fn index_all(&mut self, tables: Tables) -> Result<u64, Failure> {
         let behind = {
-            let sql = "SELECT h.number FROM store.conversation_heads h
-                       LEFT JOIN indexed i ON i.number = h.number
-                       WHERE h.head > coalesce(i.seq, 0)";
-            let mut statement = self.connection.prepare(sql)?;
+            let sql = format!(
+                "SELECT h.number FROM store.conversation_heads h
+                 LEFT JOIN {} i ON i.number = h.number
+                 WHERE h.head > coalesce(i.seq, 0)",
+                tables.indexed
+            );
+            let mut statement = self.connection.prepare(&sql)?;
             let rows = statement.query_map([], |row| row.get::<_, i64>(0))?;
             rows.collect::<Result<Vec<_>, _>>()?
         };
-        behind.into_iter().try_for_each(|number| self.index(number))
+        behind.into_iter().try_fold(0, |sum, number| Ok(sum + self.index(tables, number)?))
     }
 
     /// Brings one log up to date.
-    fn index(&mut self, number: i64) -> Result<(), Failure> {
-        while self.index_some(number)? {
-            // The rest comes in the next transaction.
+    fn index(&mut self, tables: Tables, number: i64) -> Result<u64, Failure> {
+        let mut entries = 0;
+        loop {
+            let (count, is_all) = self.index_some(tables, number)?;
+            entries += count;
+            if is_all {
+                return Ok(entries);
+            }
         }
-        Ok(())
     }
 
-    /// Indexes the next entries of a log; true when there may be more.
-    fn index_some(&mut self, number: i64) -> Result<bool, Failure> {
+    /// Indexes the next entries of a log; tells how many, and whether these were all.
+    fn index_some(&mut self, tables: Tables, number: i64) -> Result<(u64, bool), Failure> {
         let transaction = self.connection.transaction()?;
-        let sql = "SELECT seq FROM indexed WHERE number = ?1";
+        let sql = format!("SELECT seq FROM {} WHERE number = ?1", tables.indexed);
         let position: Option<i64> =
-            transaction.prepare_cached(sql)?.query_row([number], |row| row.get(0)).optional()?;
+            transaction.prepare_cached(&sql)?.query_row([number], |row| row.get(0)).optional()?;
         let mut position = position.unwrap_or(0);
         let mut count = 0_i64;
         {
@@ -105,40 +151,50 @@ impl Index {
                 }
                 let event = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
                 let event = unpack(event)?;
-                apply(&transaction, number, seq, &event)?;
+                apply(&transaction, tables, number, seq, &event)?;
                 position = seq;
                 count += 1;
             }
         }
         if count > 0 {
-            let sql = "INSERT INTO indexed (number, seq) VALUES (?1, ?2)
-                       ON CONFLICT DO UPDATE SET seq = excluded.seq";
-            transaction.prepare_cached(sql)?.execute([number, position])?;
+            let sql = format!(
+                "INSERT INTO {} (number, seq) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET seq = excluded.seq",
+                tables.indexed
+            );
+            transaction.prepare_cached(&sql)?.execute([number, position])?;
         }
         transaction.commit()?;
-        metrics::counter!(metric::SEARCH_INDEXED).increment(count.unsigned_abs());
-        Ok(count == BATCH)
+        let indexed = count.unsigned_abs();
+        metrics::counter!(metric::SEARCH_INDEXED).increment(indexed);
+        Ok((indexed, count < BATCH))
     }
 }
 
 /// What an entry does to the index.
-fn apply(connection: &Connection, number: i64, seq: i64, event: &Event) -> Result<(), Failure> {
+fn apply(
+    connection: &Connection,
+    tables: Tables,
+    number: i64,
+    seq: i64,
+    event: &Event,
+) -> Result<(), Failure> {
     let (target, content) = match event {
         Event::Message(body) => (entry_id(number, 0) + seq, Some(&body.content)),
         Event::MessageEdited { target, content, .. } => (entry_id(number, target.0), Some(content)),
         Event::MessageDeleted { target } => (entry_id(number, target.0), None),
         _ => return Ok(()),
     };
-    let sql = "DELETE FROM message_text WHERE rowid = ?1";
     if !matches!(event, Event::Message(_)) {
-        connection.prepare_cached(sql)?.execute([target])?;
+        let sql = format!("DELETE FROM {} WHERE rowid = ?1", tables.text);
+        connection.prepare_cached(&sql)?.execute([target])?;
     }
     let text = match content {
         Some(Content::Text { text }) => text,
         Some(Content::Media { caption: Some(caption), .. }) => caption,
         _ => return Ok(()),
     };
-    let sql = "INSERT OR REPLACE INTO message_text (rowid, text) VALUES (?1, ?2)";
-    connection.prepare_cached(sql)?.execute(params![target, text])?;
+    let sql = format!("INSERT OR REPLACE INTO {} (rowid, text) VALUES (?1, ?2)", tables.text);
+    connection.prepare_cached(&sql)?.execute(params![target, text])?;
     Ok(())
 }

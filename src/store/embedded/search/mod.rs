@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 pub(super) use feed::Feed;
-pub use query::{SearchHit, SearchPage, SearchQuery};
+pub use query::{SearchHit, SearchPage, SearchQuery, unmark, words};
 
 use super::failure::Failure;
 use super::open::{OpenError, database_path, private_file};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use actors::ports::StoreError;
 use rusqlite::{Connection, Row, ToSql, named_params};
-use schema::record::message_state::DELETED_SLOT;
+use schema::record::message_state::{DELETED_SLOT, EDIT_SLOTS, EDIT_SLOTS_END};
 use schema::record::{Content, Entry, Event};
 use schema::{ConversationId, UserId};
 
@@ -42,14 +42,16 @@ pub struct SearchHit {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SearchPage {
     pub hits: Vec<SearchHit>,
-    pub has_more: bool,
+    /// The offset of the next page, if there may be one.
+    pub next: Option<u32>,
 }
 
 /// Around words that were found; no text has these.
 const BEGIN: char = '\u{e000}';
 const END: char = '\u{e001}';
 
-/// Deleted entries and what a reader may not see are left out here, whatever the index says.
+/// Deleted entries and what a reader may not see are left out here, whatever the index says; so is,
+/// for whoever has left, what was edited since.
 const FIND: &str = "
     SELECT h.conversation_id, t.rowid & 0xFFFFFFFF, m.message_id, m.sender_id, m.sent_at, m.event,
            highlight(message_text, 0, :begin, :end)
@@ -66,18 +68,23 @@ const FIND: &str = "
       AND (:until IS NULL OR m.sent_at <= :until)
       AND NOT EXISTS (SELECT 1 FROM store.message_changes c
                       WHERE c.target_id = t.rowid AND c.slot = :deleted)
+      AND NOT (p.removed_seq >= p.added_seq
+               AND EXISTS (SELECT 1 FROM store.message_changes c
+                           WHERE c.target_id = t.rowid AND c.slot >= :edits AND c.slot < :edits_end
+                             AND c.seq > p.removed_seq))
     ORDER BY rank, t.rowid DESC
     LIMIT :limit OFFSET :offset";
 
+/// The words of what people type, and whether the last may be a beginning.
+pub fn words(text: &str) -> (Vec<&str>, bool) {
+    let words = text.split(|it: char| !it.is_alphanumeric()).filter(|word| !word.is_empty());
+    (words.take(16).collect(), text.chars().next_back().is_some_and(char::is_alphanumeric))
+}
+
 /// What people type as an expression of FTS5: every word, the last as a beginning.
 fn expression(text: &str) -> Option<String> {
-    let words: Vec<String> = text
-        .split(|it: char| !it.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .take(16)
-        .map(|word| format!("\"{word}\""))
-        .collect();
-    let is_open = text.chars().next_back().is_some_and(char::is_alphanumeric);
+    let (words, is_open) = words(text);
+    let words: Vec<String> = words.into_iter().map(|word| format!("\"{word}\"")).collect();
     let expression = words.join(" ");
     match (words.is_empty(), is_open) {
         (true, _) => None,
@@ -87,6 +94,16 @@ fn expression(text: &str) -> Option<String> {
 }
 
 impl Store {
+    /// Makes the index anew from all logs; what is there is searched meanwhile. Returns how many
+    /// entries were read.
+    ///
+    /// # Errors
+    /// When the store or the index cannot be read or written.
+    pub async fn reindex(&self) -> Result<u64, StoreError> {
+        let done = self.feed().anew().await;
+        done.unwrap_or_else(|_| Err(StoreError::Unavailable("the store is closed".to_owned())))
+    }
+
     /// Finds messages that the reader may see, best first.
     ///
     /// # Errors
@@ -117,6 +134,8 @@ fn find(
         ":reader": query.reader.as_bytes(),
         ":text": text,
         ":deleted": DELETED_SLOT,
+        ":edits": EDIT_SLOTS,
+        ":edits_end": EDIT_SLOTS_END,
         ":conversation": conversation,
         ":from": from,
         ":since": query.since,
@@ -129,7 +148,7 @@ fn find(
     let mut page = SearchPage::default();
     while let Some(row) = rows.next()? {
         if page.hits.len() >= query.limit as usize {
-            page.has_more = true;
+            page.next = Some(query.offset.saturating_add(query.limit));
             break;
         }
         page.hits.push(hit(row)?);
@@ -151,7 +170,7 @@ fn hit(row: &Row<'_>) -> Result<SearchHit, Failure> {
 }
 
 /// The text without marks, and where they stood.
-fn unmark(marked: &str) -> (String, Vec<(u32, u32)>) {
+pub fn unmark(marked: &str) -> (String, Vec<(u32, u32)>) {
     let (mut plain, mut highlights) = (String::with_capacity(marked.len()), Vec::new());
     let (mut units, mut begin) = (0_u32, 0_u32);
     for character in marked.chars() {
