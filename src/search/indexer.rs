@@ -135,9 +135,10 @@ impl Indexer {
         let work = positions.into_iter().map(|(shard, position)| {
             let known = waiting.get(&shard).map(|growth| growth.last).filter(|_| is_known(shard));
             let is_quiet = known.is_none()
-                && self.progress.get(&shard).is_some_and(|it| {
-                    it.index == index && it.position == position
-                });
+                && self
+                    .progress
+                    .get(&shard)
+                    .is_some_and(|it| it.index == index && it.position == position);
             (shard, position, known, is_quiet)
         });
         let work: Vec<_> = work.filter(|(.., is_quiet)| !is_quiet).collect();

@@ -151,11 +151,7 @@ impl ClusterSearch {
     }
 
     /// The message that an edit is of.
-    async fn edited(
-        &self,
-        id: ConversationId,
-        entry: &Entry,
-    ) -> Result<Option<Entry>, StoreError> {
+    async fn edited(&self, id: ConversationId, entry: &Entry) -> Result<Option<Entry>, StoreError> {
         let Event::MessageEdited { target, .. } = entry.event else { return Ok(None) };
         let found = self.store.range(id, SequenceRange::new(target, target)).await?;
         Ok(found.into_iter().next())
@@ -166,11 +162,7 @@ impl ClusterSearch {
     ///
     /// # Errors
     /// When the database or OpenSearch does not answer; the index before is searched on.
-    pub async fn reindex(
-        &self,
-        now_ms: i64,
-        progress: Progress<'_>,
-    ) -> anyhow::Result<Rebuilt> {
+    pub async fn reindex(&self, now_ms: i64, progress: Progress<'_>) -> anyhow::Result<Rebuilt> {
         let index = self.client.fresh_index(now_ms).await.context("making an index")?;
         let shards = (0..self.store.facts().shape.shards).collect();
         let rebuilt = self.index_shards(&index, &shards, progress).await;

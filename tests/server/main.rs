@@ -3,6 +3,7 @@
 //! One test binary, so that the server is linked once.
 
 mod authorization;
+mod authorization_frames;
 mod bad_input;
 mod changes;
 mod cli;
@@ -17,6 +18,7 @@ mod replay;
 mod scheduled;
 mod search;
 mod service_manager;
+mod search_replay;
 mod signals;
 mod silent_sockets;
 mod slow_consumer;

@@ -7,7 +7,7 @@ use loadtest::scenario::{ServerChoice, replay};
 
 use crate::support::spec;
 
-fn logs() -> Vec<PathBuf> {
+pub fn logs() -> Vec<PathBuf> {
     let Some(folder) = std::env::var_os("CHAT_LOGS_DIR") else { return vec![small_log()] };
     let entries = std::fs::read_dir(folder).expect("CHAT_LOGS_DIR names a folder");
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();

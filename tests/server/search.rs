@@ -125,3 +125,48 @@ async fn what_was_edited_and_deleted_is_found_as_it_is_now_also_after_a_kill() {
     alice.send(chat, "cold pizza").await;
     until_found(&server, &token, "q=pizza", &[2, 6]).await;
 }
+
+#[tokio::test]
+async fn a_fresh_index_takes_the_place_of_the_one_before_while_the_server_runs_or_not() {
+    let mut server = Server::start().await;
+    let people = server.people(2).await;
+    let chat = server.conversation(ConversationKind::Direct, &people[0], &[&people[1]]).await;
+    let token = people[1].access_token.clone();
+    let mut alice = server.online(&people[0]).await;
+    alice.send(chat, "pineapple pizza").await;
+    until_found(&server, &token, "q=pizza", &[1]).await;
+    let reindex = async |data_dir: &std::path::Path| {
+        let mut command = tokio::process::Command::new(crate::support::binary());
+        command.args(["search", "reindex", "--json", "--data-dir"]).arg(data_dir);
+        let output = command.stdin(std::process::Stdio::null()).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["entries"].as_u64().unwrap()
+    };
+    let data_dir = server.process.data_dir().to_owned();
+    assert_eq!(reindex(&data_dir).await, 1);
+    assert_eq!(found(&server, &token, "q=pizza").await, [1], "it is there at once");
+    alice.send(chat, "plain pizza").await;
+    until_found(&server, &token, "q=pizza", &[1, 2]).await;
+    server.process.kill_9().await.unwrap();
+    assert_eq!(reindex(&data_dir).await, 2);
+    server.process.restart().await.unwrap();
+    until_found(&server, &token, "q=pizza", &[1, 2]).await;
+}
+
+#[tokio::test]
+async fn who_has_left_does_not_find_what_was_edited_since() {
+    let server = Server::start().await;
+    let people = server.people(2).await;
+    let chat = server.conversation(ConversationKind::Group, &people[0], &[&people[1]]).await;
+    let (mine, theirs) = (people[0].access_token.as_str(), people[1].access_token.as_str());
+    server.online(&people[0]).await.send(chat, "meet at noon").await;
+    until_found(&server, theirs, "q=noon", &[1]).await;
+    remove(&server, chat, mine, people[1].user_id).await;
+    let path = format!("/v1/conversations/{chat}/messages/1");
+    let edit = json!({"content": {"text": {"text": "meet at dusk"}}});
+    assert_eq!(call(&server, Method::PATCH, &path, mine, &edit).await.0, 200);
+    until_found(&server, mine, "q=dusk", &[1]).await;
+    assert_eq!(found(&server, theirs, "q=dusk").await, Vec::<u64>::new());
+    assert_eq!(found(&server, theirs, "q=meet").await, Vec::<u64>::new());
+}

@@ -110,6 +110,11 @@ pub struct Online {
 }
 
 impl Online {
+    /// On a socket where hello was not said.
+    pub fn new(socket: Socket) -> Self {
+        Self { socket, last_reference: 0 }
+    }
+
     pub async fn receive(&mut self) -> ServerFrame {
         timeout(PATIENCE, self.socket.receive()).await.expect("no frame in time").unwrap()
     }

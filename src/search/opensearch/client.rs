@@ -136,8 +136,7 @@ impl Client {
             actions.push(json!({"remove_index": {"index": before}}));
         }
         let body = json!({"actions": actions});
-        let (status, answer) =
-            self.send(Method::POST, "_aliases", Some(&body), WRITE_MAX).await?;
+        let (status, answer) = self.send(Method::POST, "_aliases", Some(&body), WRITE_MAX).await?;
         if status.is_success() { Ok(()) } else { Err(refused(status, &answer)) }
     }
 

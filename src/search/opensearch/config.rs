@@ -56,7 +56,8 @@ impl OpenSearchConfig {
             return Err(OpenSearchUrlError::Host);
         }
         let prefix = url.path().trim_start_matches('/').to_owned();
-        let is_name = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || "_-".contains(it);
+        let is_name =
+            |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || "_-".contains(it);
         if prefix.len() > PREFIX_CHARACTERS_MAX
             || !prefix.starts_with(|it: char| it.is_ascii_lowercase())
             || !prefix.chars().all(is_name)

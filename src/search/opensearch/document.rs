@@ -82,8 +82,10 @@ pub(in crate::search) fn operation(entry: &Entry, edited: Option<&Entry>) -> Opt
         Event::MessageDeleted { target } => (*target, None, &Content::Deleted {}),
         _ => return None,
     };
-    let is_gone = message.is_none_or(|it| matches!(&it.event,
-        Event::Message(body) if matches!(body.content, Content::Deleted {})));
+    let is_gone = message.is_none_or(|it| {
+        matches!(&it.event,
+        Event::Message(body) if matches!(body.content, Content::Deleted {}))
+    });
     let text = shown_text(content).filter(|_| !is_gone);
     if text.is_none() && matches!(entry.event, Event::Message(_)) && !is_gone {
         // It never said anything that could be found.
@@ -155,7 +157,10 @@ mod tests {
         assert_eq!(written.document["text"], "hello  you");
         let again = operation(&edited, Some(&message)).unwrap();
         assert_eq!((&again.id, again.version), (&written.id, 7));
-        assert_eq!((&again.document["text"], &again.document["sent_at"]), (&json!("bye"), &json!(17)));
+        assert_eq!(
+            (&again.document["text"], &again.document["sent_at"]),
+            (&json!("bye"), &json!(17))
+        );
         let gone = operation(&deleted, None).unwrap();
         assert_eq!((&gone.id, gone.version), (&written.id, 9));
         assert!(gone.document.get("text").is_none());
@@ -173,11 +178,8 @@ mod tests {
             assert_eq!(operation(&entry(1, says(content)), None), None);
         }
         // In place of words: they go.
-        let edit = Event::MessageEdited {
-            target: Sequence(1),
-            content: sealed,
-            mentions: Vec::new(),
-        };
+        let edit =
+            Event::MessageEdited { target: Sequence(1), content: sealed, mentions: Vec::new() };
         let operation = operation(&entry(2, edit), Some(&entry(1, says(text("words")))));
         assert!(operation.unwrap().document.get("text").is_none());
     }

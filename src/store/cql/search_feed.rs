@@ -78,7 +78,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn all_heads(
         &self,
-    ) -> Result<impl Stream<Item = Result<(ConversationId, Sequence), StoreError>>, StoreError> {
+    ) -> Result<impl Stream<Item = Result<(ConversationId, Sequence), StoreError>>, StoreError>
+    {
         let statement = self.statements().all_ends.clone();
         let pages = self.session().execute_iter(statement, ()).await.map_err(Failure::from)?;
         let rows = pages.rows_stream::<(Uuid, Option<i64>)>().map_err(Failure::from)?;

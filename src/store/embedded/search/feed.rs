@@ -84,9 +84,9 @@ impl Feed {
     /// Takes what there is after at most `wait`.
     pub(super) fn next(&self, wait: Duration) -> Next {
         let state = self.state();
-        let timed = self.news.wait_timeout_while(state, wait, |state| {
-            !state.is_closed && state.anew.is_empty()
-        });
+        let timed = self
+            .news
+            .wait_timeout_while(state, wait, |state| !state.is_closed && state.anew.is_empty());
         let (mut state, _) = timed.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
             return Next::Closed;
