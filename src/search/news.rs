@@ -117,23 +117,29 @@ impl MessageStore for Noted {
     }
 }
 
+/// What the commits of one shard add to its logs.
+struct Grown {
+    first: u64,
+    n: u64,
+    logs: BTreeMap<ConversationId, (u64, u64)>,
+}
+
 /// One row for each shard among the commits.
 fn feed_rows(commits: &[MaterialisedCommit]) -> Vec<FeedRow> {
-    let mut shards: BTreeMap<u32, (u64, u64, BTreeMap<ConversationId, (u64, u64)>)> =
-        BTreeMap::new();
+    let mut shards: BTreeMap<u32, Grown> = BTreeMap::new();
     for commit in commits {
-        let (first, n, logs) =
-            shards.entry(commit.shard).or_insert_with(|| (commit.n, commit.n, BTreeMap::new()));
-        (*first, *n) = ((*first).min(commit.n), (*n).max(commit.n));
+        let empty = || Grown { first: commit.n, n: commit.n, logs: BTreeMap::new() };
+        let grown = shards.entry(commit.shard).or_insert_with(empty);
+        (grown.first, grown.n) = (grown.first.min(commit.n), grown.n.max(commit.n));
         for entry in commit.entries.iter() {
             let seq = entry.seq.0;
-            let log = logs.entry(entry.conversation_id).or_insert((seq, seq));
+            let log = grown.logs.entry(entry.conversation_id).or_insert((seq, seq));
             *log = (log.0.min(seq), log.1.max(seq));
         }
     }
-    let row = |(shard, (first, n, logs)): (u32, (u64, u64, BTreeMap<_, (u64, u64)>))| {
+    let rows = shards.into_iter().map(|(shard, Grown { first, n, logs })| {
         let logs = logs.into_iter().map(|(id, (first, last))| (id, first, last)).collect();
         FeedRow { shard, first, n, logs }
-    };
-    shards.into_iter().map(row).collect()
+    });
+    rows.collect()
 }
