@@ -81,6 +81,7 @@ metrics! {
     SIGNALS_SHED = "switchboard_signals_shed_total", Counter, ["signal"], "Typing, statuses and presence not told, because messages come first.";
     SCHEDULED = "switchboard_scheduled_total", Counter, ["outcome"], "Scheduled messages whose time had come: sent or failed.";
     SEARCH_INDEXED = "switchboard_search_indexed_total", Counter, [], "Entries brought into the search index.";
+    LINK_PREVIEWS = "switchboard_link_previews_total", Counter, ["outcome"], "Pages asked for previews of links, by outcome.";
     SEARCH_WAITING = "switchboard_search_waiting", Gauge, [], "Conversations with entries that are not in the search index yet.";
     SEARCH_LAG_COMMITS = "switchboard_search_lag_commits", Gauge, [], "Commits of this node's shards that are not in the search index of the cluster yet.";
     SEARCH_LAG_SECONDS = "switchboard_search_lag_seconds", Gauge, [], "Since when the oldest of them waits.";

@@ -29,6 +29,7 @@ use crate::gateway::{
     self, Admission, AdmissionLimits, Bound, GatewayContext, HEARTBEAT_S, Routes,
 };
 use crate::internal::internal_routes;
+use crate::preview::LinkPreviews;
 use crate::{service_manager, telemetry};
 use backends::{Backends, Stores};
 
@@ -92,6 +93,7 @@ async fn serve_until_signal(
     let mut state =
         ApiState::new(config, Arc::new(node.clone()), users, roster, personal, auth, clock.clone());
     state.metrics = Some(metrics);
+    state.previews = LinkPreviews::new(&config.link_previews)?.map(Arc::new);
     state.search = backends.search();
     state.embedded = backends.embedded().cloned();
     let committers = tree.committers.clone();

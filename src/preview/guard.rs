@@ -61,10 +61,10 @@ impl Guard {
             Some(Host::Ipv6(address)) => self.permits(address.into()),
             Some(Host::Domain(name)) => {
                 let name = name.trim_end_matches('.');
-                let is_inner = |inner: &&str| {
-                    name.strip_suffix(**inner).is_some_and(|it| it.is_empty() || it.ends_with('.'))
+                let is_inner = |inner: &str| {
+                    name.strip_suffix(inner).is_some_and(|it| it.is_empty() || it.ends_with('.'))
                 };
-                !INNER_NAMES.iter().any(|it| is_inner(&it)) && name.contains('.')
+                !INNER_NAMES.into_iter().any(is_inner) && name.contains('.')
             }
             None => false,
         }
@@ -120,9 +120,9 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
 
 fn is_public(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => !SPECIAL_V4.iter().any(|(network, length)| {
-            (address.to_bits() ^ network.to_bits()) >> (32 - length) == 0
-        }),
+        IpAddr::V4(address) => !SPECIAL_V4
+            .iter()
+            .any(|(network, length)| (address.to_bits() ^ network.to_bits()) >> (32 - length) == 0),
         IpAddr::V6(address) => {
             let is_in = |network: Ipv6Addr, length: u32| {
                 (address.to_bits() ^ network.to_bits()) >> (128 - length) == 0

@@ -65,9 +65,9 @@ fn names(known: &[(&str, &[IpAddr])]) -> (LookUp, Arc<AtomicUsize>) {
     let look_up: LookUp = Arc::new(move |name| {
         counted.fetch_add(1, Ordering::Relaxed);
         let mut known = known.lock().unwrap();
-        let addresses = known.get_mut(&name).map(|addresses| {
-            if addresses.len() > 1 { addresses.remove(0) } else { addresses[0] }
-        });
+        let addresses = known
+            .get_mut(&name)
+            .map(|addresses| if addresses.len() > 1 { addresses.remove(0) } else { addresses[0] });
         let found = addresses.map(|it| vec![SocketAddr::new(it, 0)]);
         Box::pin(async move { found.ok_or_else(|| std::io::Error::other("no such name")) })
     });

@@ -207,7 +207,7 @@ const RULES: &[Rule] = &[
 
 /// Routes that are about the caller alone, open to everyone, or that tell everyone signed in the
 /// same. `src/api/tests/contract.rs` holds that all but the open ones refuse who is not signed in.
-const WITHOUT_CONVERSATION: [&str; 21] = [
+const WITHOUT_CONVERSATION: [&str; 22] = [
     "DELETE /v1/blocks/{user}",
     "GET /v1/blocks",
     "GET /v1/users/me/settings",
@@ -215,6 +215,7 @@ const WITHOUT_CONVERSATION: [&str; 21] = [
     "PUT /v1/blocks/{user}",
     "DELETE /v1/devices/{id}",
     "GET /v1/devices",
+    "GET /v1/link-preview",
     "GET /v1/presence/{id}",
     "GET /v1/search",
     "GET /v1/users",

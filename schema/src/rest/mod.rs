@@ -14,8 +14,8 @@ pub use conversation::{
     ConversationView, CreateConversationRequest, MemberView, RemoveMembersRequest,
 };
 pub use message::{
-    EditHistory, EditMessageRequest, HistoryPage, MemberReceipt, ReadReceiptRequest, ReceiptState,
-    Receipts, SearchHit, SearchResults, SendMessageRequest, SentMessage,
+    EditHistory, EditMessageRequest, HistoryPage, LinkPreview, MemberReceipt, ReadReceiptRequest,
+    ReceiptState, Receipts, SearchHit, SearchResults, SendMessageRequest, SentMessage,
 };
 pub use personal::{
     BlockList, ConversationSettingsChange, DraftRequest, MyConversation, ScheduleChange,

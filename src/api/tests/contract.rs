@@ -9,7 +9,7 @@ use crate::api::openapi::openapi;
 use crate::config::Config;
 
 /// The public contract. A change here is a change of the interface.
-const ROUTES: [&str; 45] = [
+const ROUTES: [&str; 46] = [
     "DELETE /v1/blocks/{user}",
     "DELETE /v1/conversations/{id}/members",
     "DELETE /v1/conversations/{id}/messages/{seq}",
@@ -25,6 +25,7 @@ const ROUTES: [&str; 45] = [
     "GET /v1/conversations/{id}/threads",
     "GET /v1/conversations/{id}/threads/{seq}/messages",
     "GET /v1/devices",
+    "GET /v1/link-preview",
     "GET /v1/presence/{id}",
     "GET /v1/scheduled",
     "GET /v1/search",
