@@ -1,6 +1,6 @@
 // What is one's own on all devices, threads, and messages with more to them, in a real browser against a real server.
 import { test } from "node:test";
-import { blocking, holding, later, privacy, sharedDrafts } from "./flows/own.mjs";
+import { apart, blocking, holding, later, privacy, sharedDrafts } from "./flows/own.mjs";
 import { describing, inviting } from "./flows/rooms.mjs";
 import { deletingForOneself, disappearing, forwarding, jumpingToADay, mentions, previews } from "./flows/saying.mjs";
 import { threads } from "./flows/threads.mjs";
@@ -10,6 +10,7 @@ const own = suite();
 const timeout = 240_000;
 test("muting, archiving and pinning chats, on both devices", { timeout }, () => holding(own.stage));
 test("a draft goes from device to device, and goes with its message", { timeout }, () => sharedDrafts(own.stage));
+test("a device that was away agrees with the others", { timeout }, () => apart(own.stage));
 test("blocking and unblocking", { timeout }, () => blocking(own.stage));
 test("who sees what of oneself", { timeout }, () => privacy(own.stage));
 test("sending later: made, changed, taken back, sent", { timeout }, () => later(own.stage));

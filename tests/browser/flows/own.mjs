@@ -115,6 +115,38 @@ export async function sharedDrafts(stage) {
   for (const person of [alice, bob, tablet, fresh]) await person.leave();
 }
 
+/** A device that was away agrees with the others when it is back. @param {Stage} stage */
+export async function apart(stage) {
+  const alice = await stage.person("Alice Meyer");
+  const bob = await stage.person("Bob Okafor");
+  await bob.startDirect(alice);
+  for (const text of ["one", "two"]) await bob.write(text);
+  const tablet = await stage.device(alice);
+  for (const device of [alice, tablet]) {
+    await device.open(bob.displayName);
+    await device.sees(["one", "two"]);
+  }
+  await alice.page.fill(testId("composer"), "begun together");
+  await tablet.composes("begun together");
+  await tablet.context.setOffline(true);
+  await tablet.status("waiting");
+  await alice.menu("one", "menu-hide");
+  await alice.page.click(testId("confirm-hide"));
+  await alice.page.waitForSelector(`${testId("message")}[data-deleted]`);
+  await chatMenu(alice, "pin-chat");
+  await chatMenu(alice, "mute");
+  await alice.page.click(testId("mute-28800000"));
+  await alice.page.fill(testId("composer"), "");
+  await alice.page.waitForTimeout(2_000);
+  await tablet.context.setOffline(false);
+  await tablet.connected();
+  await tablet.page.waitForSelector(`${testId("message")}[data-deleted]`);
+  await tablet.page.waitForSelector(item("Bob Okafor", "is-pinned"));
+  await tablet.page.waitForSelector(item("Bob Okafor", "is-muted"));
+  await tablet.composes("");
+  for (const person of [alice, bob, tablet]) await person.leave();
+}
+
 /** @param {Stage} stage */
 export async function blocking(stage) {
   const alice = await stage.person("Alice Meyer");

@@ -73,7 +73,8 @@ export class Drafts {
 
   /** @param {{ conversation_id: string, text: string, reply_to?: number | null }} draft */
   #remote({ conversation_id: id, text, reply_to }) {
-    if (this.#kept.isUnsaved(id)) return;
+    // The SDK tells only of what is later than anything written here.
+    this.#kept.markUnsaved(id, false);
     this.#kept.set(id, text);
     this.#state.chat(id).replyTo = reply_to ?? null;
     this.onRemote(id);
