@@ -69,6 +69,13 @@ need_maven() {
     install_debian mvn maven
 }
 
+# Prometheus and promtool, for the tests of dashboards and alerts. Debian starts it as a service:
+# only the programs are wanted.
+need_prometheus() {
+    install_debian promtool prometheus
+    command -v prometheus >/dev/null 2>&1 || fail "prometheus is missing: install it by hand"
+}
+
 need_redis() {
     install_debian redis-server redis-server
     install_debian redis-cli redis-tools

@@ -17,6 +17,7 @@ need_rust
 need_c_compiler
 need_node
 need_redis
+need_prometheus
 need_java
 need_maven
 install_debian chromium chromium

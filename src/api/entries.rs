@@ -6,6 +6,7 @@ use schema::rest::SentMessage;
 use schema::wire::validate;
 use schema::{ConversationId, MessageId, UserId};
 
+use super::observe;
 use super::problem::ApiError;
 use super::state::ApiState;
 
@@ -31,6 +32,7 @@ pub(super) async fn submit_as(
     let message_id = message_id.unwrap_or_else(MessageId::generate);
     validate::message_id(message_id)?;
     let draft = Draft { conversation_id, message_id, sender_id, event, retry };
+    observe::trace_message(message_id);
     let submitted = state.node.submit(draft).await?;
     Ok(web::Json(SentMessage {
         message_id,

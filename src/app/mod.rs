@@ -73,6 +73,7 @@ async fn serve_until_signal(
     metrics: telemetry::MetricsHandle,
 ) -> anyhow::Result<()> {
     tokio::spawn(telemetry::metrics::keep_up(metrics.clone()));
+    telemetry::traces::install(&config.telemetry, backends.node)?;
     let workers = workers();
     let ports = Ports {
         ring: backends.stores.ring.clone(),
@@ -101,6 +102,8 @@ async fn serve_until_signal(
         (0..committers.shards()).filter(|it| committers.activation(*it).is_some()).collect()
     });
     let readiness = state.readiness.clone();
+    actix_rt::spawn(actors::supervisor::probe_mailboxes(Arc::downgrade(&tree)));
+    actix_rt::spawn(upkeep::gauge(config.data_dir.clone(), backends.stores.ring.clone()));
     upkeep::watch_health(&tree, backends, &readiness).await?;
     if let Some(store) = backends.embedded() {
         actix_rt::spawn(upkeep::purge(store.clone(), clock));
@@ -118,6 +121,7 @@ async fn serve_until_signal(
     for worker in workers.all() {
         worker.stop();
     }
+    telemetry::traces::flush().await;
     tokio::time::sleep(WORKERS_END).await;
     let _ = std::fs::remove_file(config.data_dir.join(ADDRESSES_FILE));
     Ok(())

@@ -1,11 +1,13 @@
 //! What goes on beside serving: readiness, and forgetting what has passed its time.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::ports::WallClock;
+use actors::ports::{CommitRing, WallClock};
 use actors::supervisor::Tree;
 use anyhow::Context as _;
+use schema::metric;
 
 use super::backends::Backends;
 use crate::api::Readiness;
@@ -14,6 +16,7 @@ use crate::store::embedded::Store;
 const LOOK: Duration = Duration::from_millis(250);
 /// An embedded store's log is replayed within this time.
 const REPLAY_MAX: Duration = Duration::from_secs(60);
+const GAUGE_EVERY: Duration = Duration::from_secs(10);
 const PURGE_EVERY: Duration = Duration::from_secs(600);
 const PURGE_ROWS: u64 = 500;
 /// A repeated send is recognised for this long.
@@ -39,6 +42,8 @@ pub async fn watch_health(
         claimed.context("the store's log was not replayed")?;
         readiness.set_ring(true);
         readiness.set_bridge(true);
+        metrics::gauge!(metric::BRIDGE_CONNECTED).set(1.0);
+        metrics::gauge!(metric::NODES_ALIVE).set(1.0);
     }
     let (tree, backends, readiness) = (tree.clone(), backends.clone(), readiness.clone());
     actix_rt::spawn(async move {
@@ -50,6 +55,20 @@ pub async fn watch_health(
         }
     });
     Ok(())
+}
+
+/// Tells what changes slowly or never: space on disk, slots of the ring.
+pub async fn gauge(data_dir: PathBuf, ring: Arc<dyn CommitRing>) {
+    metrics::gauge!(metric::RING_SLOTS).set(f64::from(ring.shape().slots));
+    loop {
+        if let Ok(disk) = rustix::fs::statvfs(&data_dir) {
+            #[expect(clippy::cast_precision_loss, reason = "for display")]
+            let bytes = |blocks: u64| (blocks * disk.f_frsize) as f64;
+            metrics::gauge!(metric::DISK_FREE_BYTES).set(bytes(disk.f_bavail));
+            metrics::gauge!(metric::DISK_SIZE_BYTES).set(bytes(disk.f_blocks));
+        }
+        tokio::time::sleep(GAUGE_EVERY).await;
+    }
 }
 
 /// Forgets what has passed its time, in small bites: ids of sends after 30 days, refresh tokens

@@ -25,6 +25,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<ConfigProblem>) {
     check_limits(config, &mut refuse);
     config.auth.check(&mut refuse);
     config.log.check(&mut refuse);
+    config.telemetry.check(&mut refuse);
 }
 
 /// Nodes of one cluster share a store that several may open, and their secrets.

@@ -31,7 +31,7 @@ pub use text::{ByteSize, TextDuration};
 
 use crate::auth::AuthConfig;
 use crate::preview::LinkPreviewConfig;
-use crate::telemetry::LogConfig;
+use crate::telemetry::{LogConfig, TelemetryConfig};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -73,6 +73,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Previews of links.
     pub link_previews: LinkPreviewConfig,
+    /// Traces.
+    pub telemetry: TelemetryConfig,
 }
 
 impl Default for Config {
@@ -90,6 +92,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             log: LogConfig::default(),
             link_previews: LinkPreviewConfig::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 }

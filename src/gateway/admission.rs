@@ -49,6 +49,7 @@ pub struct Admission {
 impl Admission {
     #[must_use]
     pub fn new(limits: AdmissionLimits) -> Arc<Self> {
+        metrics::gauge!(metric::CONNECTIONS_MAX).set(limits.connections_max);
         Arc::new(Self { limits, counts: Mutex::default() })
     }
 

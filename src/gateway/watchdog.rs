@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use actors::connection::Link;
+use schema::metric;
 use schema::wire::{CloseCode, framing};
 
 /// A silent peer is pinged after this time.
@@ -75,6 +76,8 @@ struct Watched {
 pub struct Watchdog {
     now_s: Cell<u32>,
     watched: RefCell<Vec<Watched>>,
+    /// Bytes that waited for all peers at the last look.
+    outbox_bytes: Cell<usize>,
 }
 
 impl Watchdog {
@@ -110,11 +113,17 @@ impl Watchdog {
     fn tick(&self) {
         let now_s = self.now_s.get() + 1;
         self.now_s.set(now_s);
+        let mut outbox_bytes = 0;
         self.watched.borrow_mut().retain(|watched| {
             let Some(link) = watched.link.upgrade() else { return false };
             look_after(&link, watched.opened_at, now_s);
+            outbox_bytes += link.outbox_bytes();
             true
         });
+        // The gauge is the sum of all workers.
+        let before = self.outbox_bytes.replace(outbox_bytes);
+        #[expect(clippy::cast_precision_loss, reason = "for display")]
+        metrics::gauge!(metric::OUTBOX_BYTES).increment(outbox_bytes as f64 - before as f64);
     }
 }
 
@@ -137,7 +146,7 @@ fn look_after(link: &Link, opened_at: u32, now_s: u32) {
         }
         Due::Close(code) => {
             if code == CloseCode::SlowConsumer {
-                metrics::counter!(schema::metric::SLOW_CONSUMERS).increment(1);
+                metrics::counter!(metric::SLOW_CONSUMERS).increment(1);
             }
             link.close(code);
         }

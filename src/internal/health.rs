@@ -74,6 +74,6 @@ async fn metrics(state: web::Data<ApiState>) -> HttpResponse {
         None => HttpResponse::NotFound().finish(),
         Some(metrics) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
-            .body(metrics.render()),
+            .body(crate::telemetry::metrics::render(metrics)),
     }
 }

@@ -6,10 +6,12 @@
 //! POST /v1/provision                       users for load tests
 //! POST /v1/users /v1/tokens                what the command line asks of a running server
 //! POST /v1/search/reindex                  the same
+//! GET  /v1/log-level, PUT                  what is logged, changed while it runs
 //! ```
 
 mod admin;
 mod health;
+mod log_level;
 mod provision;
 
 #[cfg(test)]
@@ -33,6 +35,7 @@ pub fn internal_routes(state: ApiState) -> impl FnOnce(&mut ServiceConfig) {
             .configure(health::routes)
             .configure(provision::routes)
             .configure(admin::routes)
+            .configure(log_level::routes)
             .default_service(web::to(problem::no_such_internal_route));
         config.service(all);
     }

@@ -1,8 +1,11 @@
 //! Log lines on standard error, as text or JSON.
 
+use std::sync::{Mutex, PoisonError};
+
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::reload;
 
 use super::config::{LogConfig, LogFormat};
 
@@ -13,6 +16,40 @@ pub enum LogSetupError {
     Level(#[from] tracing_subscriber::filter::ParseError),
     #[error("logs are set up already")]
     AlreadyInstalled,
+    #[error("logs are not set up")]
+    NotInstalled,
+}
+
+type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+
+/// What is logged now, and how that is changed.
+struct Current {
+    level: String,
+    set: SetFilter,
+}
+
+static CURRENT: Mutex<Option<Current>> = Mutex::new(None);
+
+/// What is logged now: a level or directives. `None` before logs are set up.
+#[must_use]
+pub fn level() -> Option<String> {
+    let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    current.as_ref().map(|current| current.level.clone())
+}
+
+/// Logs by other directives from now on, until the next change or the end of the process.
+///
+/// # Errors
+/// [`LogSetupError::Level`]: what was logged before goes on. [`LogSetupError::NotInstalled`].
+pub fn set_level(level: &str) -> Result<(), LogSetupError> {
+    let filter = EnvFilter::try_new(level)?;
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let current = current.as_mut().ok_or(LogSetupError::NotInstalled)?;
+    (current.set)(filter).map_err(|_| LogSetupError::NotInstalled)?;
+    let before = std::mem::replace(&mut current.level, level.to_owned());
+    // Also with a level above it, so that a silent log says why.
+    tracing::error!(level, before, "the level of the log was changed");
+    Ok(())
 }
 
 /// Sends log lines to standard error from now on.
@@ -20,14 +57,18 @@ pub enum LogSetupError {
 /// # Errors
 /// A bad level, or a second call.
 pub fn install_logs(config: &LogConfig) -> Result<(), LogSetupError> {
-    let subscriber = subscriber(config, std::io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogSetupError::AlreadyInstalled)
+    let (subscriber, set) = subscriber(config, std::io::stderr)?;
+    tracing::subscriber::set_global_default(subscriber)
+        .map_err(|_| LogSetupError::AlreadyInstalled)?;
+    let current = Current { level: config.level.clone(), set };
+    *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
+    Ok(())
 }
 
 fn subscriber<W>(
     config: &LogConfig,
     writer: W,
-) -> Result<Box<dyn Subscriber + Send + Sync>, LogSetupError>
+) -> Result<(Box<dyn Subscriber + Send + Sync>, SetFilter), LogSetupError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -35,8 +76,16 @@ where
         .with_env_filter(EnvFilter::try_new(&config.level)?)
         .with_writer(writer);
     Ok(match config.format {
-        LogFormat::Text => Box::new(lines.with_ansi(false).finish()),
-        LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
+        LogFormat::Text => {
+            let lines = lines.with_ansi(false).with_filter_reloading();
+            let handle = lines.reload_handle();
+            (Box::new(lines.finish()), Box::new(move |filter| handle.reload(filter)))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let handle = lines.reload_handle();
+            (Box::new(lines.finish()), Box::new(move |filter| handle.reload(filter)))
+        }
     })
 }
 
@@ -55,7 +104,13 @@ pub(crate) mod capture {
     }
 
     #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Shared {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+        }
+    }
 
     impl Write for Shared {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -75,16 +130,16 @@ pub(crate) mod capture {
             // by whichever reaches it first, and most test threads want none.
             static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
             SECOND.get_or_init(|| {
-                tracing::Dispatch::new(subscriber(&config, std::io::sink).unwrap())
+                tracing::Dispatch::new(subscriber(&config, std::io::sink).unwrap().0)
             });
             let lines = Shared::default();
             let writer = lines.clone();
-            let subscriber = subscriber(&config, move || writer.clone()).unwrap();
+            let (subscriber, _) = subscriber(&config, move || writer.clone()).unwrap();
             Self { lines, _until_drop: tracing::subscriber::set_default(subscriber) }
         }
 
         pub(crate) fn text(&self) -> String {
-            String::from_utf8_lossy(&self.lines.0.lock().unwrap()).into_owned()
+            self.lines.text()
         }
     }
 }
@@ -107,6 +162,21 @@ mod tests {
         assert_eq!(line["message"], "hello\nworld");
         assert_eq!(line["answer"], 42);
         assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn the_level_changes_while_it_logs() {
+        let lines = capture::Shared::default();
+        let writer = lines.clone();
+        let config = LogConfig { level: "warn".to_owned(), ..LogConfig::default() };
+        let (subscriber, set) = subscriber(&config, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!("not yet");
+            set(EnvFilter::try_new("info").unwrap()).unwrap();
+            tracing::info!("now");
+        });
+        let text = lines.text();
+        assert!(text.contains("now") && !text.contains("not yet"), "{text}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! Logs and metrics: set up once a process.
+//! Logs, metrics and traces: set up once a process.
 
 pub mod config;
 pub mod logs;
 pub mod metrics;
+mod process;
+pub mod traces;
 
-pub use config::{LogConfig, LogFormat};
+pub use config::{LogConfig, LogFormat, TelemetryConfig};
 pub use logs::install_logs;
 pub use metrics::{MetricsHandle, install_metrics};

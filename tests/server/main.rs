@@ -12,6 +12,7 @@ mod conversations;
 mod delivery;
 mod kill9;
 mod memory;
+mod observed;
 mod own;
 mod privacy;
 mod replay;

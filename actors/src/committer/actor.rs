@@ -17,11 +17,12 @@ use tokio::time::Instant;
 use super::batch::BatchLimits;
 use super::core::{CommitterCore, Effect, EndReason};
 use super::messages::{
-    Budget, Enqueue, FromCommitter, Register, Registered, Retire, StoredEntries, Unregister,
-    WhenMaterialised,
+    Budget, Budgets, Enqueue, FromCommitter, Register, Registered, Retire, StoredEntries,
+    Unregister, WhenMaterialised,
 };
 use super::ownership::Ownership;
-use crate::monitor::DeathNotice;
+use crate::monitor::trace::{self, Station};
+use crate::monitor::{DeathNotice, handled};
 use crate::peers::Peers;
 use crate::ports::{CommitRing, MessageStore};
 
@@ -36,6 +37,7 @@ pub struct CommitterContext {
     pub peers: Arc<Peers>,
     pub limits: BatchLimits,
     pub ownership: Arc<Ownership>,
+    pub budgets: Arc<Budgets>,
 }
 
 /// One activation of one shard.
@@ -63,11 +65,12 @@ impl Committer {
     pub fn new(shard: u32, context: CommitterContext, notice: DeathNotice) -> Self {
         let owner = OwnerToken::generate();
         let core = CommitterCore::new(shard, owner, context.ring.shape(), context.limits);
+        let budget = context.budgets.open();
         Self {
             shard,
             context,
             core,
-            budget: Arc::new(Budget::new()),
+            budget,
             sequencers: HashMap::new(),
             early: Vec::new(),
             materialise_waiters: Vec::new(),
@@ -192,6 +195,9 @@ impl Committer {
         #[expect(clippy::cast_precision_loss, reason = "a commit holds few entries")]
         let count = entries.len() as f64;
         crate::observe!(metric::COMMIT_ENTRIES, count);
+        for entry in entries.iter().take_while(|_| trace::is_any()) {
+            trace::leave(entry.message_id, Station::Commit);
+        }
         let groups = by_conversation(entries);
         // Before the senders hear of it: on other nodes the entry then comes ahead of the answer.
         self.context.peers.announce(self.shard, self.core.epoch(), &groups);
@@ -326,6 +332,7 @@ impl Handler<Enqueue> for Committer {
     type Result = ();
 
     fn handle(&mut self, message: Enqueue, ctx: &mut Self::Context) {
+        handled();
         if self.retiring.is_some() {
             // Nothing new is taken: what is left out here and what follows it is asked of the next
             // owner, once this sequencer ends.
@@ -335,6 +342,8 @@ impl Handler<Enqueue> for Committer {
         self.carry_out(effects, ctx);
     }
 }
+
+crate::answer_probes!(Committer);
 
 impl Handler<Register> for Committer {
     type Result = ();

@@ -1,7 +1,7 @@
 //! What a committer's mailbox takes, and what it tells sequencers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use actix::{Message, Recipient};
 use schema::record::Entry;
@@ -105,6 +105,30 @@ impl Budget {
     pub fn release(&self, bytes: usize) {
         self.entries.fetch_sub(1, Ordering::Relaxed);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The budgets of a node's activations, to be looked at from outside.
+#[derive(Debug, Default)]
+pub struct Budgets(Mutex<Vec<Weak<Budget>>>);
+
+impl Budgets {
+    /// That of a new activation.
+    #[must_use]
+    pub fn open(&self) -> Arc<Budget> {
+        let budget = Arc::new(Budget::new());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|budget| budget.strong_count() > 0);
+        all.push(Arc::downgrade(&budget));
+        budget
+    }
+
+    /// Entries that wait to be stored.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let budgets = all.iter().filter_map(Weak::upgrade);
+        budgets.map(|budget| budget.entries.load(Ordering::Relaxed)).sum()
     }
 }
 

@@ -18,8 +18,8 @@ pub(crate) use actor::event_size;
 pub use actor::{Committer, CommitterContext};
 pub use batch::{BatchLimits, PackedEntry};
 pub use messages::{
-    Budget, Enqueue, FromCommitter, Register, Registered, Retire, Room, StoredEntries, Unregister,
-    WhenMaterialised,
+    Budget, Budgets, Enqueue, FromCommitter, Register, Registered, Retire, Room, StoredEntries,
+    Unregister, WhenMaterialised,
 };
 pub use ownership::Ownership;
 pub use registry::Committers;

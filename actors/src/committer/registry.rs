@@ -107,6 +107,18 @@ impl Committers {
         })
     }
 
+    /// Entries that wait to be stored.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.context.budgets.waiting()
+    }
+
+    /// Some that run here.
+    #[must_use]
+    pub fn sample(&self, count: usize) -> Vec<Addr<Committer>> {
+        self.registry.sample(count)
+    }
+
     /// Finishes what is in flight, materialises it and releases every shard.
     pub async fn retire(&self) {
         self.retired.store(true, Ordering::Relaxed);

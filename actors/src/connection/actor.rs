@@ -28,8 +28,8 @@ use super::assembler::{AssembleError, Assembler, Piece};
 use super::link::Link;
 use super::phase::{Effect, Phase};
 use super::received::Received;
-use crate::monitor::DeathNotice;
-use crate::ports::{Authenticator, TokenRefused};
+use crate::monitor::{DeathNotice, handled, trace};
+use crate::ports::{Authenticator, TokenRefused, WallClock};
 use crate::session::{Attach, Drained, FromSocket, Session, Sessions, ToSocket};
 
 /// Above the sends that may wait for an answer at once; an empty mailbox takes no room.
@@ -46,6 +46,7 @@ const PARKED_RETRY: Duration = Duration::from_millis(20);
 pub struct ConnectionContext {
     pub sessions: Arc<Sessions>,
     pub authenticator: Arc<dyn Authenticator>,
+    pub clock: Arc<dyn WallClock>,
 }
 
 /// The actor.
@@ -62,6 +63,8 @@ struct Connection {
     /// Frames that a busy session refused, in order.
     parked: Vec<ClientFrame>,
     abandoned: Option<Arc<AtomicBool>>,
+    /// The device says that it has been here before.
+    is_back: bool,
     notice: Option<DeathNotice>,
 }
 
@@ -87,6 +90,7 @@ where
         session: None,
         parked: Vec::new(),
         abandoned: None,
+        is_back: false,
         notice: None,
     };
     // The context's own decoder keeps its buffer for life, so it gets nothing to decode.
@@ -169,6 +173,7 @@ impl Connection {
         let socket = ctx.address().recipient();
         let abandoned = Arc::new(AtomicBool::new(false));
         self.abandoned = Some(abandoned.clone());
+        self.is_back = positions.as_ref().is_some_and(|it| !it.is_empty());
         let attach = async move {
             let identity = context.authenticator.verify(token).await?;
             if device_id.is_some_and(|device| device != identity.device_id) {
@@ -299,7 +304,8 @@ impl StreamHandler<Received> for Connection {
 impl Handler<ToSocket> for Connection {
     type Result = ();
 
-    fn handle(&mut self, message: ToSocket, _: &mut Ctx) {
+    fn handle(&mut self, message: ToSocket, ctx: &mut Ctx) {
+        handled();
         if self.abandoned.as_ref().is_some_and(|it| it.load(Ordering::Relaxed)) {
             metrics::counter!(metric::SLOW_CONSUMERS).increment(1);
             return self.close(CloseCode::SlowConsumer);
@@ -309,6 +315,9 @@ impl Handler<ToSocket> for Connection {
                 if self.phase == Phase::Verifying {
                     self.phase = Phase::Ready;
                     self.link.set_greeted();
+                    if self.is_back {
+                        metrics::counter!(metric::RECONNECTS).increment(1);
+                    }
                 }
                 let watched = session.clone();
                 self.link.set_orphaned(move || !watched.connected());
@@ -320,9 +329,15 @@ impl Handler<ToSocket> for Connection {
                 let mut count = 0;
                 for item in others {
                     self.link.send(item.log.frame(self.encoding));
+                    trace::delivered(item.log.entry.message_id);
                     count += 1;
                 }
                 crate::count!(metric::DELIVERIES, count);
+                if count > 0
+                    && let Some(item) = items.last()
+                {
+                    latency::sample(self.context.clock.as_ref(), item.log.entry.sent_at);
+                }
             }
             ToSocket::Page { conversation, entries } => {
                 metrics::counter!(metric::DELIVERIES).increment(entries.len() as u64);
@@ -334,6 +349,11 @@ impl Handler<ToSocket> for Connection {
                 }
             }
             ToSocket::Frame(frame) => self.send(&frame),
+            ToSocket::Probe(probe) => {
+                if let Some(again) = probe.arrived() {
+                    let _ = ctx.address().try_send(ToSocket::Probe(again));
+                }
+            }
             ToSocket::Close { code, error } => {
                 if let Some(error) = error {
                     self.error(error);

@@ -51,6 +51,7 @@ impl Link {
             return;
         }
         if self.outbox_bytes.get() > OUTBOX_BYTES_MAX {
+            metrics::counter!(metric::OUTBOX_REFUSALS).increment(1);
             metrics::counter!(metric::SLOW_CONSUMERS).increment(1);
             self.drop_outbox();
             return self.close(CloseCode::SlowConsumer);
@@ -146,6 +147,12 @@ impl Link {
             .map(|frame| std::io::IoSlice::new(frame))
             .collect();
         Some(write(&slices))
+    }
+
+    /// Bytes that wait for the peer.
+    #[must_use]
+    pub const fn outbox_bytes(&self) -> usize {
+        self.outbox_bytes.get()
     }
 
     /// `count` bytes at the front have left.

@@ -6,6 +6,7 @@
 
 mod actor;
 mod assembler;
+mod latency;
 mod link;
 pub mod phase;
 mod received;

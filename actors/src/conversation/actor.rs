@@ -24,7 +24,8 @@ use super::reading::Repaired;
 use super::registry::Audience;
 use super::serving::Serving;
 use crate::committer::WhenMaterialised;
-use crate::monitor::DeathNotice;
+use crate::monitor::trace::{self, Station};
+use crate::monitor::{DeathNotice, handled};
 use crate::personal::Personal;
 use crate::ports::{MessageStore, RosterStore};
 use crate::sequencer::{
@@ -217,6 +218,7 @@ impl Conversation {
             let refusal = checked.err().unwrap_or_else(Refusal::not_found);
             return reply.answer(self.id, draft.message_id, Err(refusal));
         };
+        trace::enter(draft.message_id, Station::Conversation);
         let draft = Arc::new(draft);
         let token = serving.pending.add(draft.clone(), reply);
         match serving.sequencer.append(Append { draft, token }) {
@@ -240,6 +242,8 @@ impl Conversation {
                 }
                 crate::observe!(metric::ACCEPT_SECONDS, since.elapsed());
             }
+            trace::leave(draft.message_id, Station::Forward);
+            trace::leave(draft.message_id, Station::Conversation);
             reply.answer(self.id, draft.message_id, result);
         }
     }
@@ -387,6 +391,7 @@ impl Handler<Submit> for Conversation {
     type Result = ();
 
     fn handle(&mut self, message: Submit, ctx: &mut Self::Context) {
+        handled();
         self.active_at = Instant::now();
         self.refresh_blocks(ctx);
         self.judge(message, ctx);
@@ -397,6 +402,7 @@ impl Handler<FromSequencer> for Conversation {
     type Result = ();
 
     fn handle(&mut self, message: FromSequencer, ctx: &mut Self::Context) {
+        handled();
         let Ok(serving) = &mut self.serving else { return };
         if serving.life != message.life {
             return;
@@ -421,6 +427,8 @@ impl Handler<FromSequencer> for Conversation {
         }
     }
 }
+
+crate::answer_probes!(Conversation);
 
 impl Handler<Repaired> for Conversation {
     type Result = ();

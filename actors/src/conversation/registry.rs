@@ -69,6 +69,12 @@ impl Conversations {
         })
     }
 
+    /// Some that run here.
+    #[must_use]
+    pub fn sample(&self, count: usize) -> Vec<Addr<Conversation>> {
+        self.registry.sample(count)
+    }
+
     pub fn forget(&self, conversation: ConversationId, incarnation: Incarnation) {
         self.registry.forget(&conversation, incarnation);
     }

@@ -19,6 +19,7 @@ use super::recent::Recent;
 use super::registry::Audience;
 use super::roster::Roster;
 use super::statuses::Statuses;
+use crate::monitor::trace::{self, Station};
 use crate::sequencer::{Opened, SequencerHandle};
 
 /// A reader's claim to have more than is known here.
@@ -122,7 +123,14 @@ impl Serving {
                 removed.extend(gone);
             }
         }
-        self.listeners.deliver(&Delivery { conversation: id, items: items.into() });
+        for item in &items {
+            trace::enter(item.log.entry.message_id, Station::FanOut);
+        }
+        let delivery = Delivery { conversation: id, items: items.into() };
+        self.listeners.deliver(&delivery);
+        for item in delivery.items.iter() {
+            trace::leave(item.log.entry.message_id, Station::FanOut);
+        }
         for user in removed.into_iter().filter(|user| !self.roster.is_member(*user)) {
             if let Some(listener) = self.listeners.remove(user) {
                 let _ = listener.try_send(ToMember::Left { conversation: id });

@@ -11,7 +11,7 @@ use schema::{ConversationId, NodeId, Sequence, UserId, metric};
 
 use super::answer;
 use crate::conversation::{Block, Conversations, Heed, ToMember};
-use crate::monitor::Workers;
+use crate::monitor::{Workers, trace};
 use crate::peers::{Arrived, Peers, Wake};
 use crate::personal::{News, Outlet, Personal};
 use crate::ports::{Inbox, Owner};
@@ -107,6 +107,7 @@ impl NodeInbox {
     }
 
     fn on_announce(&self, announce: Announce) {
+        trace::received(&announce.traces);
         self.peers.serves(announce.shard, announce.epoch);
         for news in announce.news {
             let Some(last) = news.entries.last().map(|it| it.seq) else { continue };
@@ -159,6 +160,7 @@ impl NodeInbox {
             // Not here, not any more or not yet: no results.
             return self.peers.tell(from, &answered(&submit, activation, Vec::new()));
         };
+        trace::received(&submit.traces);
         let (arrived, follows) = self.peers.batch_arrived(from, &submit, serving);
         let results = match arrived {
             Arrived::Known => return,

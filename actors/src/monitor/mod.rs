@@ -3,11 +3,14 @@
 
 mod death_notice;
 mod meter;
+mod probe;
 mod registry;
 mod restart_budget;
+pub mod trace;
 mod workers;
 
 pub use death_notice::{Child, DeathNotice, Down, DownReason, Incarnation};
+pub use probe::{Mark, Probe, handled};
 pub use registry::{Quarantined, Registry};
 pub use restart_budget::RestartBudget;
 pub use workers::Workers;

@@ -106,6 +106,23 @@ impl<K: Hash + Eq + Copy, A: Actor> Registry<K, A> {
         delay
     }
 
+    /// Some living actors; others each time.
+    pub fn sample(&self, count: usize) -> Vec<Addr<A>> {
+        let first = rand::random_range(0..SHARDS);
+        let shards = self.shards[first..].iter().chain(&self.shards[..first]);
+        let mut sample = Vec::with_capacity(count);
+        for shard in shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let skip = rand::random_range(0..=shard.running.len().saturating_sub(count));
+            let some = shard.running.values().skip(skip).filter(|it| it.addr.connected());
+            sample.extend(some.take(count - sample.len()).map(|it| it.addr.clone()));
+            if sample.len() == count {
+                break;
+            }
+        }
+        sample
+    }
+
     /// All living actors, in no particular order.
     pub fn all(&self) -> Vec<(K, Addr<A>)> {
         let mut all = Vec::new();

@@ -105,6 +105,7 @@ mod tests {
             attempt: 0,
             activation: None,
             drafts: Vec::new(),
+            traces: Vec::new(),
         };
         let activation = Some(OwnerToken::generate());
         let mut arrive =
@@ -145,6 +146,7 @@ mod tests {
             attempt: 0,
             activation: None,
             drafts: Vec::new(),
+            traces: Vec::new(),
         };
         assert!(!batches.follows(node, &submit(1, 1)), "another owner may have heard of it");
         batches.arrived(node, &submit(1, 1), Some(OwnerToken::generate()), 0);

@@ -16,7 +16,13 @@ fn size(entry: &Entry) -> usize {
 
 /// Who gives the numbers of a shard says so.
 pub const fn says(shard: u32, epoch: Epoch) -> NodeFrame {
-    NodeFrame::Announce(Announce { shard, epoch, news: Vec::new(), heads: Vec::new() })
+    NodeFrame::Announce(Announce {
+        shard,
+        epoch,
+        news: Vec::new(),
+        heads: Vec::new(),
+        traces: Vec::new(),
+    })
 }
 
 /// The frames that tell one follower of stored entries. What is too large to travel is named by
@@ -26,7 +32,8 @@ pub fn announce<'a>(
     epoch: Epoch,
     groups: impl Iterator<Item = &'a (ConversationId, Arc<[Entry]>)>,
 ) -> Vec<NodeFrame> {
-    let empty = || Announce { shard, epoch, news: Vec::new(), heads: Vec::new() };
+    let empty =
+        || Announce { shard, epoch, news: Vec::new(), heads: Vec::new(), traces: Vec::new() };
     let (mut frames, mut frame, mut bytes) = (Vec::new(), empty(), 0);
     for (conversation_id, entries) in groups {
         let group: usize = entries.iter().map(size).sum();

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::batches::Arrived;
 use super::outgoing::{self, says};
 use super::tables::{Stored, Tables};
+use crate::monitor::trace::{self, Station};
 use crate::ports::{Bridge, Directory, Owner};
 
 /// Heads of one frame.
@@ -43,6 +44,18 @@ impl Drop for Follow {
     fn drop(&mut self) {
         self.peers.state().following.unfollow(self.conversation);
     }
+}
+
+/// Traces of what is announced go along.
+fn note_traces(frame: &mut NodeFrame) {
+    let NodeFrame::Announce(announce) = frame else { return };
+    if !trace::is_any() {
+        return;
+    }
+    let entries = || announce.news.iter().flat_map(|news| &news.entries).map(|it| it.message_id);
+    entries().for_each(|message| trace::enter(message, Station::Announce));
+    entries().for_each(|message| trace::leave(message, Station::Announce));
+    announce.traces = trace::contexts(entries(), Station::Announce);
 }
 
 impl Peers {
@@ -123,7 +136,8 @@ impl Peers {
             state.by_follower(groups)
         };
         for (node, groups) in by_node {
-            for frame in outgoing::announce(shard, epoch, groups.into_iter()) {
+            for mut frame in outgoing::announce(shard, epoch, groups.into_iter()) {
+                note_traces(&mut frame);
                 self.tell(node, &frame);
             }
         }

@@ -23,7 +23,8 @@ use crate::committer::{
     Budget, Committer, Committers, Enqueue, FromCommitter, Register, Registered, Room, Unregister,
     event_size,
 };
-use crate::monitor::DeathNotice;
+use crate::monitor::trace::{self, Station};
+use crate::monitor::{DeathNotice, handled};
 use crate::ports::{MessageStore, Owner, StoreError, WallClock};
 
 /// Entries read at the start: for the memory of ids, and for the conversation's recent cache.
@@ -212,6 +213,7 @@ impl Sequencer {
     }
 
     fn append(&mut self, append: Append, ctx: &mut Context<Self>) {
+        trace::enter(append.draft.message_id, Station::Sequence);
         let now_ms = self.now_ms();
         let Some(running) = &mut self.running else {
             if self.parked.len() < MAILBOX {
@@ -277,6 +279,8 @@ impl Sequencer {
     }
 
     fn enqueue(&mut self, entry: Entry, token: u64, room: Room, ctx: &mut Context<Self>) {
+        trace::leave(entry.message_id, Station::Sequence);
+        trace::enter(entry.message_id, Station::Commit);
         let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest: 0 };
         let sent = self.committer.as_ref().is_some_and(|it| it.try_send(Enqueue { entry }).is_ok());
         if sent {
@@ -408,9 +412,12 @@ impl Handler<Append> for Sequencer {
     type Result = ();
 
     fn handle(&mut self, message: Append, ctx: &mut Self::Context) {
+        handled();
         self.append(message, ctx);
     }
 }
+
+crate::answer_probes!(Sequencer);
 
 impl Handler<Stop> for Sequencer {
     type Result = ();
@@ -429,6 +436,7 @@ impl Handler<FromCommitter> for Sequencer {
     type Result = ();
 
     fn handle(&mut self, message: FromCommitter, ctx: &mut Self::Context) {
+        handled();
         self.on_news(message, ctx);
     }
 }

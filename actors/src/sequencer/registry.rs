@@ -95,6 +95,18 @@ impl Sequencers {
         self.elsewhere.get(&conversation)
     }
 
+    /// Some that run here.
+    #[must_use]
+    pub fn sample(&self, count: usize) -> Vec<Addr<Sequencer>> {
+        self.here.sample(count)
+    }
+
+    /// Some of the stand-ins.
+    #[must_use]
+    pub fn sample_elsewhere(&self, count: usize) -> Vec<Addr<RemoteSequencer>> {
+        self.elsewhere.sample(count)
+    }
+
     /// Ends all sequencers of a shard whose committer is gone.
     pub fn abandon(&self, shard: u32) {
         for (conversation, sequencer) in self.here.all() {

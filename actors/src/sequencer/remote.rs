@@ -19,7 +19,8 @@ use tokio::time::Instant;
 use super::actor::{SequencerContext, read_newest};
 use super::forwarding::{Batch, Forwarding, Outcome};
 use super::messages::{Append, FromSequencer, News, Open, Opened, Stop};
-use crate::monitor::DeathNotice;
+use crate::monitor::trace::{self, Station};
+use crate::monitor::{DeathNotice, handled};
 use crate::peers::Follow;
 use crate::ports::Owner;
 
@@ -196,6 +197,7 @@ impl RemoteSequencer {
             let refusal = Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(500);
             return self.tell(News::Refused { token: append.token, refusal }, ctx);
         }
+        trace::enter(append.draft.message_id, Station::Forward);
         self.forwarding.push(append.token, append.draft, self.now_ms());
         self.forward(ctx);
     }
@@ -220,6 +222,8 @@ impl RemoteSequencer {
         } else {
             1
         });
+        let messages = batch.drafts.iter().map(|draft| draft.message_id);
+        let traces = trace::contexts(messages, Station::Forward);
         let submit = Submit {
             conversation_id: self.conversation_id,
             asker: self.asker,
@@ -227,6 +231,7 @@ impl RemoteSequencer {
             attempt: batch.attempt,
             activation: batch.activation,
             drafts: batch.drafts,
+            traces,
         };
         self.context.committers.peers().tell(owner, &NodeFrame::Submit(submit));
     }
@@ -334,9 +339,12 @@ impl Handler<Append> for RemoteSequencer {
     type Result = ();
 
     fn handle(&mut self, message: Append, ctx: &mut Self::Context) {
+        handled();
         self.append(message, ctx);
     }
 }
+
+crate::answer_probes!(RemoteSequencer);
 
 impl Handler<Stop> for RemoteSequencer {
     type Result = ();
@@ -354,6 +362,7 @@ impl Handler<FromOwner> for RemoteSequencer {
     type Result = ();
 
     fn handle(&mut self, message: FromOwner, ctx: &mut Self::Context) {
+        handled();
         match message {
             FromOwner::Announced(entries) => self.announced(entries, ctx),
             FromOwner::Head(seq) if self.is_open && seq > self.head => {

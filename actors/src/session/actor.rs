@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::cursor::Step;
 use super::limits::{SendLimit, SendLimiter};
-use super::messages::{CloseDevice, ReadUpTo, ToSocket};
+use super::messages::{CloseDevice, ProbeSocket, ReadUpTo, ToSocket};
 use super::own::Mine;
 use super::positions::Positions;
 use super::signals::News;
@@ -27,7 +27,7 @@ use super::subscription::{Part, Subscription};
 use crate::conversation::{
     Conversation, Conversations, Delivery, DeliveryItem, Joined, Leave, ToMember,
 };
-use crate::monitor::{Child, DeathNotice, Down};
+use crate::monitor::{Child, DeathNotice, Down, handled};
 use crate::personal::Personal;
 use crate::ports::{RosterStore, WallClock};
 use crate::presence::Presence;
@@ -318,6 +318,7 @@ impl Handler<ToMember> for Session {
     type Result = ();
 
     fn handle(&mut self, message: ToMember, ctx: &mut Self::Context) {
+        handled();
         match message {
             ToMember::Deliver(delivery) => self.deliver(&delivery, ctx),
             ToMember::Joined(joined) => self.on_joined(&joined, ctx),
@@ -382,6 +383,18 @@ impl Session {
         }
         self.hand(connection, ToSocket::Close { code, error: None });
         self.detach(connection);
+    }
+}
+
+crate::answer_probes!(Session);
+
+impl Handler<ProbeSocket> for Session {
+    type Result = ();
+
+    fn handle(&mut self, message: ProbeSocket, _: &mut Self::Context) {
+        if let Some(link) = self.links.first() {
+            let _ = link.socket.try_send(ToSocket::Probe(message.0.passed_on()));
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::actor::Session;
 use crate::conversation::{DeliveryItem, LogEntry};
-use crate::monitor::DeathNotice;
+use crate::monitor::{DeathNotice, Probe};
 
 /// A socket of this user is authenticated. Answered by a `welcome` frame through `socket`.
 #[derive(Message)]
@@ -52,6 +52,11 @@ pub struct CloseDevice {
     pub code: CloseCode,
 }
 
+/// A probe for a socket of this session.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ProbeSocket(pub Probe);
+
 /// The user has read up to here, said without a socket.
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -82,6 +87,7 @@ pub enum ToSocket {
         entries: Vec<Arc<LogEntry>>,
     },
     Frame(ServerFrame),
+    Probe(Probe),
     Close {
         code: CloseCode,
         error: Option<ErrorFrame>,

@@ -19,5 +19,5 @@ mod subscription;
 
 pub use actor::{Session, SessionContext};
 pub use limits::SendLimit;
-pub use messages::{Attach, CloseDevice, Drained, FromSocket, ReadUpTo, ToSocket};
+pub use messages::{Attach, CloseDevice, Drained, FromSocket, ProbeSocket, ReadUpTo, ToSocket};
 pub use registry::{Online, Sessions};

@@ -32,6 +32,12 @@ impl Online {
         self.registry.is_empty()
     }
 
+    /// Some of this node.
+    #[must_use]
+    pub fn sample(&self, count: usize) -> Vec<Addr<Session>> {
+        self.registry.sample(count)
+    }
+
     /// Every session of this node.
     #[must_use]
     pub fn all(&self) -> Vec<(UserId, Addr<Session>)> {

@@ -17,6 +17,8 @@ use super::messages::FromSocket;
 use super::subscription::{Part, Subscription};
 use crate::conversation::Page;
 use crate::conversation::{self, Answered, Join, Leave, PageRead, Read, Submit, SubmitReply};
+use crate::monitor::handled;
+use crate::monitor::trace::{self, Station};
 
 /// A send unanswered for longer is answered `retry_later`. A little above the conversation's own.
 const SEND_DEADLINE: Duration = Duration::from_secs(12);
@@ -31,6 +33,7 @@ impl Handler<FromSocket> for Session {
     type Result = ();
 
     fn handle(&mut self, message: FromSocket, ctx: &mut Self::Context) {
+        handled();
         let FromSocket { connection, frame } = message;
         if self.link(connection).is_none() {
             return;
@@ -125,11 +128,12 @@ impl Session {
             let text = "too many sends wait for their answer";
             return Err(Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(500));
         }
-        let conversation_id = draft.conversation_id;
+        let (conversation_id, message_id) = (draft.conversation_id, draft.message_id);
         let to = ctx.address().recipient();
         let submit = Submit { draft, reply: SubmitReply::Session { to, connection, reference } };
         let address = self.conversation(conversation_id);
         let address = address.ok_or_else(|| Refusal::retry_later("the conversation restarts"))?;
+        trace::begin(message_id);
         address.try_send(submit).map_err(|_| {
             Refusal::new(ErrorCode::Overloaded, "the conversation is busy").retry_after_ms(200)
         })?;
@@ -159,6 +163,7 @@ impl Session {
 
     pub(super) fn on_answered(&mut self, answered: Answered, ctx: &mut Context<Self>) {
         let Answered { connection, reference, conversation, message_id, result } = answered;
+        trace::leave(message_id, Station::Send);
         let Some(unanswered) = self.unanswered.remove(&(connection, reference)) else { return };
         match result {
             Ok(mut submitted) => {

@@ -235,6 +235,7 @@ impl StandIn {
             attempt: batch.attempt,
             activation: batch.activation,
             drafts,
+            traces: Vec::new(),
         };
         ctx.tell_node(owner, &NodeFrame::Submit(submit));
     }

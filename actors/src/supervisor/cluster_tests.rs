@@ -260,7 +260,8 @@ async fn the_last_news_of_an_activation_are_found_by_the_next() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let next = NodeId::generate();
     let (news, heads) = (Vec::new(), Vec::new());
-    let serves = NodeFrame::Announce(Announce { shard, epoch: Epoch(99), news, heads });
+    let serves =
+        NodeFrame::Announce(Announce { shard, epoch: Epoch(99), news, heads, traces: Vec::new() });
     let bridge = cluster.hub.node(next);
     bridge.send(cluster.ids[1 - owner], envelope::encode(next, &serves)).unwrap();
     let number = timeout(PATIENCE, numbers[1 - owner].recv()).await.expect("compared in time");

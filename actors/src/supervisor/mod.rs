@@ -7,9 +7,11 @@ mod actor;
 #[cfg(test)]
 mod cluster_tests;
 mod ownership;
+mod prober;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use actor::Supervisor;
+pub use prober::probe_mailboxes;
 pub use tree::{Ports, Tree, TreeConfig, start};

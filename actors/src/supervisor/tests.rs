@@ -120,7 +120,7 @@ impl Handler<ToSocket> for Recorder {
                     let _ = frames.send(frame);
                 }
             }
-            ToSocket::Close { .. } => {}
+            ToSocket::Close { .. } | ToSocket::Probe(_) => {}
         }
     }
 }

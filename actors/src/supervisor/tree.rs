@@ -112,6 +112,7 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         peers: peers.clone(),
         limits: config.batch,
         ownership: Arc::new(Ownership::new(ports.ring.shape().shards)),
+        budgets: Arc::default(),
     };
     let committers = Arc::new(Committers::new(committer, workers.clone(), watcher.clone()));
     let sequencer = SequencerContext {
@@ -157,6 +158,7 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
     let connections = Arc::new(ConnectionContext {
         sessions: sessions.clone(),
         authenticator: ports.authenticator.clone(),
+        clock: ports.clock.clone(),
     });
     Tree {
         ports,

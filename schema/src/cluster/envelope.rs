@@ -9,6 +9,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
+use super::trace::TraceOf;
 use crate::record::{Draft, Entry};
 use crate::wire::{ErrorCode, Refusal, ServerFrame, TypingState, UserOnline};
 use crate::{ConversationId, DeviceId, Epoch, NodeId, OwnerToken, Sequence, UserId};
@@ -49,6 +50,9 @@ pub struct Announce {
     /// Entries too large to travel: where these logs end now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<Head>,
+    /// Of the entries, those that are traced. Nodes that do not know of traces pass over it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traces: Vec<TraceOf>,
 }
 
 /// Asks a shard's owner for the news of these conversations, for a time.
@@ -79,6 +83,9 @@ pub struct Submit {
     /// The activation that answered last: to any other one, these drafts may be known.
     pub activation: Option<OwnerToken>,
     pub drafts: Vec<Draft>,
+    /// Of the drafts, those that are traced. Nodes that do not know of traces pass over it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traces: Vec<TraceOf>,
 }
 
 /// Answers a [`Submit`].
@@ -235,6 +242,7 @@ pub fn decode(bytes: &[u8]) -> Result<(NodeId, NodeFrame), EnvelopeError> {
 mod tests {
     use super::*;
     use crate::MessageId;
+    use crate::cluster::trace::TraceContext;
     use crate::record::{Content, Event, MessageBody};
     use crate::wire::BlockChanged;
 
@@ -265,6 +273,7 @@ mod tests {
                 epoch: Epoch(4),
                 news: vec![Announced { conversation_id, entries: vec![entry()] }],
                 heads: vec![Head { conversation_id, seq: Sequence(9) }],
+                traces: vec![traced()],
             }),
             NodeFrame::Follow(Follow {
                 request: 1,
@@ -308,6 +317,33 @@ mod tests {
         for frame in frames {
             assert_eq!(decode(&encode(from, &frame)), Ok((from, frame)));
         }
+    }
+
+    fn traced() -> TraceOf {
+        let context = TraceContext { trace_id: [5; 16], span_id: [6; 8] };
+        TraceOf { message_id: MessageId::from_bytes([2; 16]), context }
+    }
+
+    /// What a node of the version before reads and writes.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct UntracedAnnounce {
+        shard: u32,
+        epoch: Epoch,
+        news: Vec<Announced>,
+    }
+
+    #[test]
+    fn nodes_that_know_no_traces_pass_over_them() {
+        let old = UntracedAnnounce { shard: 3, epoch: Epoch(4), news: Vec::new() };
+        let (shard, epoch, traces) = (3, Epoch(4), vec![traced()]);
+        let new = Announce { shard, epoch, news: Vec::new(), heads: Vec::new(), traces };
+        let bytes = rmp_serde::to_vec_named(&new).unwrap();
+        assert_eq!(rmp_serde::from_slice::<UntracedAnnounce>(&bytes).unwrap(), old);
+        let bytes = rmp_serde::to_vec_named(&old).unwrap();
+        let read: Announce = rmp_serde::from_slice(&bytes).unwrap();
+        assert!(read.traces.is_empty());
+        let untraced = Announce { traces: Vec::new(), ..new };
+        assert_eq!(rmp_serde::to_vec_named(&untraced).unwrap(), bytes, "untraced costs nothing");
     }
 
     #[test]

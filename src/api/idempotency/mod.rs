@@ -99,7 +99,7 @@ pub async fn answer_once(
         Start::Replay(answer) => return Ok(request.into_response(replay(answer))),
         Start::Fresh(state, key) => (state, key),
     };
-    let trace_id = TraceId(super::observe::current_trace_id());
+    let trace_id = TraceId::current();
     // A task of its own: a client that hangs up must not leave the outcome unknown.
     let (store, key_of_work) = (Arc::clone(&state.idempotency), key.clone());
     let work = async move { keep(&state, key_of_work, next.call(request).await?).await };

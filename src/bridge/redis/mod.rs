@@ -22,6 +22,7 @@ mod bridge;
 pub mod config;
 mod health;
 mod link;
+mod measure;
 mod packet;
 mod peers;
 mod queue;
@@ -33,5 +34,6 @@ mod tests;
 
 pub use bridge::{BridgeLimits, RedisBridge};
 pub use config::{RedisConfig, RedisConfigError, Topology};
+pub use measure::measured;
 pub use peers::Peers;
 pub use queue::Bounds;

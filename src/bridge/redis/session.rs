@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::backoff;
 use super::config::RedisConfig;
 use super::link::{Link, LinkError};
+use super::measure::measured;
 use super::packet::Packet;
 use super::peers::Peers;
 use super::queue::Bounds;
@@ -49,7 +50,7 @@ async fn run(
     peers: &watch::Receiver<Peers>,
 ) -> (LinkError, bool) {
     let session = shared.begin_session();
-    let mut link = match Link::open(config, shared, session).await {
+    let mut link = match measured("connect", Link::open(config, shared, session)).await {
         Ok(link) => link,
         Err(error) => return (error, false),
     };
@@ -113,7 +114,7 @@ async fn publish(link: &mut Link, packets: &[(NodeId, Packet)]) -> Result<(), Li
         return Ok(());
     }
     let frames: u64 = packets.iter().map(|(_, packet)| packet.frames()).sum();
-    match link.publish(packets).await {
+    match measured("publish", link.publish(packets)).await {
         Ok(published) => {
             metrics::counter!(metric::BRIDGE_FRAMES_SENT).increment(published.frames);
             metrics::counter!(metric::BRIDGE_BYTES_SENT).increment(published.bytes);

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::directory::RedisDirectory;
 use super::heartbeat::{Advertised, Beat, Identity, Member};
 use super::pool::{RedisPool, RedisPoolError};
-use crate::bridge::redis::Peers;
+use crate::bridge::redis::{Peers, measured};
 use crate::coordination::view::{OwnEntry, View};
 
 const BEAT_EVERY: Duration = Duration::from_millis(500);
@@ -150,7 +150,7 @@ impl Membership {
         self.shared.is_over.store(true, Ordering::Release);
         self.shared.wake.notify_one();
         let _ = tokio::time::timeout(BEAT_DEADLINE, &mut self.task).await;
-        let goodbye = self.shared.identity.goodbye(&self.shared.pool);
+        let goodbye = measured("goodbye", self.shared.identity.goodbye(&self.shared.pool));
         let said = tokio::time::timeout(BEAT_DEADLINE, goodbye).await;
         Ok(said.map_err(|_| MembershipError::Deadline)??)
     }
@@ -166,7 +166,7 @@ async fn keep_alive(shared: Arc<Shared>) {
     while !shared.is_over.load(Ordering::Acquire) {
         let begun_at = Instant::now();
         let is_leaving = shared.is_leaving.load(Ordering::Acquire);
-        let beat = shared.identity.beat(&shared.pool, is_leaving);
+        let beat = measured("heartbeat", shared.identity.beat(&shared.pool, is_leaving));
         match tokio::time::timeout(BEAT_DEADLINE, beat).await {
             Ok(Ok(beat)) => {
                 metrics::histogram!(metric::MEMBERSHIP_HEARTBEAT_SECONDS)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actors::ports::StoreError;
 use schema::metric;
@@ -14,6 +14,10 @@ const NOTED_MAX: usize = 50_000;
 #[derive(Default)]
 struct State {
     grown: BTreeSet<i64>,
+    /// When the first of them grew.
+    since: Option<Instant>,
+    /// The same of those that are being indexed.
+    taken_since: Option<Instant>,
     is_unsure: bool,
     is_closed: bool,
     /// Who wait for the index to be made anew.
@@ -56,6 +60,7 @@ impl Feed {
     pub fn grown(&self, numbers: impl Iterator<Item = i64>) {
         let mut state = self.state();
         state.grown.extend(numbers);
+        state.since = state.since.or_else(|| Some(Instant::now()));
         if state.grown.len() > NOTED_MAX {
             state.grown.clear();
             state.is_unsure = true;
@@ -96,6 +101,9 @@ impl Feed {
         }
         #[expect(clippy::cast_precision_loss, reason = "for display")]
         metrics::gauge!(metric::SEARCH_WAITING).set(state.grown.len() as f64);
+        let lag = state.since.map_or(0.0, |since| since.elapsed().as_secs_f64());
+        metrics::gauge!(metric::SEARCH_LAG_SECONDS).set(lag);
+        state.taken_since = state.since.take();
         if std::mem::take(&mut state.is_unsure) {
             return Next::All;
         }
@@ -105,6 +113,8 @@ impl Feed {
 
     /// Could not be indexed now: compared again.
     pub(super) fn failed(&self) {
-        self.state().is_unsure = true;
+        let mut state = self.state();
+        state.is_unsure = true;
+        state.since = state.taken_since.take().or(state.since);
     }
 }

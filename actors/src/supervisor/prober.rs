@@ -1,0 +1,87 @@
+//! Probes some actors of each kind once a second.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, Handler};
+use schema::metric;
+
+use super::tree::Tree;
+use crate::monitor::{Mark, Probe, trace};
+use crate::session::ProbeSocket;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Actors of a kind that are probed at once.
+const ACTORS: usize = 2;
+/// Of each kind, probes that may be waited for: more say nothing new.
+const WAITING_MAX: usize = 8;
+
+/// Probes for as long as the tree lives. Runs best on a thread without actors, so that a thread
+/// that stands still is seen.
+pub async fn probe_mailboxes(tree: Weak<Tree>) {
+    let mut waiting: Vec<Arc<Mark>> = Vec::new();
+    loop {
+        tokio::time::sleep(EVERY).await;
+        collect(&mut waiting);
+        trace::expire();
+        let Some(tree) = tree.upgrade() else { return };
+        #[expect(clippy::cast_precision_loss, reason = "for display")]
+        metrics::gauge!(metric::SENDS_WAITING).set(tree.committers.waiting() as f64);
+        let mut round = Round { waiting: &mut waiting };
+        round.probe("committer", &tree.committers.sample(ACTORS));
+        round.probe("sequencer", &tree.sequencers.sample(ACTORS));
+        round.probe("remote_sequencer", &tree.sequencers.sample_elsewhere(ACTORS));
+        round.probe("conversation", &tree.conversations.sample(ACTORS));
+        let sessions = tree.sessions.online().sample(ACTORS);
+        round.probe("session", &sessions);
+        for session in &sessions {
+            if let Some(probe) = round.next("connection") {
+                let _ = session.try_send(ProbeSocket(probe));
+            }
+        }
+    }
+}
+
+struct Round<'a> {
+    waiting: &'a mut Vec<Arc<Mark>>,
+}
+
+impl Round<'_> {
+    fn next(&mut self, kind: &'static str) -> Option<Probe> {
+        if self.waiting.iter().filter(|mark| mark.kind == kind).count() >= WAITING_MAX {
+            return None;
+        }
+        let (probe, mark) = Probe::new(kind);
+        self.waiting.push(mark);
+        Some(probe)
+    }
+
+    fn probe<A>(&mut self, kind: &'static str, actors: &[Addr<A>])
+    where
+        A: Actor + Handler<Probe>,
+        A::Context: ToEnvelope<A, Probe>,
+    {
+        for actor in actors {
+            if let Some(probe) = self.next(kind) {
+                let _ = actor.try_send(probe);
+            }
+        }
+    }
+}
+
+/// Records what is known; keeps those that are still on their way.
+fn collect(waiting: &mut Vec<Arc<Mark>>) {
+    waiting.retain(|mark| {
+        let is_lost = Arc::strong_count(mark) == 1;
+        if mark.has_come() || !is_lost {
+            metrics::histogram!(metric::MAILBOX_AGE_SECONDS, "kind" => mark.kind)
+                .record(mark.age().as_secs_f64());
+        }
+        if let Some(depth) = mark.depth() {
+            #[expect(clippy::cast_precision_loss, reason = "for display")]
+            metrics::histogram!(metric::MAILBOX_DEPTH, "kind" => mark.kind).record(depth as f64);
+        }
+        !mark.has_come() && !is_lost
+    });
+}
