@@ -25,6 +25,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::assembler::{AssembleError, Assembler, Piece};
+use super::latency;
 use super::link::Link;
 use super::phase::{Effect, Phase};
 use super::received::Received;

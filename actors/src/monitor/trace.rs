@@ -7,10 +7,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use schema::MessageId;
 use schema::cluster::trace::{TraceContext, TraceOf};
+use tokio::time::Instant;
 
 /// Messages traced at once; more are not sampled.
 const TRACED_MAX: usize = 4_096;

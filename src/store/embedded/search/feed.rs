@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actors::ports::StoreError;
 use schema::metric;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// More are not noted one by one: all are compared then.
 const NOTED_MAX: usize = 50_000;
