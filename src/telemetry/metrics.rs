@@ -130,6 +130,10 @@ fn begin_labelled() {
         metrics::counter!(metric::SIGNALS_SHED, "signal" => signal).absolute(0);
     }
     metrics::counter!(metric::RATE_LIMITED, "limit" => "sends").absolute(0);
+    for outcome in ["sent", "failed"] {
+        metrics::counter!(metric::SCHEDULED, "outcome" => outcome).absolute(0);
+    }
+    metrics::counter!(metric::LINK_PREVIEWS, "outcome" => "made").absolute(0);
     for reason in ["queue_full", "export_failed"] {
         metrics::counter!(metric::SPANS_DROPPED, "reason" => reason).absolute(0);
     }
