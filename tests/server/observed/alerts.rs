@@ -48,6 +48,7 @@ impl Person {
             mentions: None,
             expires_after_ms: None,
             retry: None,
+            clear_draft: None,
         };
         self.socket.send(&ClientFrame::SendMessage(send)).await.unwrap();
     }

@@ -139,7 +139,7 @@ async fn a_message_leaves_spans_of_its_stations() {
     // By REST, as part of the caller's trace; the caller's word goes before chance.
     let trace_id = "0af7651916cd43dd8448eb211c80319c";
     let post = |flags: &str, path: &str| {
-        let body = json!({"conversation_id": chat, "content": {"type": "text", "text": "rest"}});
+        let body = json!({"conversation_id": chat, "content": {"text": {"text": "rest"}}});
         reqwest::Client::new()
             .post(server.url(path))
             .bearer_auth(&people[0].access_token)
