@@ -8,6 +8,8 @@ import { statesOf } from "./states.mjs";
 /** @typedef {import("./world.mjs").World} World */
 /** @typedef {import("./world.mjs").Conversation} Conversation */
 
+const THREADS_MAX = 50;
+
 export class OwnFacts {
   /** @type {Map<string, any>} user → settings */
   settings = new Map();
@@ -190,12 +192,13 @@ export class OwnFacts {
 
   // === threads ===
 
-  /** @param {string} userId @param {string} id */
-  threads(userId, id) {
+  /** @param {string} userId @param {string} id @param {{ before?: number, limit?: number }} range */
+  threads(userId, id, { before = Infinity, limit = 20 }) {
+    if (limit > THREADS_MAX) throw new Refusal(422, "invalid_field", `limit: at most ${THREADS_MAX}`);
     const conversation = this.world.readable(userId, id);
     const messages = asEntries(conversation.log).filter(({ kind }) => kind === "new_message");
-    const roots = [...new Set(messages.flatMap(({ thread }) => thread ?? []))].sort((a, b) => b - a);
-    return roots.map((root) => {
+    const roots = [...new Set(messages.flatMap(({ thread }) => thread ?? []))].filter((root) => root < before).sort((a, b) => b - a).slice(0, limit);
+    const threads = roots.map((root) => {
       const replies = messages.filter(({ thread }) => thread === root);
       const read = this.threadReads.get(`${userId} ${id}`)?.get(root) ?? 0;
       const following = replies.some(({ sender_id }) => sender_id === userId) || conversation.log[root - 1]?.new_message?.sender_id === userId;
@@ -209,6 +212,7 @@ export class OwnFacts {
         ...{ following, read, unread },
       };
     });
+    return { threads, next_before: roots.length === limit ? roots.at(-1) : undefined };
   }
 
   /** @param {string} userId @param {string} id @param {number} root @param {any} range */

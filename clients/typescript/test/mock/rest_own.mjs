@@ -37,7 +37,9 @@ export const OWN_ROUTES = [
     world.own.cancel(me.user_id, params[0]);
     return { status: 204 };
   }],
-  ["GET", /^\/v1\/conversations\/([^/]+)\/threads$/u, ({ world, me, params }) => ({ body: { threads: world.own.threads(me.user_id, params[0]) } })],
+  ["GET", /^\/v1\/conversations\/([^/]+)\/threads$/u, ({ world, me, params, query }) => ({
+    body: world.own.threads(me.user_id, params[0], { before: Number(query.get("before") ?? Infinity), limit: Number(query.get("limit") ?? 20) }),
+  })],
   ["GET", /^\/v1\/conversations\/([^/]+)\/threads\/(\d+)\/messages$/u, ({ world, me, params, query }) => ({
     body: world.own.threadPage(me.user_id, params[0], Number(params[1]), Object.fromEntries(query)),
   })],

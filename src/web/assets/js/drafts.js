@@ -9,6 +9,7 @@ export class Drafts {
   #client;
   #state;
   #kept;
+  #signal;
   /** Told when another device wrote something. @type {(chatId: string) => void} */
   onRemote = () => {};
 
@@ -22,6 +23,7 @@ export class Drafts {
     this.#client = client;
     this.#state = state;
     this.#kept = kept;
+    this.#signal = signal;
     client.addEventListener("draft", (event) => this.#remote(/** @type {CustomEvent} */ (event).detail), { signal });
   }
 
@@ -66,6 +68,7 @@ export class Drafts {
   /** @param {string} chatId */
   #check(chatId) {
     setTimeout(() => {
+      if (this.#signal.aborted) return;
       if (this.#client.hasUnsavedDraft(chatId)) this.#check(chatId);
       else this.#kept.markUnsaved(chatId, false);
     }, CHECK_MS);

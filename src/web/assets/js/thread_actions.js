@@ -3,7 +3,8 @@ import { OpenThread } from "./threads.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
 
-const LIST_SIZE = 100;
+/** What the server gives at most. */
+const LIST_SIZE = 50;
 const PAGE_SIZE = 50;
 
 export class ThreadActions {

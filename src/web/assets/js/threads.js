@@ -79,7 +79,9 @@ export class Threads {
       replies: before.replies + 1,
       last_seq: seq,
       participants: [sender_id, ...before.participants.filter((id) => id !== sender_id)],
-      unread: before.unread + Number(following && !own),
+      // Who replies has read what stands above.
+      read: own ? seq : before.read,
+      unread: own ? 0 : before.unread + Number(following),
     });
     return true;
   }

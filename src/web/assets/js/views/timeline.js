@@ -229,6 +229,7 @@ export class TimelineView {
     if (chat === null || !(seq > 0) || row.dataset.deleted !== undefined) return false;
     const { messages } = this.#rooms.actions;
     if (key === "r") this.#rooms.actions.reply(chat, seq);
+    else if (key === "t" && chat.threads.isKnown) this.#rooms.actions.threads.open(chat, seq);
     else if (key === "e" && chat.find(seq)?.sender_id === chat.myId) messages.startEdit(chat, seq);
     else if (key === "Enter" || key === "ContextMenu" || (key === "F10" && shiftKey)) this.#tools.open(chat, seq, row);
     else return false;
