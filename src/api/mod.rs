@@ -37,7 +37,6 @@ pub mod idempotency;
 pub mod identity;
 pub mod limits;
 pub mod link_preview;
-pub mod link_preview;
 pub mod members;
 pub mod messages;
 pub mod observe;

@@ -61,6 +61,7 @@ impl Place {
             message_id: MessageId::generate(),
             sender_id: self.owner,
             sent_at: i64::try_from(seq).unwrap() * 1_000,
+            ordinal: seq,
             event,
         }
     }

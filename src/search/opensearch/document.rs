@@ -127,6 +127,7 @@ mod tests {
             message_id: MessageId::from_bytes([2; 16]),
             sender_id: UserId::from_bytes([3; 16]),
             sent_at: 17,
+            ordinal: seq,
             event,
         }
     }
