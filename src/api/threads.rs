@@ -52,7 +52,8 @@ async fn get_threads(
     let threads = state.node.threads(identity.user_id, id.into_inner(), below, limit).await?;
     let is_full = threads.len() == limit;
     let next_before = threads.last().filter(|_| is_full).map(|it| it.thread);
-    Ok(web::Json(ThreadList { threads: threads.into_iter().map(view).collect(), next_before }))
+    let visible = threads.into_iter().filter(|it| it.replies > 0);
+    Ok(web::Json(ThreadList { threads: visible.map(view).collect(), next_before }))
 }
 
 fn view(summary: ThreadSummary) -> ThreadView {

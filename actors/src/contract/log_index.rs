@@ -13,6 +13,7 @@ use crate::ports::{LogIndex, ThreadReply};
 pub async fn run(stores: Stores, index: Arc<dyn LogIndex>) {
     messages_are_counted_by_ordinals(&stores, &index).await;
     mentions_are_counted(&stores, &index).await;
+    a_mention_may_be_gone_at_once(&stores, &index).await;
     threads_are_found(&stores, &index).await;
     a_pair_finds_its_conversation(&stores).await;
 }
@@ -84,6 +85,15 @@ pub async fn mentions_are_counted(stores: &Stores, index: &Arc<dyn LogIndex>) {
     // Once more, as after a crash.
     stores.materialise(vec![commit(1, log[..6].to_vec()), commit(2, log[6..].to_vec())]).await;
     assert_eq!(count(bert, 1, 9).await, 2);
+}
+
+/// Sent and deleted within the same moment.
+pub async fn a_mention_may_be_gone_at_once(stores: &Stores, index: &Arc<dyn LogIndex>) {
+    let (id, [anna, bert]) = (ConversationId::generate(), users());
+    let log = entries(id, anna, vec![said(None, &[bert]), said(None, &[bert]), deleted(1)]);
+    stores.materialise(vec![commit(1, log)]).await;
+    let within = vec![(id, SequenceRange::new(Sequence(1), Sequence(9)))];
+    assert_eq!(index.mentions(bert, within).await, Ok(vec![1]));
 }
 
 pub async fn threads_are_found(stores: &Stores, index: &Arc<dyn LogIndex>) {

@@ -60,7 +60,8 @@ impl Node {
         Ok(SequenceRange::new(after.next(), newest.head))
     }
 
-    /// Threads whose first message lies below `below`, newest first.
+    /// Threads whose first message lies below `below`, newest first; also those of whose replies the
+    /// reader may see none.
     ///
     /// # Errors
     /// `not_found`, `retry_later`.
@@ -81,8 +82,7 @@ impl Node {
             let read = position.map_or(Sequence::START, |(_, read)| *read);
             self.summary(reader, conversation, visible, thread, (last_seq, read))
         });
-        let summaries = try_join_all(summaries).await?;
-        Ok(summaries.into_iter().filter(|it| it.replies > 0).collect())
+        try_join_all(summaries).await
     }
 
     async fn summary(

@@ -82,10 +82,18 @@ impl Store {
         order: i64,
     ) -> Result<(), Failure> {
         let saying = [target].into_iter().chain(edits.iter().copied());
-        let saying = saying.map(|seq| self.read_range(id, SequenceRange::new(seq, seq)));
+        // Not by range: heads are written last, and what is above them does not show there.
+        let saying = saying.map(|seq| {
+            let key = (id.0, to_column(bucket(seq)), to_column(seq.0));
+            self.row::<(Option<Vec<u8>>,)>(&self.statements().event, key)
+        });
         let mut users = BTreeSet::new();
-        for entry in all(saying.collect()).await?.into_iter().flatten() {
-            match entry.event {
+        let events = all(saying.collect()).await?;
+        for event in events.into_iter().flatten().filter_map(|(event,)| event) {
+            let event = rmp_serde::from_slice(&event).map_err(|error| {
+                Failure::Damaged(format!("an event of {id} cannot be read: {error}"))
+            })?;
+            match event {
                 Event::Message(body) => users.extend(body.mentions),
                 Event::MessageEdited { mentions, .. } => users.extend(mentions),
                 _ => {}

@@ -139,6 +139,8 @@ statements! {
     ordinal: Plain =
         "SELECT ordinal, sender_id FROM messages
          WHERE conversation_id = ? AND bucket = ? AND seq = ?";
+    event: Plain =
+        "SELECT event FROM messages WHERE conversation_id = ? AND bucket = ? AND seq = ?";
     insert_mention: Plain =
         "INSERT INTO mentions (user_id, conversation_id, seq) VALUES (?, ?, ?) USING TIMESTAMP ?";
     delete_mention: Plain =
