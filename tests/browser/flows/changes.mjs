@@ -34,6 +34,11 @@ export async function editing(stage) {
   // The draft comes back.
   await alice.composes("half a thought");
 
+  // The draft is on the other device, too; there it is given up.
+  await tablet.composes("half a thought");
+  await tablet.page.fill(testId("composer"), "");
+  await alice.composes("");
+
   // The arrow key takes the newest of one's own; Escape gives up.
   await tablet.page.press(testId("composer"), "ArrowUp");
   await tablet.composes("second");
