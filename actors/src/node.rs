@@ -5,6 +5,7 @@ mod own;
 mod threads;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use actix::prelude::SendError;
 use actix::{Actor, Handler, Message};
 use schema::cluster::envelope::{NodeFrame, Signal};
 use schema::record::{
-    Conversation as ConversationRecord, Draft, Entry, Event, Membership, MessageState,
+    Ban, Conversation as ConversationRecord, Draft, Entry, Event, Membership, MessageState,
     PositionAdvance,
 };
 use schema::wire::{CloseCode, ErrorCode, Refusal};
@@ -22,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::conversation::{
-    Conversation, Describe, Heed, Read, Settle, Submit, SubmitReply, ToMember,
+    Conversation, Describe, Gone, Heed, Read, Settle, Submit, SubmitReply, ToMember,
 };
 pub use crate::conversation::{HISTORY_PAGE_MAX, Page, Submitted};
 use crate::ports::StoreError;
@@ -40,6 +41,8 @@ pub struct HistoryRead {
     pub head: Sequence,
     /// Messages of the page that later entries changed, as they are now.
     pub states: Vec<MessageState>,
+    /// Entries up to here are gone for good.
+    pub purged_up_to: Sequence,
 }
 
 /// A conversation as it stands.
@@ -48,6 +51,10 @@ pub struct ConversationDetails {
     pub conversation: ConversationRecord,
     /// Current members, by user id.
     pub members: Vec<Membership>,
+    /// Who may not be a member, by user id; empty to all but owners and admins.
+    pub bans: Vec<Ban>,
+    /// The reader's own place; `None` for a reader of a channel who is no member.
+    pub membership: Option<Membership>,
     /// The last number that this reader may see.
     pub head: Sequence,
 }
@@ -131,7 +138,8 @@ impl Node {
             .ask(conversation, |reply| Read { reader, page, limit, with_states: true, reply })
             .await??;
         let entries = read.entries.iter().map(|log| log.entry.clone()).collect();
-        let mut read = HistoryRead { entries, head: read.head, states: read.states };
+        let (head, states, purged_up_to) = (read.head, read.states, read.purged_up_to);
+        let mut read = HistoryRead { entries, head, states, purged_up_to };
         self.conceal(reader, conversation, &mut read).await?;
         Ok(read)
     }
@@ -166,8 +174,36 @@ impl Node {
         Ok(ConversationDetails {
             conversation: described.record,
             members: described.members,
+            bans: described.bans,
+            membership: described.membership,
             head: described.head,
         })
+    }
+
+    /// What a conversation shows no more.
+    pub(crate) fn gone(&self, conversation: &ConversationRecord) -> Gone {
+        let context = self.tree.conversations.context();
+        Gone::at(context.clock.now_ms(), conversation, context.retention_default_days)
+    }
+
+    /// Takes away what entries from the store said whose time is over.
+    async fn leave_out_what_is_gone(
+        &self,
+        conversation: ConversationId,
+        read: &mut HistoryRead,
+    ) -> Result<(), Refusal> {
+        let record = self.tree.ports.roster.conversation(conversation).await;
+        let record = record.map_err(|error| unavailable(&error))?.ok_or_else(Refusal::not_found)?;
+        let gone = self.gone(&record);
+        let over: BTreeSet<Sequence> =
+            read.entries.iter().filter(|entry| gone.has(entry)).map(|entry| entry.seq).collect();
+        for entry in &mut read.entries {
+            if let Some(shown) = gone.shown(entry) {
+                *entry = shown;
+            }
+        }
+        read.states.retain(|state| state.deleted.is_some() || !over.contains(&state.seq));
+        Ok(())
     }
 
     /// The user has read up to `seq` (never beyond the head; never backwards).

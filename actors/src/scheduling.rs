@@ -117,10 +117,9 @@ async fn decide_and_send(node: &Node, due: Due) -> Result<(), Refusal> {
         message_id: message.message_id,
         sender_id: due.user_id,
         event: Event::Message(MessageBody {
-            content: message.content.clone(),
             reply_to: message.reply_to,
-            thread: None,
             mentions: message.mentions.clone(),
+            ..MessageBody::new(message.content.clone())
         }),
         // It may have been sent before a crash.
         retry: true,

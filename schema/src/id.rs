@@ -69,6 +69,8 @@ identifier! {
     MessageId;
     /// A message that is to be sent later.
     ScheduledId;
+    /// A link that lets its holder become a member; not the secret in it.
+    InviteId;
     /// One server process.
     NodeId;
     /// Fresh for every activation of a shard on a node: the fence of its commits.

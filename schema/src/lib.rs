@@ -7,12 +7,14 @@ pub mod checker;
 pub mod cluster;
 pub mod id;
 pub mod metric;
+pub mod nullable;
 pub mod record;
 pub mod rest;
 pub mod sequence;
 pub mod wire;
 
 pub use id::{
-    ConnectionId, ConversationId, DeviceId, MessageId, NodeId, OwnerToken, ScheduledId, UserId,
+    ConnectionId, ConversationId, DeviceId, InviteId, MessageId, NodeId, OwnerToken, ScheduledId,
+    UserId,
 };
 pub use sequence::{Epoch, Sequence, SequenceRange};

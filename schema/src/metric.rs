@@ -117,6 +117,9 @@ metrics! {
     PRESENCE_WAITING = "switchboard_presence_waiting", Gauge, [], "Users whose change of presence waits for its turn.";
     SIGNALS_SHED = "switchboard_signals_shed_total", Counter, ["signal"], "Typing, statuses and presence not told, because messages come first.";
     SCHEDULED = "switchboard_scheduled_total", Counter, ["outcome"], "Scheduled messages whose time had come: sent or failed.";
+    ENTRIES_EXPIRED = "switchboard_entries_expired_total", Counter, [], "Messages and edits whose words were taken away because they had expired.";
+    ENTRIES_REMOVED = "switchboard_entries_removed_total", Counter, [], "Entries removed because they are kept no longer.";
+    INVITES_USED = "switchboard_invites_used_total", Counter, ["outcome"], "Uses of invites, by outcome.";
     SEARCH_INDEXED = "switchboard_search_indexed_total", Counter, [], "Entries brought into the search index.";
     LINK_PREVIEWS = "switchboard_link_previews_total", Counter, ["outcome"], "Pages asked for previews of links, by outcome.";
     SEARCH_WAITING = "switchboard_search_waiting", Gauge, [], "Conversations with entries that are not in the search index yet.";

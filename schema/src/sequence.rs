@@ -19,6 +19,11 @@ impl Sequence {
     pub const START: Self = Self(0);
 
     #[must_use]
+    pub const fn is_start(&self) -> bool {
+        self.0 == 0
+    }
+
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }

@@ -55,6 +55,7 @@ async fn edit_message(
         target: Sequence(seq),
         content: body.content,
         mentions: body.mentions.unwrap_or_default(),
+        expires_at: None,
     };
     submit_as(&state, identity.user_id, id, event, body.message_id).await
 }

@@ -142,6 +142,7 @@ fn item(row: ChatRow, peer: Option<UserView>, own: Own) -> ChatListItem {
         conversation_id: overview.conversation.conversation_id,
         kind: overview.conversation.kind,
         name: overview.conversation.name,
+        photo: overview.conversation.profile.photo,
         peer,
         generation: overview.conversation.generation,
         head: overview.head,
@@ -158,7 +159,9 @@ fn item(row: ChatRow, peer: Option<UserView>, own: Own) -> ChatListItem {
 #[cfg(test)]
 mod tests {
     use schema::Sequence;
-    use schema::record::{Conversation, ConversationKind, ConversationOverview, Membership, Role};
+    use schema::record::{
+        Conversation, ConversationKind, ConversationOverview, ConversationProfile, Membership, Role,
+    };
 
     use super::*;
 
@@ -168,6 +171,8 @@ mod tests {
             conversation_id: ConversationId::from_bytes([number; 16]),
             kind: ConversationKind::Group,
             name: None,
+            profile: ConversationProfile::default(),
+            purged_up_to: Sequence::START,
             created_by: user_id,
             created_at,
             generation: 1,

@@ -1,15 +1,18 @@
-//! `/v1/conversations`: making, reading and renaming them.
+//! `/v1/conversations`: making, reading and changing them.
 
 use std::collections::{BTreeSet, HashMap};
 
 use actix_web::{HttpResponse, get, patch, post, web};
 use actors::node::ConversationDetails;
 use actors::ports::{Created, NewConversation};
-use schema::record::{Conversation, ConversationKind, Event, Member, Membership, Role};
+use schema::record::{
+    Conversation, ConversationKind, ConversationPatch, ConversationProfile, Event, Member,
+    Membership, Role,
+};
 use schema::rest::{
     ConversationChange, ConversationView, CreateConversationRequest, MemberView, Problem, UserView,
 };
-use schema::wire::{ErrorCode, Refusal};
+use schema::wire::{ErrorCode, Refusal, validate};
 use schema::{ConversationId, Sequence, UserId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -21,7 +24,7 @@ use super::state::ApiState;
 use super::users;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(create_conversation).service(get_conversation).service(rename_conversation);
+    config.service(create_conversation).service(get_conversation).service(change_conversation);
 }
 
 /// Makes a conversation. A pair of users has one direct conversation: asking again gives it.
@@ -79,8 +82,14 @@ async fn create_conversation(
                 conversation.generation,
                 &everyone,
             );
-            let details =
-                ConversationDetails { conversation, members: memberships, head: Sequence::START };
+            let membership = memberships.iter().find(|it| it.user_id == creator).copied();
+            let details = ConversationDetails {
+                conversation,
+                members: memberships,
+                bans: Vec::new(),
+                membership,
+                head: Sequence::START,
+            };
             Ok(HttpResponse::Created().json(view(&state, details).await?))
         }
     }
@@ -101,31 +110,36 @@ async fn get_conversation(
     Ok(web::Json(view(&state, details).await?))
 }
 
-/// Renames a conversation: a numbered entry of its log.
+/// Changes what a conversation is set to: one numbered entry of its log.
 #[utoipa::path(
     tag = "conversations", params(("id" = ConversationId, Path)),
     request_body = ConversationChange,
     responses(
         (status = 200, body = ConversationView),
-        (status = 403, body = Problem, description = "`forbidden`: owners and admins rename"),
+        (status = 403, body = Problem,
+            description = "`forbidden`: owners and admins; of a direct conversation either side \
+                           sets when messages disappear"),
         (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+        (status = 422, body = Problem, description = "`invalid_field`"),
     )
 )]
 #[patch("/conversations/{id}")]
-async fn rename_conversation(
+async fn change_conversation(
     state: web::Data<ApiState>,
     Caller(identity): Caller,
     id: web::Path<ConversationId>,
     Valid(change): Valid<ConversationChange>,
 ) -> Result<web::Json<ConversationView>, ApiError> {
     let conversation_id = id.into_inner();
-    let event = Event::ConversationChanged { name: Some(change.name.clone()) };
+    let change = ConversationPatch::from(change);
+    validate::conversation_change(&change)?;
+    let event = Event::ConversationChanged(Box::new(change.clone()));
     let submitted = submit(&state, identity.user_id, conversation_id, event).await?;
     let mut details = state.node.describe(identity.user_id, conversation_id).await?;
     // Readers' tables may be a moment behind the log: show at least what was just stored.
     if details.head <= submitted.seq {
         details.head = submitted.seq;
-        details.conversation.name = Some(change.name);
+        details.conversation.apply(&change);
     }
     Ok(web::Json(view(&state, details).await?))
 }
@@ -156,11 +170,12 @@ fn first_members(kind: ConversationKind, creator: UserId, everyone: &[UserId]) -
         .collect()
 }
 
-async fn view(
+pub(super) async fn view(
     state: &ApiState,
     details: ConversationDetails,
 ) -> Result<ConversationView, ApiError> {
-    let ConversationDetails { conversation, members, head } = details;
+    let ConversationDetails { conversation, members, head, .. } = details;
+    let posting = conversation.posting();
     let current: Vec<Membership> = members.into_iter().filter(Membership::is_current).collect();
     let mut users =
         user_views(state, current.iter().map(|member| member.user_id).collect()).await?;
@@ -171,12 +186,19 @@ async fn view(
         role: member.role,
     });
     let members = members.collect();
-    let Conversation { conversation_id, kind, name, created_by, created_at, generation } =
+    let Conversation { conversation_id, kind, name, created_by, created_at, generation, .. } =
         conversation;
+    let ConversationProfile { description, photo, disappear_after_ms, retention_days, .. } =
+        conversation.profile;
     Ok(ConversationView {
         conversation_id,
         kind,
         name,
+        description,
+        photo,
+        disappear_after_ms,
+        retention_days,
+        posting,
         created_by,
         created_at,
         generation,

@@ -27,17 +27,20 @@ pub(super) struct Paging {
     before: Option<u64>,
     /// Entries directly above this number.
     after: Option<u64>,
+    /// Entries round the first that was sent then or later, milliseconds since 1970 UTC.
+    at: Option<i64>,
     /// At most 200; default 50.
     limit: Option<u64>,
 }
 
 impl Paging {
     pub(super) fn page(&self) -> Result<Page, ApiError> {
-        match (self.before, self.after) {
-            (None, None) => Ok(Page::Newest),
-            (Some(before), None) => Ok(Page::Before(Sequence(before))),
-            (None, Some(after)) => Ok(Page::After(Sequence(after))),
-            (Some(_), Some(_)) => Err(ApiError::field("before", "give before or after, not both")),
+        match (self.before, self.after, self.at) {
+            (None, None, None) => Ok(Page::Newest),
+            (Some(before), None, None) => Ok(Page::Before(Sequence(before))),
+            (None, Some(after), None) => Ok(Page::After(Sequence(after))),
+            (None, None, Some(at)) => Ok(Page::At(at)),
+            _ => Err(ApiError::field("before", "give one of before, after and at")),
         }
     }
 
@@ -49,7 +52,7 @@ impl Paging {
     }
 }
 
-/// A page of the log in ascending order: below `before`, above `after`, or the newest.
+/// A page of the log in ascending order: below `before`, above `after`, round `at`, or the newest.
 #[utoipa::path(
     tag = "messages", params(("id" = ConversationId, Path), Paging),
     responses(
@@ -68,7 +71,8 @@ async fn get_messages(
     let (page, limit) = (paging.page()?, paging.limit()?);
     let read = state.node.history(identity.user_id, id.into_inner(), page, limit).await?;
     let entries = read.entries.iter().map(LogFrame::from).collect();
-    Ok(web::Json(HistoryPage { entries, head: read.head, states: read.states }))
+    let (head, states, purged_up_to) = (read.head, read.states, read.purged_up_to);
+    Ok(web::Json(HistoryPage { entries, head, states, purged_up_to }))
 }
 
 /// Sends a message. Repeating it under the same `message_id` gives the number it already has.
@@ -87,11 +91,14 @@ async fn send_message(
     Valid(body): Valid<SendMessageRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let message = MessageBody {
-        content: body.content,
         reply_to: body.reply_to,
         thread: body.thread,
         mentions: body.mentions.unwrap_or_default(),
+        forwarded_from: body.forwarded_from.map(Box::new),
+        expires_after_ms: body.expires_after_ms,
+        ..MessageBody::new(body.content)
     };
+    let message = message.mentioning(body.mention_all);
     validate::message(&message)?;
     let (id, event) = (body.conversation_id, Event::Message(message));
     let sent = submit_as(&state, identity.user_id, id, event, body.message_id).await?;

@@ -10,6 +10,7 @@
 //! idempotency.rs    Idempotency-Key: one answer a key
 //! limits.rs         rate limits by address, user name and user
 //! auth.rs users.rs devices.rs conversations.rs members.rs chat_list.rs messages.rs
+//! bans.rs invites.rs  who may not come, and who may
 //! entries.rs        what is numbered and stored, by whichever route
 //! changes.rs        edits, deletions, reactions, pins
 //! personal.rs       one's own settings, conversations, drafts
@@ -25,6 +26,7 @@
 
 pub mod address;
 pub mod auth;
+pub mod bans;
 pub mod blocks;
 pub mod body;
 pub mod changes;
@@ -35,6 +37,7 @@ pub mod door;
 pub mod entries;
 pub mod idempotency;
 pub mod identity;
+pub mod invites;
 pub mod limits;
 pub mod link_preview;
 pub mod members;
@@ -64,7 +67,7 @@ pub use door::Door;
 pub use limits::RateLimits;
 pub use problem::ApiError;
 pub use readiness::Readiness;
-pub use state::{ApiSettings, ApiState};
+pub use state::{ApiSettings, ApiState, Rooms};
 
 /// Everything on the public listener but `/ws`: REST, its documentation, and the pages.
 ///

@@ -29,6 +29,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .configure(super::chat_list::routes)
         .configure(super::conversations::routes)
         .configure(super::members::routes)
+        .configure(super::bans::routes)
+        .configure(super::invites::routes)
         .configure(super::messages::routes)
         .configure(super::changes::routes)
         .configure(super::receipts::routes)

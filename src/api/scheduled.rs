@@ -46,8 +46,8 @@ async fn schedule_message(
     Valid(body): Valid<ScheduleRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let mentions = body.mentions.unwrap_or_default();
-    let message =
-        MessageBody { content: body.content, reply_to: body.reply_to, thread: None, mentions };
+    let reply_to = body.reply_to;
+    let message = MessageBody { reply_to, mentions, ..MessageBody::new(body.content) };
     validate::message(&message)?;
     check_member(&state, identity.user_id, body.conversation_id).await?;
     let MessageBody { content, reply_to, mentions, .. } = message;

@@ -80,6 +80,7 @@ async fn search(
         from: asked.from,
         since: asked.since,
         until: asked.until,
+        now_ms: state.clock.now_ms(),
         offset,
         limit,
     };

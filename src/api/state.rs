@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actors::personal::Personal;
-use actors::ports::{RosterStore, UserStore, WallClock};
+use actors::ports::{InviteStore, RosterStore, UserStore, WallClock};
 
 use super::door::Door;
 use super::idempotency::{IdempotencyStore, InMemoryIdempotency};
@@ -23,6 +23,7 @@ pub struct ApiState {
     pub users: Arc<dyn UserStore>,
     pub roster: Arc<dyn RosterStore>,
     pub personal: Arc<Personal>,
+    pub invites: Arc<dyn InviteStore>,
     pub auth: Arc<Auth>,
     pub clock: Arc<dyn WallClock>,
     pub limits: Arc<RateLimits>,
@@ -39,6 +40,13 @@ pub struct ApiState {
     pub metrics: Option<MetricsHandle>,
 }
 
+/// What is kept of conversations and of their members.
+pub struct Rooms {
+    pub roster: Arc<dyn RosterStore>,
+    pub personal: Arc<Personal>,
+    pub invites: Arc<dyn InviteStore>,
+}
+
 impl ApiState {
     /// The usual state over `config`, answers to `Idempotency-Key` kept in memory.
     #[must_use]
@@ -46,16 +54,17 @@ impl ApiState {
         config: &Config,
         node: Arc<dyn Door>,
         users: Arc<dyn UserStore>,
-        roster: Arc<dyn RosterStore>,
-        personal: Arc<Personal>,
+        rooms: Rooms,
         auth: Arc<Auth>,
         clock: Arc<dyn WallClock>,
     ) -> Self {
+        let Rooms { roster, personal, invites } = rooms;
         Self {
             node,
             users,
             roster,
             personal,
+            invites,
             auth,
             clock,
             limits: Arc::new(RateLimits::new(&config.limits)),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::ports::{
-    Bridge, CommitRing, Directory, LogIndex, MessageStore, PersonalStore, RosterStore, UserStore,
-    WallClock as _, wall_clock::SystemClock,
+    Bridge, CommitRing, Directory, InviteStore, LogIndex, MessageStore, PersonalStore, RosterStore,
+    UserStore, WallClock as _, wall_clock::SystemClock,
 };
 use anyhow::Context as _;
 use schema::NodeId;
@@ -36,13 +36,15 @@ pub struct Stores {
     pub roster: Arc<dyn RosterStore>,
     pub index: Arc<dyn LogIndex>,
     pub personal: Arc<dyn PersonalStore>,
+    pub invites: Arc<dyn InviteStore>,
     pub users: Arc<dyn UserStore>,
 }
 
 impl Stores {
     fn of<S>(store: S) -> Self
     where
-        S: CommitRing + MessageStore + RosterStore + LogIndex + PersonalStore + UserStore,
+        S: CommitRing + MessageStore + RosterStore + LogIndex,
+        S: PersonalStore + InviteStore + UserStore,
     {
         let store = Arc::new(store);
         Self {
@@ -51,6 +53,7 @@ impl Stores {
             roster: store.clone(),
             index: store.clone(),
             personal: store.clone(),
+            invites: store.clone(),
             users: store,
         }
     }

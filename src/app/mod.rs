@@ -1,6 +1,7 @@
 //! The composition root: the only file that builds everything.
 
 pub mod backends;
+mod retention;
 mod upkeep;
 
 use std::num::NonZeroU32;
@@ -21,7 +22,7 @@ use schema::wire::Limits;
 use schema::wire::codec::FRAME_BYTES_MAX;
 use tokio::sync::watch;
 
-use crate::api::{ApiState, public_routes};
+use crate::api::{ApiState, Rooms, public_routes};
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::drain::{self, Draining};
@@ -88,11 +89,12 @@ async fn serve_until_signal(
     };
     let tree = actors::supervisor::start(ports, tree_config(config, backends), &workers);
     let node = Node::new(tree.clone());
-    let Stores { users, roster, .. } = backends.stores.clone();
+    let Stores { users, roster, invites, .. } = backends.stores.clone();
     let personal = tree.personal.clone();
     actix_rt::spawn(actors::scheduling::run(node.clone()));
-    let mut state =
-        ApiState::new(config, Arc::new(node.clone()), users, roster, personal, auth, clock.clone());
+    let rooms = Rooms { roster, personal, invites };
+    let door = Arc::new(node.clone());
+    let mut state = ApiState::new(config, door, users, rooms, auth, clock.clone());
     state.metrics = Some(metrics);
     state.previews = LinkPreviews::new(&config.link_previews)?.map(Arc::new);
     state.search = backends.search();
@@ -105,6 +107,7 @@ async fn serve_until_signal(
     actix_rt::spawn(actors::supervisor::probe_mailboxes(Arc::downgrade(&tree)));
     actix_rt::spawn(upkeep::gauge(config.data_dir.clone(), backends.stores.ring.clone()));
     upkeep::watch_health(&tree, backends, &readiness).await?;
+    actix_rt::spawn(retention::purge(tree.clone(), clock.clone()));
     if let Some(store) = backends.embedded() {
         actix_rt::spawn(upkeep::purge(store.clone(), clock));
     }
@@ -151,6 +154,7 @@ fn tree_config(config: &Config, backends: &Backends) -> TreeConfig {
         },
         send_limit,
         batch: BatchLimits::default(),
+        retention_default_days: config.retention.default_days,
         clustered: backends.is_clustered(),
     }
 }

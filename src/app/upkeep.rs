@@ -72,7 +72,7 @@ pub async fn gauge(data_dir: PathBuf, ring: Arc<dyn CommitRing>) {
 }
 
 /// Forgets what has passed its time, in small bites: ids of sends after 30 days, refresh tokens
-/// after their expiry. For the embedded store; the others do so themselves.
+/// and invites after their expiry. For the embedded store; the others do so themselves.
 pub async fn purge(store: Store, clock: Arc<dyn WallClock>) {
     loop {
         tokio::time::sleep(PURGE_EVERY).await;
@@ -87,6 +87,9 @@ pub async fn purge(store: Store, clock: Arc<dyn WallClock>) {
                     break;
                 }
             }
+        }
+        if let Err(error) = store.purge_invites(now_ms, PURGE_ROWS).await {
+            tracing::warn!(%error, "old invites were not purged");
         }
         if let Err(error) = store.purge_refresh_tokens(now_ms, PURGE_ROWS).await {
             tracing::warn!(%error, "old refresh tokens were not purged");

@@ -5,12 +5,14 @@
 //! password.rs     argon2id on a bounded blocking pool; strength
 //! jwt.rs          access tokens: Ed25519, one algorithm, every claim required
 //! refresh.rs      refresh tokens: random, only their hash is stored
+//! invite_token.rs  tokens of invites: random, only their hash is stored
 //! verifier.rs     signature first, then whether the device still is signed in
 //! secret_file.rs  secrets made on first run
 //! ```
 
 pub mod accounts;
 pub mod config;
+pub mod invite_token;
 pub mod jwt;
 pub mod password;
 pub mod refresh;

@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<ConfigProblem>) {
     }
     check_cluster(config, &mut refuse);
     check_limits(config, &mut refuse);
+    config.retention.check(&mut refuse);
     config.auth.check(&mut refuse);
     config.log.check(&mut refuse);
     config.telemetry.check(&mut refuse);

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod load;
 pub mod nearest;
 pub mod render;
+pub mod retention;
 pub mod secret;
 pub mod text;
 
@@ -26,6 +27,7 @@ pub use address::{BridgeAddress, SearchAddress, StoreAddress};
 pub use address_range::AddressRange;
 pub use limits::LimitsConfig;
 pub use load::{ConfigProblem, ConfigProblems, Layers, load};
+pub use retention::RetentionConfig;
 pub use secret::SecretText;
 pub use text::{ByteSize, TextDuration};
 
@@ -67,6 +69,8 @@ pub struct Config {
     pub trusted_proxies: Vec<AddressRange>,
     /// What one user, address or node may ask for.
     pub limits: LimitsConfig,
+    /// How long what was said is kept.
+    pub retention: RetentionConfig,
     /// Signing in.
     pub auth: AuthConfig,
     /// Logs.
@@ -89,6 +93,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             limits: LimitsConfig::default(),
+            retention: RetentionConfig::default(),
             auth: AuthConfig::default(),
             log: LogConfig::default(),
             link_previews: LinkPreviewConfig::default(),

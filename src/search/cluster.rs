@@ -144,6 +144,9 @@ fn as_hit(
     candidate: Candidate,
     query: &SearchQuery,
 ) -> Option<SearchHit> {
+    if entry.is_expired(query.now_ms) {
+        return None;
+    }
     let is_wanted = query.from.is_none_or(|from| entry.sender_id == from)
         && query.since.is_none_or(|since| entry.sent_at >= since)
         && query.until.is_none_or(|until| entry.sent_at <= until);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actors::ports::{MaterialisedCommit, MessageStore, PortFuture};
+use actors::ports::{ExpiredPurge, MaterialisedCommit, MessageStore, PortFuture};
 use schema::record::Entry;
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
 use tokio::sync::Notify;
@@ -114,6 +114,45 @@ impl MessageStore for Noted {
         message: MessageId,
     ) -> PortFuture<Option<Sequence>> {
         self.inner.sent(conversation, sender, message)
+    }
+
+    fn purged_up_to(&self, conversation: ConversationId) -> PortFuture<Sequence> {
+        self.inner.purged_up_to(conversation)
+    }
+
+    fn purge_expired(
+        &self,
+        shard: u32,
+        after_ms: i64,
+        up_to_ms: i64,
+        entries_max: u32,
+    ) -> PortFuture<ExpiredPurge> {
+        self.inner.purge_expired(shard, after_ms, up_to_ms, entries_max)
+    }
+
+    fn expired_up_to(&self, shard: u32) -> PortFuture<Option<i64>> {
+        self.inner.expired_up_to(shard)
+    }
+
+    fn note_expired_up_to(&self, shard: u32, up_to_ms: i64) -> PortFuture<()> {
+        self.inner.note_expired_up_to(shard, up_to_ms)
+    }
+
+    fn purge_below(
+        &self,
+        conversation: ConversationId,
+        up_to: Sequence,
+        entries_max: u32,
+    ) -> PortFuture<bool> {
+        self.inner.purge_below(conversation, up_to, entries_max)
+    }
+
+    fn conversations_after(
+        &self,
+        after: Option<ConversationId>,
+        count_max: u32,
+    ) -> PortFuture<Vec<ConversationId>> {
+        self.inner.conversations_after(after, count_max)
     }
 }
 

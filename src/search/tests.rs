@@ -67,19 +67,15 @@ impl Place {
     }
 
     fn says(&self, seq: u64, text: &str) -> Entry {
-        let body = MessageBody {
-            content: Content::Text { text: text.to_owned() },
-            reply_to: None,
-            thread: None,
-            mentions: Vec::new(),
-        };
+        let body = MessageBody::new(Content::Text { text: text.to_owned() });
         self.entry(seq, Event::Message(body))
     }
 
     fn edits(&self, seq: u64, target: u64, text: &str) -> Entry {
         let content = Content::Text { text: text.to_owned() };
         let target = Sequence(target);
-        self.entry(seq, Event::MessageEdited { target, content, mentions: Vec::new() })
+        let mentions = Vec::new();
+        self.entry(seq, Event::MessageEdited { target, content, mentions, expires_at: None })
     }
 
     fn commit(&mut self, entries: Vec<Entry>) -> Vec<MaterialisedCommit> {
@@ -108,6 +104,7 @@ impl Place {
             from: None,
             since: None,
             until: None,
+            now_ms: 0,
             offset: 0,
             limit: 20,
         };

@@ -133,6 +133,9 @@ fn begin_labelled() {
     for outcome in ["sent", "failed"] {
         metrics::counter!(metric::SCHEDULED, "outcome" => outcome).absolute(0);
     }
+    for outcome in ["granted", "refused"] {
+        metrics::counter!(metric::INVITES_USED, "outcome" => outcome).absolute(0);
+    }
     metrics::counter!(metric::LINK_PREVIEWS, "outcome" => "made").absolute(0);
     for reason in ["queue_full", "export_failed"] {
         metrics::counter!(metric::SPANS_DROPPED, "reason" => reason).absolute(0);

@@ -27,6 +27,19 @@ struct People {
     member: String,
     spare: String,
     chat: String,
+    invite: String,
+    token: String,
+}
+
+impl People {
+    fn named_in(&self, path: &str) -> String {
+        path.replace("{member}", &self.member)
+            .replace("{spare}", &self.spare)
+            .replace("{invite}", &self.invite)
+            .replace("{token}", &self.token)
+            .replace("{chat}", &self.chat)
+            .replace("{scheduled}", &self.scheduled)
+    }
 }
 
 fn nothing(_: &People) -> Value {
@@ -110,6 +123,51 @@ const RULES: &[Rule] = &[
         path: "",
         body: |_| json!({"name": "Another"}),
         expected: [200, 200, 403, 404, 404, 403, 401],
+    },
+    Rule {
+        route: "GET /v1/conversations/{id}/bans",
+        path: "/bans",
+        body: nothing,
+        expected: [200, 200, 403, 404, 404, 403, 401],
+    },
+    Rule {
+        route: "PUT /v1/conversations/{id}/bans/{user}",
+        path: "/bans/{spare}",
+        body: nothing,
+        // The owner bans; for the admin the user is banned already.
+        expected: [200, 422, 403, 404, 404, 403, 401],
+    },
+    Rule {
+        route: "DELETE /v1/conversations/{id}/bans/{user}",
+        path: "/bans/{spare}",
+        body: nothing,
+        expected: [200, 422, 403, 404, 404, 403, 401],
+    },
+    Rule {
+        route: "POST /v1/conversations/{id}/invites",
+        path: "/invites",
+        body: nothing,
+        expected: [201, 201, 403, 404, 404, 403, 401],
+    },
+    Rule {
+        route: "GET /v1/conversations/{id}/invites",
+        path: "/invites",
+        body: nothing,
+        expected: [200, 200, 403, 404, 404, 403, 401],
+    },
+    Rule {
+        route: "DELETE /v1/conversations/{id}/invites/{invite}",
+        path: "/invites/{invite}",
+        body: nothing,
+        // The owner ends it, as a repeat does.
+        expected: [204, 204, 403, 404, 404, 403, 401],
+    },
+    Rule {
+        route: "GET /v1/invites/{token}",
+        path: "=/v1/invites/{token}",
+        body: nothing,
+        // Whoever has the link may look where it leads, but for those who are banned.
+        expected: [200, 200, 200, 200, 200, 200, 401],
     },
     Rule {
         route: "PATCH /v1/conversations/{id}/members/{user}",
@@ -203,6 +261,13 @@ const RULES: &[Rule] = &[
         body: |it| json!({"members": [it.spare]}),
         expected: [200, 422, 403, 404, 404, 403, 401],
     },
+    Rule {
+        route: "POST /v1/invites/{token}/join",
+        path: "=/v1/invites/{token}/join",
+        body: nothing,
+        // Members stay; all others come.
+        expected: [200, 200, 200, 200, 200, 200, 401],
+    },
 ];
 
 /// Routes that are about the caller alone, open to everyone, or that tell everyone signed in the
@@ -259,11 +324,24 @@ async fn every_route_knows_every_caller() {
     });
     let (_, scheduled) = call(&server, Method::POST, "/v1/scheduled", token, &later).await;
 
+    let mut made = (String::new(), String::new());
+    for one in [&mut made.0, &mut made.1] {
+        let path = format!("{base}/invites");
+        let (status, invite) =
+            call(&server, Method::POST, &path, &owner.access_token, &json!({})).await;
+        assert_eq!(status, 201);
+        *one = format!("{} {}", invite["invite_id"], invite["token"]).replace('"', "");
+    }
+    // One to be ended, another to be used.
+    let part = |text: &str, index: usize| text.split(' ').nth(index).unwrap().to_owned();
+    let made = (part(&made.0, 0), part(&made.1, 1));
     let named = People {
         scheduled: scheduled["scheduled_id"].as_str().unwrap().to_owned(),
         member: member.user_id.to_string(),
         spare: spare.user_id.to_string(),
         chat: chat.to_string(),
+        invite: made.0,
+        token: made.1,
     };
     let tokens = [owner, admin, member, ex, stranger, blocked].map(|it| it.access_token.as_str());
     let mut wrong = Vec::new();
@@ -271,10 +349,8 @@ async fn every_route_knows_every_caller() {
         let (method, _) = rule.route.split_once(' ').unwrap();
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let path = match rule.path.strip_prefix('=') {
-            Some(whole) => {
-                whole.replace("{chat}", &named.chat).replace("{scheduled}", &named.scheduled)
-            }
-            None => format!("{base}{}", rule.path.replace("{member}", &named.member)),
+            Some(whole) => named.named_in(whole),
+            None => format!("{base}{}", named.named_in(rule.path)),
         };
         for (caller, expected) in CALLERS.iter().zip(rule.expected) {
             let index = CALLERS.iter().position(|it| it == caller).unwrap();

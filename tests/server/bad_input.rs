@@ -149,6 +149,8 @@ async fn a_greeted_peer_gets_an_error_for_what_cannot_be_and_goes_on() {
         reply_to: None,
         thread: None,
         mentions: None,
+        mention_all: None,
+        forwarded_from: None,
         expires_after_ms: None,
         retry: None,
         clear_draft: None,
@@ -163,6 +165,7 @@ async fn a_greeted_peer_gets_an_error_for_what_cannot_be_and_goes_on() {
             conversation_id: absent,
             before: None,
             after: None,
+            at: None,
             limit: None,
         };
         assert_eq!(
@@ -193,6 +196,7 @@ async fn a_greeted_peer_gets_an_error_for_what_cannot_be_and_goes_on() {
         conversation_id: mine,
         before: Some(Sequence(1)),
         after: Some(Sequence(1)),
+        at: None,
         limit: None,
     };
     assert_eq!(
@@ -243,6 +247,8 @@ async fn fragments_are_joined_and_pings_between_them_answered() {
         reply_to: None,
         thread: None,
         mentions: None,
+        mention_all: None,
+        forwarded_from: None,
         expires_after_ms: None,
         retry: None,
         clear_draft: None,

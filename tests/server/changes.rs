@@ -1,17 +1,19 @@
 //! Messages are edited, deleted, reacted to and pinned; every reader ends in the same state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use loadtest::client::Credentials;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use reqwest::Method;
 use schema::record::{Content, ConversationKind, Entry, Event, MessageState, message_state};
 use schema::wire::{
     ClientFrame, DeleteMessage, DeleteScope, EditMessage, Encoding, ErrorCode, FetchHistory,
-    History, LogFrame, PinMessage, React, ServerFrame,
+    History, LogFrame, PinMessage, React, SendMessage, ServerFrame,
 };
 use schema::{ConversationId, MessageId, Sequence};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Online, Server, call, get};
 
@@ -20,6 +22,31 @@ fn text(text: &str) -> Content {
 }
 
 impl Online {
+    /// Sends what may disappear; `None` when it is refused.
+    async fn send_for(
+        &mut self,
+        conversation_id: ConversationId,
+        says: &str,
+        expires_after_ms: Option<u64>,
+    ) -> Option<Sequence> {
+        let send = SendMessage {
+            reference: self.next_reference(),
+            message_id: MessageId::generate(),
+            conversation_id,
+            content: text(says),
+            reply_to: None,
+            thread: None,
+            mentions: None,
+            mention_all: None,
+            forwarded_from: None,
+            expires_after_ms,
+            retry: None,
+            clear_draft: None,
+        };
+        self.say(ClientFrame::SendMessage(send)).await;
+        self.answer().await.ok().map(|(seq, _)| seq)
+    }
+
     async fn edit(&mut self, chat: ConversationId, target: u64, says: &str) {
         let edit = EditMessage {
             reference: self.next_reference(),
@@ -76,6 +103,7 @@ impl Online {
             conversation_id: chat,
             before: before.map(Sequence),
             after: None,
+            at: None,
             limit: Some(limit),
         };
         self.say(ClientFrame::FetchHistory(fetch)).await;
@@ -304,7 +332,8 @@ fn replayed(entries: &[LogFrame]) -> Vec<MessageState> {
 fn as_change(frame: &LogFrame) -> Option<Entry> {
     let event = match frame.clone() {
         LogFrame::MessageEdited(it) => {
-            Event::MessageEdited { target: it.target, content: it.content, mentions: it.mentions }
+            let (target, content, mentions) = (it.target, it.content, it.mentions);
+            Event::MessageEdited { target, content, mentions, expires_at: None }
         }
         LogFrame::MessageDeleted(it) => Event::MessageDeleted { target: it.target },
         LogFrame::ReactionChanged(it) => {
@@ -345,9 +374,15 @@ async fn any_interleaving_ends_in_the_state_that_is_served() {
         let who = random.random_range(0..3);
         let emoji = ["👍", "🎉", ":party:"][random.random_range(0..3)];
         let target = authors.get(random.random_range(0..authors.len().max(1))).copied();
+        if random.random_ratio(1, 12) {
+            care(&server, &people, chat, random.random_range(0..6)).await;
+            continue;
+        }
         match (random.random_range(0..10), target) {
             (0..=3, _) | (_, None) => {
-                let seq = online[who].send(chat, "said").await;
+                let expires_after_ms = random.random_ratio(1, 4).then_some(1_000);
+                let said = online[who].send_for(chat, "said", expires_after_ms).await;
+                let Some(seq) = said else { continue };
                 authors.push((seq.0, who));
                 continue;
             }
@@ -369,6 +404,8 @@ async fn any_interleaving_ends_in_the_state_that_is_served() {
             }
         }
     }
+    // All that disappears has.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     let mut served_before = Vec::new();
     for restarted in [false, true] {
         if restarted {
@@ -393,19 +430,107 @@ async fn any_interleaving_ends_in_the_state_that_is_served() {
         let deleted = |states: &[MessageState]| -> Vec<Sequence> {
             states.iter().filter(|it| it.deleted.is_some()).map(|it| it.seq).collect()
         };
-        let expected = replayed(&log);
+        let expired = expired(&log);
+        assert!(!expired.is_empty(), "seed {seed}");
+        let mut expected = replayed(&log);
+        expected.retain(|it| it.deleted.is_some() || !expired.contains(&it.seq));
         let differs = served.iter().zip(&expected).find(|(one, other)| one != other);
         assert_eq!(differs, None, "seed {seed}, restarted: {restarted}");
         assert_eq!(served.len(), expected.len(), "seed {seed}, restarted: {restarted}");
         assert!(!deleted(&served).is_empty(), "seed {seed}");
         for frame in &log {
             let LogFrame::NewMessage(message) = frame else { continue };
-            let is_deleted = deleted(&served).contains(&message.seq);
+            let is_deleted =
+                deleted(&served).contains(&message.seq) || expired.contains(&message.seq);
             assert_eq!(message.content == Content::Deleted {}, is_deleted, "seed {seed}");
         }
+        let path = format!("/v1/conversations/{chat}");
+        let (_, view) = get(&server, &path, &people[0].access_token).await;
+        let (_, bans) = get(&server, &format!("{path}/bans"), &people[0].access_token).await;
+        assert_eq!(room_of(&view, &bans), room_replayed(&log, &people), "seed {seed}");
         if restarted {
             assert_eq!(served, served_before, "seed {seed}");
         }
         served_before = served;
     }
+}
+
+/// Messages that say nothing any more, as a client sees by itself.
+fn expired(log: &[LogFrame]) -> BTreeSet<Sequence> {
+    log.iter()
+        .filter_map(|frame| match frame {
+            LogFrame::NewMessage(it) if it.expires_at.is_some() => Some(it.seq),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Changes the conversation itself, or who may come; refusals change nothing.
+async fn care(server: &Server, people: &[Credentials], chat: ConversationId, what: u8) {
+    let base = format!("/v1/conversations/{chat}");
+    let owner = people[0].access_token.as_str();
+    let third = people[2].user_id.to_string();
+    let ban = format!("{base}/bans/{third}");
+    let (method, path, body) = match what {
+        0 => (Method::PATCH, base, json!({"description": format!("as of {chat}")})),
+        1 => (Method::PATCH, base, json!({"description": null, "retention_days": 7})),
+        2 => (Method::PATCH, base, json!({"name": "Another", "photo": "https://example.org/a"})),
+        3 => (Method::PUT, ban, json!({})),
+        4 => (Method::DELETE, ban, json!({})),
+        _ => {
+            let members = json!({"members": [{"user_id": third, "role": "member"}]});
+            (Method::POST, format!("{base}/members"), members)
+        }
+    };
+    let (status, answer) = call(server, method, &path, owner, &body).await;
+    assert!(status == 200 || status == 422, "{path}: {answer}");
+}
+
+/// Name, settings, members and banned users.
+type Room = (Value, BTreeSet<String>, BTreeSet<String>);
+
+fn room_of(view: &Value, bans: &Value) -> Room {
+    let ids = |list: &Value| -> BTreeSet<String> {
+        let all = list.as_array().unwrap().iter();
+        all.map(|it| it["user_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let facts = ["name", "description", "photo", "retention_days"].map(|it| view[it].clone());
+    (json!(facts), ids(&view["members"]), ids(&bans["bans"]))
+}
+
+/// The same as a client replays it: from the first three members on, whom the log does not name.
+fn room_replayed(log: &[LogFrame], first: &[Credentials]) -> Room {
+    let mut facts = [Value::Null, Value::Null, Value::Null, Value::Null];
+    let mut members: BTreeSet<String> = first.iter().map(|it| it.user_id.to_string()).collect();
+    let mut bans = BTreeSet::new();
+    for frame in log {
+        match frame {
+            LogFrame::ConversationChanged(change) => {
+                if let Some(name) = &change.name {
+                    facts[0] = json!(name);
+                }
+                if let Some(description) = &change.description {
+                    facts[1] = json!(description);
+                }
+                if let Some(photo) = &change.photo {
+                    facts[2] = json!(photo);
+                }
+                if let Some(days) = &change.retention_days {
+                    facts[3] = json!(days);
+                }
+            }
+            LogFrame::MembersChanged(change) => {
+                for user in &change.removed {
+                    members.remove(&user.to_string());
+                }
+                members.extend(change.added.iter().map(|it| it.user_id.to_string()));
+                bans.extend(change.banned.iter().map(ToString::to_string));
+                for user in &change.unbanned {
+                    bans.remove(&user.to_string());
+                }
+            }
+            _ => {}
+        }
+    }
+    (json!(facts), members, bans)
 }

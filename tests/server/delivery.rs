@@ -139,6 +139,7 @@ async fn history_pages_both_ways_over_the_socket() {
             conversation_id: chat,
             before: before.map(Sequence),
             after: after.map(Sequence),
+            at: None,
             limit,
         };
         alice.say(ClientFrame::FetchHistory(fetch)).await;

@@ -5,6 +5,7 @@
 mod authorization;
 mod authorization_frames;
 mod bad_input;
+mod care;
 mod changes;
 mod cli;
 mod cluster_search;

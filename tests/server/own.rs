@@ -65,6 +65,8 @@ fn message(conversation_id: ConversationId, text: &str) -> SendMessage {
         reply_to: None,
         thread: None,
         mentions: None,
+        mention_all: None,
+        forwarded_from: None,
         expires_after_ms: None,
         retry: None,
         clear_draft: None,

@@ -163,6 +163,8 @@ impl Online {
             reply_to: None,
             thread: None,
             mentions: None,
+            mention_all: None,
+            forwarded_from: None,
             expires_after_ms: None,
             retry: Some(retry),
             clear_draft: None,

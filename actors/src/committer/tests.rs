@@ -12,11 +12,6 @@ pub fn entry(id: u8, seq: u64, text: &str) -> Entry {
         sender_id: UserId::from_bytes([9; 16]),
         sent_at: 1_800_000_000_000,
         ordinal: 0,
-        event: Event::Message(MessageBody {
-            content: Content::Text { text: text.into() },
-            reply_to: None,
-            thread: None,
-            mentions: Vec::new(),
-        }),
+        event: Event::Message(MessageBody::new(Content::Text { text: text.into() })),
     }
 }

@@ -20,10 +20,9 @@ pub async fn run(stores: Stores, index: Arc<dyn LogIndex>) {
 
 fn said(thread: Option<u64>, mentions: &[UserId]) -> Event {
     Event::Message(MessageBody {
-        content: Content::Text { text: "x".into() },
-        reply_to: None,
         thread: thread.map(Sequence),
         mentions: mentions.to_vec(),
+        ..MessageBody::new(Content::Text { text: "x".into() })
     })
 }
 
@@ -58,6 +57,7 @@ pub async fn mentions_are_counted(stores: &Stores, index: &Arc<dyn LogIndex>) {
         target: Sequence(4),
         content: Content::Text { text: "y".into() },
         mentions: vec![bert],
+        expires_at: None,
     };
     let events = vec![
         said(None, &[bert]),

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use schema::record::{Content, ConversationOverview, Entry, Event, Membership, MessageBody, Role};
+use schema::record::{
+    Content, ConversationOverview, Entry, Event, Membership, MentionAll, MessageBody, MessageRef,
+    Role,
+};
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
 
-use super::message_changes;
 use super::sample::{
     NOW_MS, added, commit, edited, entry, group, member, reacted, removed, renamed, shuffled, text,
     texts, users,
 };
+use super::{conversation_care, message_changes, message_expiry};
 use crate::ports::{MaterialisedCommit, MessageStore, NewConversation, RosterStore};
 
 /// Both sides of one store: entries go in on one, memberships show on the other.
@@ -39,6 +42,8 @@ pub async fn run(make: impl AsyncFn() -> Stores) {
     a_removed_stranger_is_no_past_member(make().await).await;
     a_conversation_changes_its_name(make().await).await;
     message_changes::run(&make).await;
+    message_expiry::run(&make).await;
+    conversation_care::run(&make).await;
 }
 
 impl Stores {
@@ -116,26 +121,29 @@ pub async fn an_unknown_conversation_is_empty(stores: Stores) {
 pub async fn entries_come_back_as_they_were(stores: Stores) {
     let conversation = ConversationId::generate();
     let [sender, friend] = users();
-    let message = |content| {
-        Event::Message(MessageBody { content, reply_to: None, thread: None, mentions: Vec::new() })
-    };
+    let message = |content| Event::Message(MessageBody::new(content));
     let events = [
         text("plain"),
         text("ünïcödé 🦀 \0 \u{202e}reversed"),
         text(&"x".repeat(Content::SIZE_MAX)),
         Event::Message(MessageBody {
-            content: Content::Media { media_id: uuid::Uuid::new_v4(), caption: None },
             reply_to: Some(Sequence(1)),
             thread: Some(Sequence(2)),
             mentions: vec![sender, friend],
+            mention_all: Some(MentionAll::Here),
+            forwarded_from: Some(Box::new(MessageRef {
+                conversation_id: conversation,
+                seq: Sequence(3),
+            })),
+            expires_after_ms: Some(1_000),
+            ..MessageBody::new(Content::Media { media_id: uuid::Uuid::new_v4(), caption: None })
         }),
         message(Content::Media { media_id: uuid::Uuid::nil(), caption: Some("a cat".to_owned()) }),
         message(Content::Encrypted { scheme: "mls".to_owned(), body: (0..=u8::MAX).collect() }),
         message(Content::Custom { kind: "poll".to_owned(), body: "{\"a\":1}".to_owned() }),
         Event::MembersChanged { added: vec![member(friend)], removed: vec![sender] },
         Event::MembersChanged { added: Vec::new(), removed: Vec::new() },
-        renamed(Some("New name")),
-        renamed(None),
+        renamed("New name"),
         edited(1, "better"),
         reacted(1, "👍", true),
         Event::PinChanged { target: Sequence(1), on: false },
@@ -244,11 +252,11 @@ fn eventful_commits(conversation: ConversationId, people: &[UserId; 3]) -> Vec<M
     let at = |seq, event| entry(conversation, seq, creator, event);
     vec![
         commit(1, vec![at(1, text("hello")), at(2, added(&[friend, guest]))]),
-        commit(2, vec![at(3, renamed(Some("First")))]),
+        commit(2, vec![at(3, renamed("First"))]),
         commit(3, vec![at(4, removed(&[guest])), at(5, text("bye"))]),
-        commit(4, vec![at(6, renamed(Some("Second"))), at(7, added(&[guest]))]),
+        commit(4, vec![at(6, renamed("Second")), at(7, added(&[guest]))]),
         commit(5, vec![at(8, removed(&[friend]))]),
-        commit(6, vec![at(9, text("last")), at(10, renamed(None))]),
+        commit(6, vec![at(9, text("last")), at(10, renamed("Third"))]),
     ]
 }
 
@@ -274,7 +282,8 @@ pub async fn commits_may_come_in_any_order(stores: Stores) {
         for (user, expected) in places {
             assert_eq!(stores.membership(conversation, user).await, expected, "seed {seed}");
         }
-        assert_eq!(stores.name(conversation).await, None, "seed {seed}: the last name was none");
+        let name = stores.name(conversation).await;
+        assert_eq!(name.as_deref(), Some("Third"), "seed {seed}: the last name");
         let list = stores.chat_list(creator).await;
         assert_eq!(list[0].last_sent_at, Some(NOW_MS + 10), "seed {seed}: time of the head entry");
     }
@@ -410,11 +419,11 @@ pub async fn a_conversation_changes_its_name(stores: Stores) {
     let conversation = stores.create(group(&[creator])).await;
     assert_eq!(stores.name(conversation).await.as_deref(), Some("Weather"));
     let at = |seq, name| entry(conversation, seq, creator, renamed(name));
-    stores.materialise(vec![commit(1, vec![at(1, Some("Sun")), at(2, Some("Rain"))])]).await;
+    stores.materialise(vec![commit(1, vec![at(1, "Sun"), at(2, "Rain")])]).await;
     assert_eq!(stores.name(conversation).await.as_deref(), Some("Rain"), "the later entry wins");
-    stores.materialise(vec![commit(1, vec![at(1, Some("Sun"))])]).await;
+    stores.materialise(vec![commit(1, vec![at(1, "Sun")])]).await;
     assert_eq!(stores.name(conversation).await.as_deref(), Some("Rain"), "a late copy is ignored");
-    stores.materialise(vec![commit(2, vec![at(3, None)])]).await;
-    assert_eq!(stores.name(conversation).await, None, "a name may be taken away");
-    assert_eq!(stores.chat_list(creator).await[0].conversation.name, None, "in the list too");
+    stores.materialise(vec![commit(2, vec![at(3, "Snow")])]).await;
+    let listed = stores.chat_list(creator).await.remove(0).conversation.name;
+    assert_eq!(listed.as_deref(), Some("Snow"), "in the list too");
 }

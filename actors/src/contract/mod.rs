@@ -6,9 +6,12 @@
 
 pub mod bridge;
 pub mod commit_ring;
+pub mod conversation_care;
 pub mod directory;
+pub mod invite_store;
 pub mod log_index;
 pub mod message_changes;
+pub mod message_expiry;
 pub mod message_store;
 pub mod personal_store;
 pub mod roster_store;

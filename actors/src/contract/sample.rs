@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use schema::record::{
-    Content, ConversationKind, Entry, Event, Member, MessageBody, PositionAdvance, Role,
+    Content, ConversationKind, ConversationPatch, Entry, Event, Member, MessageBody,
+    PositionAdvance, Role,
 };
 use schema::{ConversationId, DeviceId, MessageId, Sequence, UserId};
 
@@ -13,12 +14,7 @@ use crate::ports::{MaterialisedCommit, NewConversation};
 pub const NOW_MS: i64 = 1_700_000_000_000;
 
 pub fn text(text: &str) -> Event {
-    Event::Message(MessageBody {
-        content: Content::Text { text: text.to_owned() },
-        reply_to: None,
-        thread: None,
-        mentions: Vec::new(),
-    })
+    Event::Message(MessageBody::new(Content::Text { text: text.to_owned() }))
 }
 
 /// An entry with a new message id, sent `seq` milliseconds after [`NOW_MS`].
@@ -64,7 +60,12 @@ pub fn removed(members: &[UserId]) -> Event {
 
 pub fn edited(target: u64, text: &str) -> Event {
     let content = Content::Text { text: text.to_owned() };
-    Event::MessageEdited { target: Sequence(target), content, mentions: Vec::new() }
+    Event::MessageEdited {
+        target: Sequence(target),
+        content,
+        mentions: Vec::new(),
+        expires_at: None,
+    }
 }
 
 pub const fn deleted(target: u64) -> Event {
@@ -75,8 +76,8 @@ pub fn reacted(target: u64, emoji: &str, on: bool) -> Event {
     Event::ReactionChanged { target: Sequence(target), emoji: emoji.to_owned(), on }
 }
 
-pub fn renamed(name: Option<&str>) -> Event {
-    Event::ConversationChanged { name: name.map(str::to_owned) }
+pub fn renamed(name: &str) -> Event {
+    Event::ConversationChanged(Box::new(ConversationPatch::named(name)))
 }
 
 /// A group whose first member is its creator and owner.

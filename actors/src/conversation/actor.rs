@@ -13,10 +13,11 @@ use schema::{ConnectionId, ConversationId, Sequence, UserId, metric};
 use tokio::time::Instant;
 
 use super::gap::{Arrival, judge};
+use super::gone::Gone;
 use super::load::{self, Loaded};
 use super::messages::{
-    Answered, CheckSequencer, Describe, Heard, Join, Leave, LogEntry, Peek, Read, Settle, Submit,
-    SubmitReply, ToMember,
+    Answered, CheckSequencer, Describe, Heard, Join, Leave, LogEntry, Peek, Purged, Read, Settle,
+    Submit, SubmitReply, ToMember,
 };
 use super::page::Submitted;
 use super::pending::Waiting;
@@ -27,7 +28,7 @@ use crate::committer::WhenMaterialised;
 use crate::monitor::trace::{self, Station};
 use crate::monitor::{DeathNotice, handled};
 use crate::personal::Personal;
-use crate::ports::{MessageStore, RosterStore};
+use crate::ports::{MessageStore, RosterStore, WallClock};
 use crate::sequencer::{
     Answer, Append, FromSequencer, News, Opened, SequencerHandle, Sequencers, Stop,
 };
@@ -47,6 +48,9 @@ pub struct ConversationContext {
     pub roster: Arc<dyn RosterStore>,
     pub audience: Arc<dyn Audience>,
     pub personal: Arc<Personal>,
+    pub clock: Arc<dyn WallClock>,
+    /// How long what was said is kept where a conversation does not say so; zero: for ever.
+    pub retention_default_days: u32,
 }
 
 /// The actor.
@@ -197,7 +201,8 @@ impl Conversation {
         target: Option<&LogEntry>,
         ctx: &mut Context<Self>,
     ) {
-        let Submit { draft, reply } = submit;
+        let Submit { mut draft, reply } = submit;
+        let target = target.map(|log| self.as_shown(log));
         let checked = match &self.serving {
             Err(refusal) => Err(refusal.clone()),
             Ok(serving) if serving.pending.is_full() => {
@@ -208,8 +213,8 @@ impl Conversation {
             Ok(serving) if !serving.sequencer.is_here() => Ok(()),
             Ok(serving) => {
                 let checked = serving.roster.check(&draft, serving.head);
-                checked.and_then(|()| match target {
-                    Some(target) => serving.roster.check_change(&draft, &target.entry),
+                checked.and_then(|()| match &target {
+                    Some(target) => serving.roster.check_change(&draft, target),
                     None => Ok(()),
                 })
             }
@@ -218,6 +223,9 @@ impl Conversation {
             let refusal = checked.err().unwrap_or_else(Refusal::not_found);
             return reply.answer(self.id, draft.message_id, Err(refusal));
         };
+        if serving.sequencer.is_here() {
+            serving.roster.complete(&mut draft, target.as_ref());
+        }
         trace::enter(draft.message_id, Station::Conversation);
         let draft = Arc::new(draft);
         let token = serving.pending.add(draft.clone(), reply);
@@ -230,6 +238,18 @@ impl Conversation {
             }
             Err(actix::prelude::SendError::Closed(_)) => self.reopen(ctx),
         }
+    }
+
+    /// What is gone now.
+    pub(super) fn gone(&self) -> Option<Gone> {
+        let record = &self.serving.as_ref().ok()?.roster.record;
+        let now_ms = self.context.clock.now_ms();
+        Some(Gone::at(now_ms, record, self.context.retention_default_days))
+    }
+
+    fn as_shown(&self, log: &LogEntry) -> Entry {
+        let shown = self.gone().and_then(|gone| gone.shown(&log.entry));
+        shown.unwrap_or_else(|| log.entry.clone())
     }
 
     fn answer(&mut self, token: u64, result: Result<Submitted, Refusal>) {
@@ -480,8 +500,21 @@ impl Handler<Peek> for Conversation {
 
     fn handle(&mut self, message: Peek, _: &mut Self::Context) {
         let serving = self.serving.as_ref().ok();
-        let peeked = serving.and_then(|it| it.peek(message.reader, message.seen));
+        let mut peeked = serving.and_then(|it| it.peek(message.reader, message.seen));
+        if let Some(last) = peeked.as_mut().and_then(|it| it.last.as_mut()) {
+            *last = Arc::new(LogEntry::new(self.as_shown(last)));
+        }
         let _ = message.reply.send(peeked);
+    }
+}
+
+impl Handler<Purged> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, message: Purged, _: &mut Self::Context) {
+        let Ok(serving) = &mut self.serving else { return };
+        let purged_up_to = &mut serving.roster.record.purged_up_to;
+        *purged_up_to = message.up_to.max(*purged_up_to);
     }
 }
 

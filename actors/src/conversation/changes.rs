@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
-use schema::record::{Entry, MessageState, message_state};
+use schema::record::{Entry, Event, MessageBody, MessageState, message_state};
 use schema::wire::{ErrorCode, Refusal};
 use schema::{ConversationId, Sequence, SequenceRange, UserId};
 use tokio::time::timeout;
 
 use super::actor::Conversation;
+use super::forward;
 use super::load;
 use super::messages::{LogEntry, Submit};
 use super::read::{self, RangeRead};
@@ -73,6 +74,23 @@ impl Conversation {
         }
         let Some(submit) = serving.judging.behind(submit) else { return };
         let (draft, head) = (&submit.draft, serving.head);
+        if let Event::Message(MessageBody { forwarded_from: Some(original), content, .. }) =
+            &draft.event
+        {
+            if let Err(refusal) = serving.roster.check(draft, head) {
+                return self.refuse(submit, refusal);
+            }
+            let (sender, context) = (draft.sender_id, self.context.clone());
+            let checked = forward::check(context, sender, **original, content.clone());
+            serving.judging.hold(submit);
+            ctx.spawn(checked.into_actor(self).map(move |checked, actor, ctx| {
+                actor.on_judged(sender, ctx, |actor, first, ctx| match checked {
+                    Ok(()) => actor.admit(first, None, ctx),
+                    Err(refusal) => actor.refuse(first, refusal),
+                });
+            }));
+            return;
+        }
         let Some(target) = draft.event.target() else { return self.admit(submit, None, ctx) };
         if let Err(refusal) = serving.roster.check(draft, head) {
             return self.refuse(submit, refusal);
@@ -91,14 +109,26 @@ impl Conversation {
 
     /// The message that a sender's first held draft changes was read.
     fn on_looked(&mut self, sender: UserId, read: RangeRead, ctx: &mut Context<Self>) {
+        self.on_judged(sender, ctx, |actor, first, ctx| {
+            match read.as_ref().map(|entries| entries.first()) {
+                Ok(Some(log)) => actor.admit(first, Some(log), ctx),
+                Ok(None) => actor.refuse(first, Refusal::not_found()),
+                Err(error) => actor.refuse(first, load::unavailable(error)),
+            }
+        });
+    }
+
+    /// What a sender's first held draft waited for is known: it goes on, and those behind it.
+    fn on_judged(
+        &mut self,
+        sender: UserId,
+        ctx: &mut Context<Self>,
+        decide: impl FnOnce(&mut Self, Submit, &mut Context<Self>),
+    ) {
         let Ok(serving) = &mut self.serving else { return };
         let mut queue = serving.judging.take(sender);
         if let Some(first) = queue.pop_front() {
-            match read.as_ref().map(|entries| entries.first()) {
-                Ok(Some(log)) => self.admit(first, Some(log), ctx),
-                Ok(None) => self.refuse(first, Refusal::not_found()),
-                Err(error) => self.refuse(first, load::unavailable(error)),
-            }
+            decide(self, first, ctx);
         }
         for submit in queue {
             self.judge(submit, ctx);

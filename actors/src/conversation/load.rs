@@ -42,7 +42,8 @@ pub async fn load(
     let record = record.ok_or_else(Refusal::not_found)?;
     let (sequencer, life, opened) = open(conversation, context.clone(), news, 0).await?;
     let members = context.roster.members(conversation).await.map_err(|e| unavailable(&e))?;
-    let mut roster = Roster::new(record, members);
+    let bans = context.roster.bans(conversation).await.map_err(|e| unavailable(&e))?;
+    let mut roster = Roster::new(record, members, bans);
     let blocked = blocks::blocked(&context.personal, &roster).await;
     roster.blocked = blocked.map_err(|e| unavailable(&e))?;
     Ok(Loaded { roster, sequencer, life, opened })

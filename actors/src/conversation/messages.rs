@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use actix::{Message, Recipient};
 use bytes::Bytes;
 use schema::cluster::envelope::Signal;
-use schema::record::{Conversation as ConversationRecord, Draft, Entry, Membership, MessageState};
+use schema::record::{
+    Ban, Conversation as ConversationRecord, Draft, Entry, Membership, MessageState,
+};
 use schema::wire::{
     Encoding, LogFrame, Refusal, ServerFrame, TypingUpdate, UserOnline, UserStatus, encode, framing,
 };
@@ -181,6 +183,8 @@ pub struct PageRead {
     pub head: Sequence,
     /// Messages of the page that later entries changed.
     pub states: Vec<MessageState>,
+    /// Entries up to here are gone for good.
+    pub purged_up_to: Sequence,
 }
 
 /// Asks for the conversation as it stands.
@@ -199,6 +203,8 @@ pub struct Described {
     pub membership: Option<Membership>,
     /// Current members by user id; empty to those who are none.
     pub members: Vec<Membership>,
+    /// Who may not be a member, by user id; empty to all but owners and admins.
+    pub bans: Vec<Ban>,
     pub head: Sequence,
 }
 
@@ -233,6 +239,13 @@ pub struct Peeked {
 pub struct Block {
     pub user: UserId,
     pub on: bool,
+}
+
+/// Entries up to here were removed from the store for good.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Purged {
+    pub up_to: Sequence,
 }
 
 /// Answers once everything stored so far is in the readers' tables.

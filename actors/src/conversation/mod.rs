@@ -1,13 +1,16 @@
 //! One conversation on this node: who is in it, who listens, what was said last.
 //!
 //! Pure: `roster` (who may do what), `bounds` (what one may see), `recent` (the newest entries),
-//! `gap` (is this the next one), `statuses` (who hears how far others are). `actor` carries out.
+//! `gap` (is this the next one), `gone` (what is shown no more), `statuses` (who hears how far others are). `actor` carries out.
 
 mod actor;
 mod blocks;
 mod changes;
 mod fan_out;
+mod forward;
 pub(crate) mod gap;
+mod gone;
+mod jump;
 mod load;
 mod messages;
 mod page;
@@ -17,15 +20,18 @@ mod reading;
 pub(crate) mod recent;
 mod registry;
 pub mod roster;
+#[cfg(test)]
+mod roster_tests;
 mod serving;
 mod signals;
 pub mod statuses;
 
 pub use actor::{Conversation, ConversationContext};
+pub use gone::Gone;
 pub use messages::{
     Answered, Block, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Heard, Heed,
-    Join, Joined, Leave, LogEntry, PageRead, Peek, Peeked, Read, Settle, Submit, SubmitReply,
-    ToMember,
+    Join, Joined, Leave, LogEntry, PageRead, Peek, Peeked, Purged, Read, Settle, Submit,
+    SubmitReply, ToMember,
 };
 pub use page::{HISTORY_PAGE_MAX, Page, Submitted};
 pub use recent::concealed;

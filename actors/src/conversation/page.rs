@@ -19,6 +19,8 @@ pub enum Page {
     Before(Sequence),
     /// Directly above this number.
     After(Sequence),
+    /// Round the first entry that was sent at this time or later, milliseconds since 1970 UTC.
+    At(i64),
     /// The newest entries.
     Newest,
 }

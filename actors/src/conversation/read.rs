@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schema::record::Entry;
 use schema::{ConversationId, Sequence, SequenceRange};
 use tokio::time::Instant;
 
@@ -57,8 +58,9 @@ pub async fn range(
     loop {
         let read = messages.range(conversation, range).await;
         match read {
-            Ok(entries) if entries.len() as u64 == range.len() => {
-                return Ok(entries.into_iter().map(LogEntry::new).map(Arc::new).collect());
+            Ok(entries) if entries.len() as u64 == range.len() => return Ok(shared(entries)),
+            Ok(entries) if is_rest(&*messages, conversation, range, &entries).await => {
+                return Ok(shared(entries));
             }
             Ok(_) | Err(StoreError::Unavailable(_)) if Instant::now() + pause < deadline => {
                 tokio::time::sleep(pause).await;
@@ -71,6 +73,25 @@ pub async fn range(
             Err(error) => return Err(error),
         }
     }
+}
+
+fn shared(entries: Vec<Entry>) -> Vec<Arc<LogEntry>> {
+    entries.into_iter().map(LogEntry::new).map(Arc::new).collect()
+}
+
+/// Whether these are all entries of the range that were not removed for good.
+async fn is_rest(
+    messages: &dyn MessageStore,
+    conversation: ConversationId,
+    range: SequenceRange,
+    entries: &[Entry],
+) -> bool {
+    let purged_up_to = messages.purged_up_to(conversation).await.unwrap_or_default();
+    let first = range.first.max(purged_up_to.next());
+    let rest = SequenceRange::new(first, range.last);
+    purged_up_to >= range.first
+        && entries.len() as u64 == rest.len()
+        && entries.iter().all(|entry| rest.contains(entry.seq))
 }
 
 /// Waits until the readers' tables show the log up to `head`, for a while.

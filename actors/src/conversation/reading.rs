@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::actor::Conversation;
 use super::changes::ChangesOf;
+use super::gone::Gone;
 use super::load;
 use super::messages::{PageRead, Read};
 use super::page::{HISTORY_PAGE_MAX, Page};
@@ -35,6 +36,9 @@ impl Conversation {
         if let Err(refusal) = self.check_claim(read.page, ctx) {
             return drop(read.reply.send(Err(refusal)));
         }
+        if let Page::At(at) = read.page {
+            return self.jump(read, at, ctx);
+        }
         let range = match self.readable(read.reader, read.page, read.limit) {
             Ok(range) => range,
             Err(refusal) => return drop(read.reply.send(Err(refusal))),
@@ -46,7 +50,13 @@ impl Conversation {
             Ok(serving) if !serving.recent.holds_from(range.first) => serving.recent.deleted(),
             _ => BTreeSet::new(),
         };
-        self.read_range(range, ctx, PageAnswer { reply: read.reply, head, changes, deleted });
+        let (gone, purged) = (self.gone(), self.purged_up_to());
+        let answer = PageAnswer { reply: read.reply, range, head, changes, deleted, gone, purged };
+        self.read_range(range, ctx, answer);
+    }
+
+    fn purged_up_to(&self) -> Sequence {
+        self.serving.as_ref().map_or(Sequence::START, |it| it.roster.record.purged_up_to)
     }
 
     /// A device may have come from a node that was ahead of this one, also where this one believes
@@ -118,7 +128,7 @@ impl Conversation {
     }
 
     /// The numbers that a page holds, and the last one that the reader may see.
-    fn readable(
+    pub(super) fn readable(
         &self,
         reader: UserId,
         page: Page,
@@ -133,7 +143,7 @@ impl Conversation {
             Page::Before(position) => {
                 SequenceRange::below(position.min(up_to.next()), limit, after.next())
             }
-            Page::Newest => SequenceRange::below(up_to.next(), limit, after.next()),
+            Page::Newest | Page::At(_) => SequenceRange::below(up_to.next(), limit, after.next()),
         };
         Ok((range, up_to))
     }
@@ -184,28 +194,46 @@ pub(super) trait AfterRead: 'static {
 /// A reader waits.
 struct PageAnswer {
     reply: oneshot::Sender<Result<PageRead, Refusal>>,
+    range: SequenceRange,
     head: Sequence,
     changes: Option<ChangesOf>,
     /// Deleted, though the store may not show it yet.
     deleted: BTreeSet<Sequence>,
+    gone: Option<Gone>,
+    /// Entries up to here were removed, as far as is known here.
+    purged: Sequence,
 }
 
 impl PageAnswer {
     fn answer(self, read: RangeRead) {
-        let Self { reply, head, changes, deleted } = self;
-        let entries = match read {
-            Ok(mut entries) => {
-                scrub_page(&mut entries, &deleted);
-                entries
-            }
+        let Self { reply, range, head, changes, deleted, gone, purged } = self;
+        let mut entries = match read {
+            Ok(entries) => entries,
             Err(error) => return drop(reply.send(Err(load::unavailable(&error)))),
         };
+        scrub_page(&mut entries, &deleted);
+        if let Some(gone) = &gone {
+            gone.scrub(&mut entries);
+        }
+        // The store may have removed more than was known here.
+        let removed = match entries.first() {
+            Some(first) if first.entry.seq > range.first => first.entry.seq.back(1),
+            None if !range.is_empty() => range.last,
+            _ => Sequence::START,
+        };
+        let purged_up_to = purged.max(removed);
         let Some(changes) = changes.filter(|_| !entries.is_empty()) else {
-            return drop(reply.send(Ok(PageRead { entries, head, states: Vec::new() })));
+            let page = PageRead { entries, head, states: Vec::new(), purged_up_to };
+            return drop(reply.send(Ok(page)));
         };
         changes.answer(move |states| {
             let states = states.map_err(|error| load::unavailable(&error));
-            let _ = reply.send(states.map(|states| PageRead { entries, head, states }));
+            let _ = reply.send(states.map(|mut states| {
+                if let Some(gone) = &gone {
+                    gone.drop_states(&entries, &mut states);
+                }
+                PageRead { entries, head, states, purged_up_to }
+            }));
         });
     }
 }

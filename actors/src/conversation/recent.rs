@@ -157,7 +157,7 @@ mod tests {
         };
         let content = schema::record::Content::Text { text: "secret".into() };
         let target = Sequence(2);
-        let edit = Event::MessageEdited { target, content, mentions: Vec::new() };
+        let edit = Event::MessageEdited { target, content, mentions: Vec::new(), expires_at: None };
         recent.push(change(4, edit), Sequence(3));
         recent.push(change(5, Event::MessageDeleted { target }), Sequence(3));
         recent.scrub(target);

@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schema::record::{
-    Content, Conversation, ConversationKind, Draft, Entry, Event, Member, Membership, MessageBody,
-    Role,
+    Ban, Content, Conversation, ConversationKind, ConversationPatch, Draft, Entry, Event, Member,
+    Membership, MessageBody, Posting, Role,
 };
 use schema::wire::{ErrorCode, Refusal, validate};
 use schema::{Sequence, UserId};
 
 /// Most members of a direct or group conversation or channel.
 pub const MEMBERS_MAX: usize = 10_000;
+/// Most users that one conversation bans.
+pub const BANS_MAX: usize = 10_000;
+/// Most users that one entry bans, and that one entry lets in again.
+const BANS_CHANGED_MAX: usize = 100;
 
 /// The members of one conversation, past and present.
 #[derive(Clone, Debug)]
@@ -19,6 +23,7 @@ pub struct Roster {
     /// Members of a direct conversation whom the other one blocks.
     pub blocked: BTreeSet<UserId>,
     members: BTreeMap<UserId, Membership>,
+    bans: BTreeMap<UserId, Ban>,
 }
 
 /// Numbers above `after` up to `up_to` may be seen.
@@ -30,9 +35,20 @@ pub struct Visible {
 
 impl Roster {
     #[must_use]
-    pub fn new(record: Conversation, members: Vec<Membership>) -> Self {
+    pub fn new(record: Conversation, members: Vec<Membership>, bans: Vec<Ban>) -> Self {
         let members = members.into_iter().map(|member| (member.user_id, member)).collect();
-        Self { record, blocked: BTreeSet::new(), members }
+        let bans = bans.into_iter().map(|ban| (ban.user_id, ban)).collect();
+        Self { record, blocked: BTreeSet::new(), members, bans }
+    }
+
+    /// Banned users by id.
+    pub fn bans(&self) -> impl Iterator<Item = &Ban> {
+        self.bans.values()
+    }
+
+    #[must_use]
+    pub fn is_banned(&self, user: UserId) -> bool {
+        self.bans.contains_key(&user)
     }
 
     /// Current members by user id.
@@ -55,14 +71,22 @@ impl Roster {
     pub fn visible(&self, user: UserId, head: Sequence) -> Option<Visible> {
         match self.get(user) {
             Some(member) => Some(Visible {
-                after: member.joined_after,
+                after: member.joined_after.max(self.record.purged_up_to),
                 up_to: member.left_at.map_or(head, |left| left.min(head)),
             }),
-            None if self.record.kind == ConversationKind::Channel => {
-                Some(Visible { after: Sequence::START, up_to: head })
+            None if self.may_read_along(user) => {
+                Some(Visible { after: self.record.purged_up_to, up_to: head })
             }
             None => None,
         }
+    }
+
+    /// Channels are open to all, but not to those who were removed or banned.
+    #[must_use]
+    pub fn may_read_along(&self, user: UserId) -> bool {
+        self.record.kind == ConversationKind::Channel
+            && self.get(user).is_none()
+            && !self.is_banned(user)
     }
 
     /// Applies an entry of the log. Doing it again changes nothing, so a roster read from the
@@ -80,7 +104,20 @@ impl Roster {
                     }
                 }
             }
-            Event::ConversationChanged { name } => self.record.name.clone_from(name),
+            Event::ConversationChanged(change) => self.record.apply(change),
+            Event::BansChanged { banned, unbanned } => {
+                for user in banned {
+                    self.remove(*user, entry.seq);
+                    self.ban(*user, entry);
+                }
+                for user in unbanned {
+                    self.bans.remove(user);
+                }
+            }
+            Event::Joined { .. } => {
+                let member = Member { user_id: entry.sender_id, role: Role::Member };
+                self.add(member, entry.seq);
+            }
             Event::Message(_)
             | Event::MessageEdited { .. }
             | Event::MessageDeleted { .. }
@@ -111,11 +148,33 @@ impl Roster {
         }
     }
 
+    fn ban(&mut self, user_id: UserId, entry: &Entry) {
+        let Entry { seq, sender_id: banned_by, sent_at: banned_at, .. } = *entry;
+        self.bans.insert(user_id, Ban { user_id, seq, banned_by, banned_at });
+    }
+
+    /// What the server adds to a draft that was checked: when what it says is gone.
+    pub fn complete(&self, draft: &mut Draft, target: Option<&Entry>) {
+        match &mut draft.event {
+            Event::Message(body) => {
+                body.expires_after_ms =
+                    body.expires_after_ms.or(self.record.profile.disappear_after_ms);
+            }
+            Event::MessageEdited { expires_at, .. } => {
+                *expires_at = target.and_then(Entry::expires_at);
+            }
+            _ => {}
+        }
+    }
+
     /// Checks that the sender may do this now, in a log that ends at `head`.
     ///
     /// # Errors
     /// `not_found` to all but members; `forbidden`, `invalid_field`, `invalid_content`.
     pub fn check(&self, draft: &Draft, head: Sequence) -> Result<(), Refusal> {
+        if let Event::Joined { .. } = draft.event {
+            return self.check_joining(draft.sender_id);
+        }
         let sender = self
             .get(draft.sender_id)
             .filter(|member| member.is_current())
@@ -128,11 +187,13 @@ impl Roster {
             return Err(Refusal::new(ErrorCode::InvalidField, text));
         }
         match &draft.event {
-            Event::Message(body) => self.check_message(body, head),
+            Event::Message(body) => self.check_message(sender, body, head),
+            Event::BansChanged { banned, unbanned } => self.check_bans(sender, banned, unbanned),
+            Event::Joined { .. } => Err(Refusal::not_found()),
             Event::MembersChanged { added, removed } => self.check_members(sender, added, removed),
-            Event::ConversationChanged { .. } => self.check_manager(sender),
+            Event::ConversationChanged(change) => self.check_settings(sender, change),
             Event::RolesChanged { members } => self.check_roles(sender, members),
-            Event::MessageEdited { target, content, mentions } => {
+            Event::MessageEdited { target, content, mentions, .. } => {
                 check_target(*target, head)?;
                 validate::content(content)?;
                 self.check_mentions(mentions)
@@ -206,8 +267,16 @@ impl Roster {
         Ok(())
     }
 
-    fn check_message(&self, body: &MessageBody, head: Sequence) -> Result<(), Refusal> {
+    fn check_message(
+        &self,
+        sender: &Membership,
+        body: &MessageBody,
+        head: Sequence,
+    ) -> Result<(), Refusal> {
         validate::message(body)?;
+        if sender.role == Role::Member && self.record.posting() == Posting::Admins {
+            return Err(forbidden("only owners and admins may post here"));
+        }
         for (field, target) in [("reply_to", body.reply_to), ("thread", body.thread)] {
             if target.is_some_and(|target| target == Sequence::START || target > head) {
                 let text = format!("{field}: there is no entry with this number");
@@ -248,17 +317,19 @@ impl Roster {
     ) -> Result<(), Refusal> {
         let leaves = added.is_empty() && removed == [sender.user_id];
         if leaves && self.record.kind != ConversationKind::Direct {
-            return Ok(());
+            return self.check_owner_stays(removed);
         }
         self.check_manager(sender)?;
-        let outranks = |role: Role| sender.role == Role::Owner || role == Role::Member;
-        let reaches_up = added.iter().any(|member| !outranks(member.role))
-            || removed.iter().any(|user| {
-                self.get(*user).is_some_and(|it| it.user_id != sender.user_id && !outranks(it.role))
-            });
+        let reaches_up = added.iter().any(|member| !outranks(sender, member.role))
+            || removed.iter().any(|user| self.is_above(sender, *user));
         if reaches_up {
             let text = "admins may add and remove members only";
             return Err(forbidden(text));
+        }
+        self.check_owner_stays(removed)?;
+        if added.iter().any(|member| self.is_banned(member.user_id)) {
+            let text = "members: banned; lift the ban first";
+            return Err(Refusal::new(ErrorCode::InvalidField, text));
         }
         if added.iter().any(|member| self.is_member(member.user_id)) {
             let text = "members: already a member";
@@ -268,12 +339,94 @@ impl Roster {
             let text = "members: not a member";
             return Err(Refusal::new(ErrorCode::InvalidField, text));
         }
-        if self.current().count() + added.len() > MEMBERS_MAX {
+        self.check_room(added.len())
+    }
+
+    fn check_room(&self, added: usize) -> Result<(), Refusal> {
+        if self.current().count() + added > MEMBERS_MAX {
             let text = format!("members: at most {MEMBERS_MAX}");
             return Err(Refusal::new(ErrorCode::InvalidField, text));
         }
         Ok(())
     }
+
+    /// Admins do not reach owners and other admins.
+    fn is_above(&self, sender: &Membership, user: UserId) -> bool {
+        let place = self.get(user).filter(|place| place.is_current());
+        place.is_some_and(|it| it.user_id != sender.user_id && !outranks(sender, it.role))
+    }
+
+    /// Whoever stays has an owner: the last one gives the role on before going.
+    fn check_owner_stays(&self, removed: &[UserId]) -> Result<(), Refusal> {
+        let owners_go = removed
+            .iter()
+            .any(|user| self.get(*user).is_some_and(|place| place.role == Role::Owner));
+        let mut staying = self.current().filter(|it| !removed.contains(&it.user_id)).peekable();
+        if !owners_go || staying.peek().is_none() || staying.any(|it| it.role == Role::Owner) {
+            return Ok(());
+        }
+        let text = "members: one owner must stay; give somebody the role first";
+        Err(Refusal::new(ErrorCode::InvalidField, text))
+    }
+
+    fn check_settings(
+        &self,
+        sender: &Membership,
+        change: &ConversationPatch,
+    ) -> Result<(), Refusal> {
+        validate::conversation_change(change)?;
+        if self.record.kind == ConversationKind::Direct && change.is_about_disappearing() {
+            return Ok(());
+        }
+        self.check_manager(sender)
+    }
+
+    fn check_bans(
+        &self,
+        sender: &Membership,
+        banned: &[UserId],
+        unbanned: &[UserId],
+    ) -> Result<(), Refusal> {
+        self.check_manager(sender)?;
+        let invalid = |text: &'static str| Err(Refusal::new(ErrorCode::InvalidField, text));
+        if banned.len() > BANS_CHANGED_MAX || unbanned.len() > BANS_CHANGED_MAX {
+            return invalid("bans: too many at once");
+        }
+        if banned.contains(&sender.user_id) {
+            return invalid("bans: nobody bans themselves");
+        }
+        if banned.iter().any(|user| self.is_above(sender, *user)) {
+            return Err(forbidden("admins may ban members only"));
+        }
+        self.check_owner_stays(banned)?;
+        if banned.iter().any(|user| self.is_banned(*user)) {
+            return invalid("bans: already banned");
+        }
+        if unbanned.iter().any(|user| !self.is_banned(*user)) {
+            return invalid("bans: not banned");
+        }
+        if self.bans.len() + banned.len() > BANS_MAX {
+            return invalid("bans: too many");
+        }
+        Ok(())
+    }
+
+    /// Whoever was let in by an invite: the invite was checked where it was used.
+    fn check_joining(&self, user: UserId) -> Result<(), Refusal> {
+        if self.record.kind == ConversationKind::Direct || self.is_banned(user) {
+            return Err(Refusal::not_found());
+        }
+        if self.is_member(user) {
+            let text = "members: already a member";
+            return Err(Refusal::new(ErrorCode::InvalidField, text));
+        }
+        self.check_room(1)
+    }
+}
+
+/// Owners reach everybody, admins members.
+fn outranks(sender: &Membership, role: Role) -> bool {
+    sender.role == Role::Owner || role == Role::Member
 }
 
 fn check_target(target: Sequence, head: Sequence) -> Result<(), Refusal> {

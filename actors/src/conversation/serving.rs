@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use schema::record::{ConversationKind, Entry, Event};
+use schema::record::{ConversationKind, Entry, Event, Role};
 use schema::wire::Refusal;
 use schema::{ConnectionId, ConversationId, Sequence, SequenceRange, UserId};
 use tokio::time::Instant;
@@ -116,11 +116,16 @@ impl Serving {
             self.scrub(entry);
             let origin = origins.iter().find(|(seq, _)| *seq == entry.seq).map(|(_, it)| *it);
             items.push(DeliveryItem { log, origin });
-            if let Event::MembersChanged { added, removed: gone } = &entry.event {
-                for member in added {
-                    self.welcome(id, member.user_id, audience);
+            match &entry.event {
+                Event::MembersChanged { added, removed: gone } => {
+                    for member in added {
+                        self.welcome(id, member.user_id, audience);
+                    }
+                    removed.extend(gone);
                 }
-                removed.extend(gone);
+                Event::Joined { .. } => self.welcome(id, entry.sender_id, audience),
+                Event::BansChanged { banned, .. } => removed.extend(banned),
+                _ => {}
             }
         }
         for item in &items {
@@ -202,7 +207,7 @@ impl Serving {
 
     pub fn join(&mut self, id: ConversationId, join: &Join) -> Result<Joined, Refusal> {
         let member = self.roster.is_member(join.user);
-        let may_read = member || (join.as_reader && self.may_read_channel(join.user));
+        let may_read = member || (join.as_reader && self.roster.may_read_along(join.user));
         let joined = self.joined(id, join.user).filter(|_| may_read);
         let joined = joined.ok_or_else(Refusal::not_found)?;
         self.listeners.add(join.user, join.listener.clone(), !member);
@@ -212,20 +217,18 @@ impl Serving {
         Ok(joined)
     }
 
-    /// Channels are open to all, but not to those who were removed.
-    fn may_read_channel(&self, user: UserId) -> bool {
-        self.roster.record.kind == ConversationKind::Channel && self.roster.get(user).is_none()
-    }
-
     pub fn described(&self, reader: UserId) -> Result<Described, Refusal> {
         let membership = self.roster.get(reader).filter(|it| it.is_current()).copied();
-        if membership.is_none() && !self.may_read_channel(reader) {
+        if membership.is_none() && !self.roster.may_read_along(reader) {
             return Err(Refusal::not_found());
         }
         let members = match membership {
             Some(_) => self.roster.current().copied().collect(),
             None => Vec::new(),
         };
-        Ok(Described { record: self.roster.record.clone(), membership, members, head: self.head })
+        let is_manager = membership.is_some_and(|it| it.role != Role::Member);
+        let bans = if is_manager { self.roster.bans().copied().collect() } else { Vec::new() };
+        let (record, head) = (self.roster.record.clone(), self.head);
+        Ok(Described { record, membership, members, bans, head })
     }
 }

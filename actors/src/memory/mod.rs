@@ -7,6 +7,7 @@ mod authenticator;
 mod bridge;
 mod clock;
 mod directory;
+mod invites;
 mod log_index;
 mod messages;
 mod personal;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Entry, Member, MemberPosition,
-    Membership, PositionAdvance, Role,
+    Ban, Conversation, ConversationKind, ConversationOverview, ConversationPatch,
+    ConversationProfile, Entry, Member, MemberPosition, Membership, PositionAdvance, ProfileLog,
+    Role,
 };
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 
@@ -21,6 +22,9 @@ pub(super) struct Roster {
     read: BTreeMap<(UserId, ConversationId), Sequence>,
     delivered: BTreeMap<(DeviceId, ConversationId), Sequence>,
     positions: BTreeMap<(ConversationId, UserId), MemberPosition>,
+    /// The last word on each user: a ban, or its end.
+    bans: BTreeMap<(ConversationId, UserId), (Ban, bool)>,
+    settings: BTreeMap<ConversationId, ProfileLog>,
 }
 
 struct ConversationRow {
@@ -71,12 +75,25 @@ impl Roster {
         }
     }
 
-    pub fn renamed(&mut self, entry: &Entry, name: Option<&str>) {
+    pub fn bans_changed(&mut self, entry: &Entry, users: &[UserId], is_banned: bool) {
+        for &user_id in users {
+            let (seq, banned_by, banned_at) = (entry.seq, entry.sender_id, entry.sent_at);
+            let said = (Ban { user_id, seq, banned_by, banned_at }, is_banned);
+            let last = self.bans.entry((entry.conversation_id, user_id)).or_insert(said);
+            if last.0.seq < seq {
+                *last = said;
+            }
+        }
+    }
+
+    pub fn changed(&mut self, entry: &Entry, change: &ConversationPatch) {
+        self.settings.entry(entry.conversation_id).or_default().note(entry.seq, change);
+        let Some(name) = &change.name else { return };
         if let Some(row) = self.conversations.get_mut(&entry.conversation_id)
             && row.named_at < entry.seq
         {
             row.named_at = entry.seq;
-            row.conversation.name = name.map(str::to_owned);
+            row.conversation.name = Some(name.clone());
         }
     }
 
@@ -104,6 +121,8 @@ impl Roster {
             conversation_id: new.conversation_id,
             kind: new.kind,
             name: new.name,
+            profile: ConversationProfile::default(),
+            purged_up_to: Sequence::START,
             created_by: new.created_by,
             created_at: new.created_at,
             generation: 1,
@@ -164,6 +183,14 @@ fn pair_of(new: &NewConversation) -> Result<Option<(UserId, UserId)>, StoreError
 }
 
 impl Tables {
+    fn conversation(&self, id: ConversationId) -> Option<Conversation> {
+        let mut conversation = self.roster.conversations.get(&id)?.conversation.clone();
+        let settings = self.roster.settings.get(&id);
+        conversation.profile = settings.map(ProfileLog::profile).unwrap_or_default();
+        conversation.purged_up_to = self.messages.purged_up_to(id);
+        Some(conversation)
+    }
+
     fn overview(
         &self,
         id: ConversationId,
@@ -172,7 +199,7 @@ impl Tables {
     ) -> Option<ConversationOverview> {
         let roster = &self.roster;
         let membership = roster.membership(id, user).filter(Membership::is_current)?;
-        let conversation = roster.conversations.get(&id)?.conversation.clone();
+        let conversation = self.conversation(id)?;
         let peer = (conversation.kind == ConversationKind::Direct)
             .then(|| roster.members(id).map(|member| member.user_id).find(|&peer| peer != user))
             .flatten();
@@ -196,7 +223,7 @@ impl RosterStore for MemoryStore {
     }
 
     fn conversation(&self, id: ConversationId) -> PortFuture<Option<Conversation>> {
-        found(self.tables().roster.conversations.get(&id).map(|row| row.conversation.clone()))
+        found(self.tables().conversation(id))
     }
 
     fn direct_between(&self, one: UserId, other: UserId) -> PortFuture<Option<ConversationId>> {
@@ -210,6 +237,13 @@ impl RosterStore for MemoryStore {
 
     fn membership(&self, id: ConversationId, user: UserId) -> PortFuture<Option<Membership>> {
         found(self.tables().roster.membership(id, user))
+    }
+
+    fn bans(&self, id: ConversationId) -> PortFuture<Vec<Ban>> {
+        let everyone = (id, UserId(uuid::Uuid::nil()))..=(id, UserId(uuid::Uuid::max()));
+        let tables = self.tables();
+        let bans = tables.roster.bans.range(everyone).map(|(_, said)| *said);
+        found(bans.filter(|(_, is_banned)| *is_banned).map(|(ban, _)| ban).collect())
     }
 
     fn positions_of(&self, id: ConversationId) -> PortFuture<Vec<MemberPosition>> {

@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::invites::Invites;
 use super::messages::Messages;
 use super::personal::Personal;
 use super::ring::Ring;
@@ -24,6 +25,7 @@ pub(super) struct Tables {
     pub roster: Roster,
     pub users: Users,
     pub personal: Personal,
+    pub invites: Invites,
 }
 
 impl MemoryStore {

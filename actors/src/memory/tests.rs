@@ -33,6 +33,11 @@ async fn keeps_the_contract_of_the_roster_store() {
 }
 
 #[tokio::test]
+async fn keeps_the_contract_of_the_invite_store() {
+    contract::invite_store::run(Arc::new(MemoryStore::default())).await;
+}
+
+#[tokio::test]
 async fn keeps_the_contract_of_the_user_store() {
     contract::user_store::run(async || Arc::new(MemoryStore::default()) as Arc<dyn UserStore>)
         .await;

@@ -45,7 +45,8 @@ impl ChatRow {
     /// The user has read up to here, or came here.
     #[must_use]
     pub fn seen(&self) -> Sequence {
-        self.overview.read.max(self.overview.membership.joined_after)
+        let begins_after = self.overview.conversation.purged_up_to;
+        self.overview.read.max(self.overview.membership.joined_after).max(begins_after)
     }
 
     /// What lies above `seen` and in the readers' tables.
@@ -102,7 +103,9 @@ impl Node {
             return Ok(ChatRow { overview, last: None, memory });
         }
         let newest = self.tree.ports.messages.range(id, SequenceRange::new(head, head)).await;
-        let last = newest.map_err(|error| unavailable(&error))?.pop();
+        let newest = newest.map_err(|error| unavailable(&error))?.pop();
+        let gone = self.gone(&overview.conversation);
+        let last = newest.map(|entry| gone.shown(&entry).unwrap_or(entry));
         Ok(ChatRow { overview, last, memory })
     }
 

@@ -140,6 +140,10 @@ impl Node {
                 (SequenceRange::new(visible.first.max(after.next()), visible.last), false)
             }
             Page::Newest => (visible, true),
+            Page::At(_) => {
+                let text = "at: a thread is paged by number";
+                return Err(Refusal::new(schema::wire::ErrorCode::InvalidField, text));
+            }
         };
         let limit = usize::try_from(limit.clamp(1, HISTORY_PAGE_MAX)).unwrap_or(1);
         let replies =
@@ -176,7 +180,9 @@ impl Node {
         }
         let states = schema::record::message_state::states(&changes);
         let head = Sequence::START;
-        let mut read = HistoryRead { entries, head, states };
+        let purged_up_to = Sequence::START;
+        let mut read = HistoryRead { entries, head, states, purged_up_to };
+        self.leave_out_what_is_gone(conversation, &mut read).await?;
         self.conceal(reader, conversation, &mut read).await?;
         Ok(read)
     }

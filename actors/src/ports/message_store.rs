@@ -48,4 +48,52 @@ pub trait MessageStore: Send + Sync + 'static {
         sender: UserId,
         message: MessageId,
     ) -> PortFuture<Option<Sequence>>;
+
+    /// Entries up to here were removed by [`purge_below`](Self::purge_below).
+    fn purged_up_to(&self, conversation: ConversationId) -> PortFuture<Sequence>;
+
+    /// Takes away what entries of the shard said that expired above `after_ms` and up to
+    /// `up_to_ms` (see [`Entry::expires_at`]), at most `entries_max` of them, the earliest first.
+    /// No late copy of their commits brings it back; numbers, ids and times stay. Repeats are
+    /// harmless.
+    fn purge_expired(
+        &self,
+        shard: u32,
+        after_ms: i64,
+        up_to_ms: i64,
+        entries_max: u32,
+    ) -> PortFuture<ExpiredPurge>;
+
+    /// How far expired entries of the shard are known to be purged, milliseconds since 1970 UTC.
+    fn expired_up_to(&self, shard: u32) -> PortFuture<Option<i64>>;
+
+    /// Notes how far expired entries of the shard are purged; never goes back.
+    fn note_expired_up_to(&self, shard: u32, up_to_ms: i64) -> PortFuture<()>;
+
+    /// Removes entries of the conversation up to `up_to` for good, with what was done to them:
+    /// at most `entries_max`, the oldest first. [`purged_up_to`](Self::purged_up_to) says so
+    /// before they go. Returns whether more are left to remove.
+    fn purge_below(
+        &self,
+        conversation: ConversationId,
+        up_to: Sequence,
+        entries_max: u32,
+    ) -> PortFuture<bool>;
+
+    /// Conversations that have entries, some of them: those that follow `after` in the order of
+    /// this store. Fewer than `count_max`: there are no more.
+    fn conversations_after(
+        &self,
+        after: Option<ConversationId>,
+        count_max: u32,
+    ) -> PortFuture<Vec<ConversationId>>;
+}
+
+/// What [`MessageStore::purge_expired`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExpiredPurge {
+    /// Entries that said something and do no more.
+    pub purged: u64,
+    /// Everything that expired up to here was looked at.
+    pub reached_ms: i64,
 }

@@ -1,7 +1,7 @@
 //! Conversations, members and positions.
 
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Member, MemberPosition, Membership,
+    Ban, Conversation, ConversationKind, ConversationOverview, Member, MemberPosition, Membership,
     PositionAdvance,
 };
 use schema::{ConversationId, DeviceId, UserId};
@@ -47,6 +47,9 @@ pub trait RosterStore: Send + Sync + 'static {
 
     /// One user's place in one conversation, past or present.
     fn membership(&self, id: ConversationId, user: UserId) -> PortFuture<Option<Membership>>;
+
+    /// Who may not be a member, by user id.
+    fn bans(&self, id: ConversationId) -> PortFuture<Vec<Ban>>;
 
     /// The user's current conversations by conversation id; `delivered` is that of `device`.
     fn conversations_of(

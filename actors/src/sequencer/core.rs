@@ -223,12 +223,7 @@ mod tests {
             conversation_id: ConversationId::from_bytes([1; 16]),
             message_id: message_id_made_at(made_ms),
             sender_id: UserId::from_bytes([2; 16]),
-            event: Event::Message(MessageBody {
-                content: Content::Text { text: text.into() },
-                reply_to: None,
-                thread: None,
-                mentions: Vec::new(),
-            }),
+            event: Event::Message(MessageBody::new(Content::Text { text: text.into() })),
             retry: false,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use schema::record::{Entry, Event};
+use schema::record::{Entry, Event, MessageBody};
 use schema::{MessageId, Sequence, UserId};
 
 /// Clients' clocks may be off by this much, milliseconds.
@@ -25,7 +25,18 @@ pub struct Known {
 #[must_use]
 pub fn digest(event: &Event) -> u64 {
     let mut hasher = DefaultHasher::new();
-    event.hash(&mut hasher);
+    match event {
+        // Less what the server adds: it may be another when a draft comes again.
+        Event::Message(body) => {
+            let MessageBody { content, reply_to, thread, mentions, mention_all, .. } = body;
+            (content, reply_to, thread, mentions, mention_all).hash(&mut hasher);
+            body.forwarded_from.hash(&mut hasher);
+        }
+        Event::MessageEdited { target, content, mentions, .. } => {
+            (target, content, mentions, "edit").hash(&mut hasher);
+        }
+        other => other.hash(&mut hasher),
+    }
     hasher.finish()
 }
 

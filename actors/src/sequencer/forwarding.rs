@@ -245,12 +245,7 @@ mod tests {
             conversation_id: ConversationId::from_bytes([1; 16]),
             message_id: MessageId::from_bytes([number; 16]),
             sender_id: UserId::from_bytes([7; 16]),
-            event: Event::Message(MessageBody {
-                content: Content::Text { text: number.to_string() },
-                reply_to: None,
-                thread: None,
-                mentions: Vec::new(),
-            }),
+            event: Event::Message(MessageBody::new(Content::Text { text: number.to_string() })),
             retry: false,
         })
     }

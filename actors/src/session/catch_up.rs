@@ -154,6 +154,12 @@ impl Session {
             }
             return self.caught_up(connection, conversation, ctx);
         };
+        if page.purged_up_to > cursor.sent {
+            // What it lacks is no more: it fetches what it wants to show.
+            cursor.restart_at(page.head);
+            self.frame(connection, resync("purged"));
+            return self.caught_up(connection, conversation, ctx);
+        }
         // What the socket was told by `accepted` is not shown again.
         entries.retain(|log| !cursor.accepted.contains(log.entry.seq));
         cursor.move_to(last);

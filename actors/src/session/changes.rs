@@ -31,8 +31,12 @@ impl Session {
         let (conversation_id, message_id, retry, event) = match frame {
             ClientFrame::EditMessage(it) => {
                 let mentions = it.mentions.unwrap_or_default();
-                let event =
-                    Event::MessageEdited { target: it.target, content: it.content, mentions };
+                let event = Event::MessageEdited {
+                    target: it.target,
+                    content: it.content,
+                    mentions,
+                    expires_at: None,
+                };
                 (it.conversation_id, it.message_id, it.retry, event)
             }
             ClientFrame::DeleteMessage(it) => {

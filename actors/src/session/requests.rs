@@ -91,21 +91,20 @@ impl Session {
         send: SendMessage,
         ctx: &mut Context<Self>,
     ) -> Result<(), Refusal> {
-        if send.expires_after_ms.is_some() {
-            let text = "expires_after_ms: messages that disappear are not available";
-            return Err(Refusal::new(ErrorCode::InvalidField, text));
-        }
         let (reference, clears_draft) = (send.reference, send.clear_draft == Some(true));
+        let body = MessageBody {
+            reply_to: send.reply_to,
+            thread: send.thread,
+            mentions: send.mentions.unwrap_or_default(),
+            forwarded_from: send.forwarded_from.map(Box::new),
+            expires_after_ms: send.expires_after_ms,
+            ..MessageBody::new(send.content)
+        };
         let draft = Draft {
             conversation_id: send.conversation_id,
             message_id: send.message_id,
             sender_id: self.user,
-            event: Event::Message(MessageBody {
-                content: send.content,
-                reply_to: send.reply_to,
-                thread: send.thread,
-                mentions: send.mentions.unwrap_or_default(),
-            }),
+            event: Event::Message(body.mentioning(send.mention_all)),
             retry: send.retry.unwrap_or(false),
         };
         self.propose(connection, reference, draft, ctx)?;
@@ -312,15 +311,16 @@ impl Session {
     }
 
     fn fetch(&mut self, connection: ConnectionId, fetch: FetchHistory, ctx: &mut Context<Self>) {
-        let page = match (fetch.before, fetch.after) {
-            (Some(_), Some(_)) => {
-                let text = "before and after: name one of them";
+        let page = match (fetch.before, fetch.after, fetch.at) {
+            (Some(before), None, None) => Page::Before(before),
+            (None, Some(after), None) => Page::After(after),
+            (None, None, Some(at)) => Page::At(at),
+            (None, None, None) => Page::Newest,
+            _ => {
+                let text = "before, after and at: name one of them";
                 let refusal = Refusal::new(ErrorCode::InvalidField, text);
                 return self.refuse(connection, fetch.reference, refusal);
             }
-            (Some(before), None) => Page::Before(before),
-            (None, Some(after)) => Page::After(after),
-            (None, None) => Page::Newest,
         };
         if self.fetching >= FETCHING_MAX {
             let text = "too many pages are being read";
@@ -369,5 +369,6 @@ fn history(fetch: &FetchHistory, page: &PageRead) -> ServerFrame {
         entries: page.entries.iter().map(|log| LogFrame::from(&log.entry)).collect(),
         head: page.head,
         states: page.states.clone(),
+        purged_up_to: page.purged_up_to,
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schema::checker::{ClientKey, Digest, History};
-use schema::record::{Draft, Event as EntryEvent};
+use schema::record::{ConversationPatch, Draft, Event as EntryEvent};
 use schema::{ConversationId, MessageId, Sequence};
 
 use super::event::Event;
@@ -172,7 +172,7 @@ impl World {
         let number = self.clients[index].messages + 1;
         let words = format!("{number} of {index}");
         let event = if self.random.chance(100) {
-            EntryEvent::ConversationChanged { name: Some(words) }
+            EntryEvent::ConversationChanged(Box::new(ConversationPatch::named(words)))
         } else {
             text(words)
         };

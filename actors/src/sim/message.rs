@@ -261,10 +261,5 @@ impl Message {
 /// What a message says.
 #[must_use]
 pub const fn text(text: String) -> Event {
-    Event::Message(schema::record::MessageBody {
-        content: schema::record::Content::Text { text },
-        reply_to: None,
-        thread: None,
-        mentions: Vec::new(),
-    })
+    Event::Message(schema::record::MessageBody::new(schema::record::Content::Text { text }))
 }

@@ -25,12 +25,7 @@ fn draft(text: &str) -> Draft {
         conversation_id: ConversationId::from_bytes([3; 16]),
         message_id: MessageId::generate(),
         sender_id: UserId::from_bytes([4; 16]),
-        event: Event::Message(MessageBody {
-            content,
-            reply_to: None,
-            thread: None,
-            mentions: Vec::new(),
-        }),
+        event: Event::Message(MessageBody::new(content)),
         retry: false,
     }
 }

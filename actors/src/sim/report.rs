@@ -206,7 +206,7 @@ impl World {
         let differs = differs.or((shown.len() != committed.len() && has_settled)
             .then_some(shown.len().min(committed.len())));
         let names = committed.iter().rev().find_map(|entry| match &entry.event {
-            Event::ConversationChanged { name } => Some(name.clone()),
+            Event::ConversationChanged(change) => Some(change.name.clone()),
             _ => None,
         });
         if has_settled && names.flatten() != self.store.tables.name(conversation) {

@@ -70,8 +70,8 @@ impl TableModel {
             if let Some(row) = write(self.sent.get_mut(&key), stamp, entry.seq) {
                 self.sent.insert(key, row);
             }
-            if let Event::ConversationChanged { name } = &entry.event
-                && let Some(row) = write(self.names.get_mut(&id), stamp, name.clone())
+            if let Event::ConversationChanged(change) = &entry.event
+                && let Some(row) = write(self.names.get_mut(&id), stamp, change.name.clone())
             {
                 self.names.insert(id, row);
             }

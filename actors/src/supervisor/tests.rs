@@ -160,6 +160,7 @@ pub(super) fn node_of(
     };
     let many = NonZeroU32::new(1_000_000).unwrap();
     let config = TreeConfig {
+        retention_default_days: 0,
         node,
         heartbeat_ms: 25_000,
         limits: Limits {
@@ -197,12 +198,7 @@ pub(super) fn draft(conversation_id: ConversationId, sender_id: UserId, text: &s
         conversation_id,
         message_id: MessageId::generate(),
         sender_id,
-        event: Event::Message(MessageBody {
-            content: Content::Text { text: text.into() },
-            reply_to: None,
-            thread: None,
-            mentions: Vec::new(),
-        }),
+        event: Event::Message(MessageBody::new(Content::Text { text: text.into() })),
         retry: false,
     }
 }

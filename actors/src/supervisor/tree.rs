@@ -45,6 +45,8 @@ pub struct TreeConfig {
     pub limits: Limits,
     pub send_limit: SendLimit,
     pub batch: BatchLimits,
+    /// How long what was said is kept where a conversation does not say so, days; zero: for ever.
+    pub retention_default_days: u32,
     /// There may be other nodes.
     pub clustered: bool,
 }
@@ -134,6 +136,8 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         roster: ports.roster.clone(),
         audience: online.clone(),
         personal: personal.clone(),
+        clock: ports.clock.clone(),
+        retention_default_days: config.retention_default_days,
     });
     let conversations =
         Arc::new(Conversations::new(conversation, workers.clone(), watcher.clone()));

@@ -31,7 +31,7 @@ pub fn draft(id: u8, retry: bool) -> Draft {
         conversation_id: CONVERSATION,
         message_id: MessageId::from_bytes(bytes),
         sender_id: UserId::from_bytes([9; 16]),
-        event: Event::ConversationChanged { name: None },
+        event: Event::ConversationChanged(Box::default()),
         retry,
     }
 }

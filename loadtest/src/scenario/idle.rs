@@ -215,6 +215,8 @@ async fn open(address: String, guest: Guest) -> Result<Socket, SocketError> {
             reply_to: None,
             thread: None,
             mentions: None,
+            mention_all: None,
+            forwarded_from: None,
             expires_after_ms: None,
             retry: None,
             clear_draft: None,

@@ -129,6 +129,9 @@ impl State {
             added: added.collect(),
             removed: Vec::new(),
             changed: Vec::new(),
+            banned: Vec::new(),
+            unbanned: Vec::new(),
+            invite_id: None,
         });
         self.store(Record::Conversation { id: conversation_id, members });
         let is_group = request.kind == ConversationKind::Group;
@@ -140,6 +143,11 @@ impl State {
             conversation_id,
             kind: request.kind,
             name: request.name.clone(),
+            description: None,
+            photo: None,
+            disappear_after_ms: None,
+            retention_days: None,
+            posting: schema::record::Posting::Everyone,
             created_by: owner,
             created_at: 0,
             generation: 1,
@@ -174,7 +182,12 @@ impl State {
             }
         };
         let entries = log[first as usize..last as usize].to_vec();
-        HistoryPage { entries, head: Sequence(head), states: Vec::new() }
+        HistoryPage {
+            entries,
+            head: Sequence(head),
+            states: Vec::new(),
+            purged_up_to: Sequence::START,
+        }
     }
 
     pub fn hello(&mut self, hello: &Hello, out: &Out) -> DeviceId {
@@ -226,10 +239,11 @@ impl State {
             ClientFrame::FetchHistory(fetch) => {
                 let (after, before) = (fetch.after.map(|seq| seq.0), fetch.before.map(|seq| seq.0));
                 let limit = fetch.limit.unwrap_or(50);
-                let HistoryPage { entries, head, states } =
+                let HistoryPage { entries, head, states, purged_up_to } =
                     self.entries(fetch.conversation_id, after, before, limit);
                 let (reference, conversation_id) = (fetch.reference, fetch.conversation_id);
-                let history = History { reference, conversation_id, entries, head, states };
+                let history =
+                    History { reference, conversation_id, entries, head, states, purged_up_to };
                 let _ = out.send(ServerFrame::History(history));
             }
             _ => {}
@@ -304,5 +318,8 @@ fn stored(message: SendMessage, seq: Sequence, sender_id: UserId, lie: Lie) -> L
         reply_to: message.reply_to,
         thread: None,
         mentions: Vec::new(),
+        mention_all: None,
+        forwarded: false,
+        expires_at: None,
     })
 }

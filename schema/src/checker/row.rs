@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Content, Entry, Event, Member};
+use crate::record::{Content, ConversationPatch, Entry, Event, Member};
 use crate::wire::LogFrame;
 use crate::{ConversationId, MessageId, Sequence, UserId};
 
@@ -47,9 +47,11 @@ impl Digest {
                 Self::of_message(&body.content, body.reply_to, body.thread, &body.mentions)
             }
             Event::MembersChanged { added, removed } => Self::of_members(added, removed),
-            Event::ConversationChanged { name } => Self::of_name(name.as_deref()),
+            Event::ConversationChanged(change) => Self::of_change(change),
+            Event::BansChanged { banned, unbanned } => Self::of_bans(banned, unbanned),
+            Event::Joined { invite_id } => Self::of(&("joined", invite_id)),
             Event::RolesChanged { members } => Self::of_roles(members),
-            Event::MessageEdited { target, content, mentions } => {
+            Event::MessageEdited { target, content, mentions, .. } => {
                 Self::of_edit(*target, content, mentions)
             }
             Event::MessageDeleted { target } => Self::of(&("deleted", target)),
@@ -73,8 +75,14 @@ impl Digest {
             LogFrame::MembersChanged(change) if !change.changed.is_empty() => {
                 Self::of_roles(&change.changed)
             }
-            LogFrame::MembersChanged(change) => Self::of_members(&change.added, &change.removed),
-            LogFrame::ConversationChanged(change) => Self::of_name(change.name.as_deref()),
+            LogFrame::MembersChanged(change) => match change.invite_id {
+                Some(invite_id) => Self::of(&("joined", invite_id)),
+                None if change.banned.is_empty() && change.unbanned.is_empty() => {
+                    Self::of_members(&change.added, &change.removed)
+                }
+                None => Self::of_bans(&change.banned, &change.unbanned),
+            },
+            LogFrame::ConversationChanged(change) => Self::of_change(&change.into()),
             LogFrame::MessageEdited(edit) => {
                 Self::of_edit(edit.target, &edit.content, &edit.mentions)
             }
@@ -107,8 +115,12 @@ impl Digest {
         Self::of(&("members", added, removed))
     }
 
-    fn of_name(name: Option<&str>) -> Self {
-        Self::of(&("name", name))
+    fn of_bans(banned: &[UserId], unbanned: &[UserId]) -> Self {
+        Self::of(&("bans", banned, unbanned))
+    }
+
+    fn of_change(change: &ConversationPatch) -> Self {
+        Self::of(&("conversation", change))
     }
 
     fn of(value: &impl Hash) -> Self {

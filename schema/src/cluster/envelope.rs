@@ -255,10 +255,8 @@ mod tests {
             sent_at: 1_800_000_000_000,
             ordinal: 0,
             event: Event::Message(MessageBody {
-                content: Content::Text { text: "hello".into() },
                 reply_to: Some(Sequence(3)),
-                thread: None,
-                mentions: Vec::new(),
+                ..MessageBody::new(Content::Text { text: "hello".into() })
             }),
         }
     }

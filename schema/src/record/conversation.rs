@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::profile::ConversationProfile;
 use crate::{ConversationId, DeviceId, Sequence, UserId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,6 +40,11 @@ pub struct Conversation {
     pub conversation_id: ConversationId,
     pub kind: ConversationKind,
     pub name: Option<String>,
+    #[serde(default)]
+    pub profile: ConversationProfile,
+    /// Entries up to here are gone for good.
+    #[serde(default)]
+    pub purged_up_to: Sequence,
     pub created_by: UserId,
     /// Milliseconds since 1970 UTC.
     pub created_at: i64,

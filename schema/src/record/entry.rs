@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::conversation::Member;
-use crate::{ConversationId, MessageId, Sequence, UserId};
+use super::profile::ConversationPatch;
+use crate::{ConversationId, InviteId, MessageId, Sequence, UserId};
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,6 +63,72 @@ pub struct MessageBody {
     pub thread: Option<Sequence>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mention_all: Option<MentionAll>,
+    /// The message whose content this repeats. Not told to those who read this: they need not be
+    /// able to see that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_from: Option<Box<MessageRef>>,
+    /// What this said is gone so long after it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after_ms: Option<u64>,
+}
+
+impl MessageBody {
+    /// A message that says `content` and refers to nothing.
+    #[must_use]
+    pub const fn new(content: Content) -> Self {
+        Self {
+            content,
+            reply_to: None,
+            thread: None,
+            mentions: Vec::new(),
+            mention_all: None,
+            forwarded_from: None,
+            expires_after_ms: None,
+        }
+    }
+}
+
+/// Many who are mentioned at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum MentionAll {
+    /// All members.
+    Everyone,
+    /// Those members who are online.
+    Here,
+}
+
+impl MentionAll {
+    /// Who stands for all of them in a message's `mentions`, so that they are counted alike.
+    #[must_use]
+    pub const fn as_user(self) -> UserId {
+        match self {
+            Self::Everyone => UserId::EVERYONE,
+            Self::Here => UserId::HERE,
+        }
+    }
+}
+
+impl MessageBody {
+    /// Mentions all, beside those who are mentioned by name.
+    #[must_use]
+    pub fn mentioning(mut self, all: Option<MentionAll>) -> Self {
+        let user = all.map(MentionAll::as_user).filter(|user| !self.mentions.contains(user));
+        self.mentions.extend(user);
+        self.mention_all = all;
+        self
+    }
+}
+
+/// A message of whichever conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MessageRef {
+    pub conversation_id: ConversationId,
+    pub seq: Sequence,
 }
 
 /// What happened, in the order of the log.
@@ -75,8 +142,17 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<UserId>,
     },
-    ConversationChanged {
-        name: Option<String>,
+    ConversationChanged(Box<ConversationPatch>),
+    /// Users may not be members any more, and are none now; or may again.
+    BansChanged {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        banned: Vec<UserId>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unbanned: Vec<UserId>,
+    },
+    /// The sender became a member by an invite.
+    Joined {
+        invite_id: InviteId,
     },
     /// Members got other roles.
     RolesChanged {
@@ -88,6 +164,9 @@ pub enum Event {
         content: Content,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         mentions: Vec<UserId>,
+        /// When what `target` said is gone, and this with it: milliseconds since 1970 UTC.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<i64>,
     },
     /// Entry `target` is gone for everyone.
     MessageDeleted {
@@ -117,7 +196,9 @@ impl Event {
             | Self::PinChanged { target, .. } => Some(*target),
             Self::Message(_)
             | Self::MembersChanged { .. }
-            | Self::ConversationChanged { .. }
+            | Self::ConversationChanged(_)
+            | Self::BansChanged { .. }
+            | Self::Joined { .. }
             | Self::RolesChanged { .. } => None,
         }
     }
@@ -132,7 +213,9 @@ impl Event {
             Self::MessageEdited { content, mentions, .. } => content.size() + mentions.len() * ID,
             Self::MembersChanged { added, removed } => added.len() * MEMBER + removed.len() * ID,
             Self::RolesChanged { members } => members.len() * MEMBER,
-            Self::ConversationChanged { name } => name.as_ref().map_or(0, String::len),
+            Self::ConversationChanged(change) => change.size(),
+            Self::BansChanged { banned, unbanned } => (banned.len() + unbanned.len()) * ID,
+            Self::Joined { .. } => ID,
             Self::ReactionChanged { emoji, .. } => emoji.len(),
             Self::MessageDeleted { .. } | Self::PinChanged { .. } => 0,
         }
@@ -146,12 +229,14 @@ impl Event {
                 content: Content::Deleted {},
                 reply_to: body.reply_to,
                 thread: body.thread,
-                mentions: Vec::new(),
+                expires_after_ms: body.expires_after_ms,
+                ..MessageBody::new(Content::Deleted {})
             }),
-            Self::MessageEdited { target, .. } => Self::MessageEdited {
+            Self::MessageEdited { target, expires_at, .. } => Self::MessageEdited {
                 target: *target,
                 content: Content::Deleted {},
                 mentions: Vec::new(),
+                expires_at: *expires_at,
             },
             other => other.clone(),
         }
@@ -183,4 +268,36 @@ pub struct Entry {
     #[serde(default)]
     pub ordinal: u64,
     pub event: Event,
+}
+
+impl Entry {
+    /// When what this says is gone, milliseconds since 1970 UTC; `None`: it stays.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<i64> {
+        match &self.event {
+            Event::Message(body) => {
+                let after = i64::try_from(body.expires_after_ms?).unwrap_or(i64::MAX);
+                Some(self.sent_at.saturating_add(after))
+            }
+            Event::MessageEdited { expires_at, .. } => *expires_at,
+            _ => None,
+        }
+    }
+
+    /// Whether what this says is gone by `now_ms`.
+    #[must_use]
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.expires_at().is_some_and(|at| at <= now_ms)
+    }
+
+    /// Whether there is anything to take away: a message or an edit that still says something.
+    #[must_use]
+    pub const fn says_something(&self) -> bool {
+        match &self.event {
+            Event::Message(MessageBody { content, .. }) | Event::MessageEdited { content, .. } => {
+                !matches!(content, Content::Deleted {})
+            }
+            _ => false,
+        }
+    }
 }

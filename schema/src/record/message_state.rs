@@ -140,7 +140,7 @@ impl Changes {
 #[must_use]
 pub fn slot(entry: &Entry) -> Option<String> {
     match &entry.event {
-        Event::MessageEdited { .. } => Some(format!("{EDIT_SLOTS}{:020}", entry.seq.0)),
+        Event::MessageEdited { .. } => Some(edit_slot(entry.seq)),
         Event::MessageDeleted { .. } => Some(DELETED_SLOT.to_owned()),
         Event::ReactionChanged { emoji, .. } => {
             Some(format!("reaction:{}:{emoji}", entry.sender_id))
@@ -148,6 +148,12 @@ pub fn slot(entry: &Entry) -> Option<String> {
         Event::PinChanged { .. } => Some("pin".to_owned()),
         _ => None,
     }
+}
+
+/// The slot of the edit that entry `seq` is.
+#[must_use]
+pub fn edit_slot(seq: Sequence) -> String {
+    format!("{EDIT_SLOTS}{:020}", seq.0)
 }
 
 /// The slot of a deletion.
@@ -190,7 +196,8 @@ mod tests {
     fn edit(seq: u64, text: &str) -> Entry {
         let content = Content::Text { text: text.into() };
         let target = Sequence(1);
-        entry(seq, 1, Event::MessageEdited { target, content, mentions: Vec::new() })
+        let mentions = Vec::new();
+        entry(seq, 1, Event::MessageEdited { target, content, mentions, expires_at: None })
     }
 
     fn react(seq: u64, sender: u8, emoji: &str, on: bool) -> Entry {

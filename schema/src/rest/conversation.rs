@@ -4,7 +4,10 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::account::UserView;
-use crate::record::{ConversationKind, ConversationSettings, Member, Role, UnsentDraft};
+use crate::nullable;
+use crate::record::{
+    ConversationKind, ConversationPatch, ConversationSettings, Member, Posting, Role, UnsentDraft,
+};
 use crate::wire::LogFrame;
 use crate::{ConversationId, Sequence, UserId};
 
@@ -31,6 +34,18 @@ pub struct ConversationView {
     pub kind: ConversationKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo: Option<String>,
+    /// What becomes of new messages that do not say so themselves; absent: they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disappear_after_ms: Option<u64>,
+    /// How long what was said is kept; zero: for ever; absent: the server's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
+    /// Which members may post.
+    pub posting: Posting,
     pub created_by: UserId,
     /// Milliseconds since 1970 UTC.
     pub created_at: i64,
@@ -60,11 +75,50 @@ pub struct ChangeRoleRequest {
 }
 
 /// `PATCH /v1/conversations/{id}`.
-#[derive(Clone, Debug, Serialize, Deserialize, Validate)]
+/// Absent fields stay as they are, `null` takes a value away.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Validate)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConversationChange {
-    #[garde(length(chars, min = 1, max = 100))]
-    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    pub name: Option<String>,
+    /// At most 2 KiB.
+    #[serde(default, with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[garde(skip)]
+    pub description: Option<Option<String>>,
+    /// An address with `https`, at most 2 KiB.
+    #[serde(default, with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[garde(skip)]
+    pub photo: Option<Option<String>>,
+    /// A second to a year.
+    #[serde(default, with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    #[garde(skip)]
+    pub disappear_after_ms: Option<Option<u64>>,
+    /// Zero: for ever; `null`: the server's default.
+    #[serde(default, with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
+    #[garde(skip)]
+    pub retention_days: Option<Option<u32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub posting: Option<Posting>,
+}
+
+impl From<ConversationChange> for ConversationPatch {
+    fn from(change: ConversationChange) -> Self {
+        let ConversationChange {
+            name,
+            description,
+            photo,
+            disappear_after_ms,
+            retention_days,
+            posting,
+        } = change;
+        Self { name, description, photo, disappear_after_ms, retention_days, posting }
+    }
 }
 
 /// `POST /v1/conversations/{id}/members`.
@@ -100,6 +154,8 @@ pub struct ChatListItem {
     pub kind: ConversationKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo: Option<String>,
     /// The other user of a direct conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<UserView>,

@@ -3,7 +3,7 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Content, MessageState};
+use crate::record::{Content, MentionAll, MessageRef, MessageState};
 use crate::wire::LogFrame;
 use crate::{ConversationId, MessageId, Sequence, UserId};
 
@@ -31,6 +31,18 @@ pub struct SendMessageRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     pub clear_draft: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub mention_all: Option<MentionAll>,
+    /// `content` repeats this message, which the caller can see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub forwarded_from: Option<MessageRef>,
+    /// What it says is gone so long after it was sent: a second to a year. Absent: as the
+    /// conversation has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub expires_after_ms: Option<u64>,
 }
 
 /// The message is stored.
@@ -55,6 +67,9 @@ pub struct HistoryPage {
     /// Messages of the page that later entries changed, as they are at `head`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<MessageState>,
+    /// Entries up to here are gone for good: the log begins above.
+    #[serde(default, skip_serializing_if = "Sequence::is_start")]
+    pub purged_up_to: Sequence,
 }
 
 /// `PATCH /v1/conversations/{id}/messages/{seq}`.

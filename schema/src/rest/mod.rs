@@ -1,6 +1,7 @@
 //! Bodies of the REST interface under `/v1`, as JSON.
 
 pub mod account;
+pub mod admission;
 pub mod conversation;
 pub mod message;
 pub mod personal;
@@ -8,6 +9,9 @@ pub mod personal;
 pub use account::{
     DeviceList, DeviceView, LoginRequest, MyProfile, PresenceView, ProfileChange, RefreshRequest,
     RegisterRequest, SignedIn, UserView,
+};
+pub use admission::{
+    BanList, BanView, CreateInviteRequest, CreatedInvite, InviteList, InvitePreview, InviteView,
 };
 pub use conversation::{
     AddMembersRequest, ChangeRoleRequest, ChatList, ChatListItem, ConversationChange,

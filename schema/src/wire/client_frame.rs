@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Content;
+use crate::record::{Content, MentionAll, MessageRef};
 use crate::{ConversationId, DeviceId, MessageId, Sequence, UserId};
 
 /// Everything a client may say.
@@ -119,6 +119,13 @@ pub struct SendMessage {
     pub thread: Option<Sequence>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mentions: Option<Vec<UserId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mention_all: Option<MentionAll>,
+    /// `content` repeats this message, which the sender can see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_from: Option<MessageRef>,
+    /// What it says is gone so long after it was sent: a second to a year. Absent: as the
+    /// conversation has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after_ms: Option<u64>,
     /// True when this may have been sent before.
@@ -270,7 +277,8 @@ pub struct LeaveConversation {
     pub conversation_id: ConversationId,
 }
 
-/// A page of the log: below `before`, or above `after`; neither: the newest page.
+/// A page of the log: below `before`, above `after`, or round the first entry that was sent at
+/// `at` or later; none of them: the newest page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchHistory {
     #[serde(rename = "ref")]
@@ -280,6 +288,9 @@ pub struct FetchHistory {
     pub before: Option<Sequence>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Sequence>,
+    /// Milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<i64>,
     /// At most 200; default 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,

@@ -19,11 +19,12 @@ use super::{
     PresenceStatus, TypingState, UserStatus, decode_client, decode_server, encode,
 };
 use crate::record::{
-    Content, ConversationSettings, Edited, Member, MessageState, Reaction, Removed, Role,
-    ScheduledState, Settings, Visibility,
+    Content, ConversationSettings, Edited, Member, MentionAll, MessageRef, MessageState, Posting,
+    Reaction, Removed, Role, ScheduledState, Settings, Visibility,
 };
 use crate::{
-    ConnectionId, ConversationId, DeviceId, MessageId, NodeId, ScheduledId, Sequence, UserId,
+    ConnectionId, ConversationId, DeviceId, InviteId, MessageId, NodeId, ScheduledId, Sequence,
+    UserId,
 };
 
 const CONVERSATION: ConversationId = ConversationId::from_bytes([0xc0; 16]);
@@ -50,6 +51,8 @@ fn client_frames() -> Vec<ClientFrame> {
         reply_to: Some(Sequence(3)),
         thread: None,
         mentions: Some(vec![BOB]),
+        mention_all: None,
+        forwarded_from: None,
         expires_after_ms: None,
         retry: Some(true),
         clear_draft: None,
@@ -75,6 +78,16 @@ fn client_frames() -> Vec<ClientFrame> {
         ClientFrame::SendMessage(client::SendMessage {
             content: custom,
             clear_draft: Some(true),
+            ..plain.clone()
+        }),
+        ClientFrame::SendMessage(client::SendMessage {
+            content: text("look at this"),
+            mention_all: Some(MentionAll::Here),
+            forwarded_from: Some(MessageRef {
+                conversation_id: ConversationId::from_bytes([0xc1; 16]),
+                seq: Sequence(17),
+            }),
+            expires_after_ms: Some(60_000),
             ..plain
         }),
         ClientFrame::EditMessage(client::EditMessage {
@@ -150,6 +163,15 @@ fn client_frames() -> Vec<ClientFrame> {
             conversation_id: CONVERSATION,
             before: Some(Sequence(42)),
             after: None,
+            at: None,
+            limit: Some(50),
+        }),
+        ClientFrame::FetchHistory(client::FetchHistory {
+            reference: 15,
+            conversation_id: CONVERSATION,
+            before: None,
+            after: None,
+            at: Some(SENT_AT),
             limit: Some(50),
         }),
         ClientFrame::Ping(client::Ping { positions: Some(vec![position(42)]) }),
@@ -167,6 +189,9 @@ fn new_message() -> log::NewMessage {
         reply_to: Some(Sequence(3)),
         thread: None,
         mentions: vec![BOB],
+        mention_all: None,
+        forwarded: false,
+        expires_at: None,
     }
 }
 
@@ -201,6 +226,22 @@ fn server_frames() -> Vec<ServerFrame> {
         added: vec![Member { user_id: BOB, role: Role::Member }],
         removed: vec![ALICE],
         changed: Vec::new(),
+        banned: Vec::new(),
+        unbanned: Vec::new(),
+        invite_id: None,
+    };
+    let conversation_changed = log::ConversationChanged {
+        conversation_id: CONVERSATION,
+        seq,
+        message_id,
+        sender_id: ALICE,
+        sent_at: SENT_AT,
+        name: Some("Release".into()),
+        description: None,
+        photo: None,
+        disappear_after_ms: None,
+        retention_days: None,
+        posting: None,
     };
     let target = Sequence(41);
     vec![
@@ -238,13 +279,33 @@ fn server_frames() -> Vec<ServerFrame> {
         }),
         ServerFrame::NewMessage(new_message()),
         ServerFrame::MembersChanged(members_changed.clone()),
+        ServerFrame::ConversationChanged(conversation_changed.clone()),
         ServerFrame::ConversationChanged(log::ConversationChanged {
-            conversation_id: CONVERSATION,
-            seq,
-            message_id,
-            sender_id: ALICE,
-            sent_at: SENT_AT,
-            name: Some("Release".into()),
+            name: None,
+            description: Some(Some("All about tea".into())),
+            photo: Some(None),
+            disappear_after_ms: Some(Some(86_400_000)),
+            retention_days: Some(Some(30)),
+            posting: Some(Posting::Admins),
+            ..conversation_changed
+        }),
+        ServerFrame::NewMessage(log::NewMessage {
+            mention_all: Some(MentionAll::Everyone),
+            forwarded: true,
+            expires_at: Some(SENT_AT + 60_000),
+            ..new_message()
+        }),
+        ServerFrame::MembersChanged(log::MembersChanged {
+            added: Vec::new(),
+            removed: vec![BOB],
+            banned: vec![BOB],
+            ..members_changed.clone()
+        }),
+        ServerFrame::MembersChanged(log::MembersChanged {
+            added: vec![Member { user_id: ALICE, role: Role::Member }],
+            removed: Vec::new(),
+            invite_id: Some(InviteId::from_bytes([0x1d; 16])),
+            ..members_changed.clone()
         }),
         ServerFrame::MessageEdited(log::MessageEdited {
             conversation_id: CONVERSATION,
@@ -346,6 +407,7 @@ fn server_frames() -> Vec<ServerFrame> {
                 LogFrame::MembersChanged(members_changed),
             ],
             head: seq,
+            purged_up_to: Sequence::START,
             states: vec![
                 MessageState {
                     seq: target,

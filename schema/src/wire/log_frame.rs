@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::server_frame::ServerFrame;
-use crate::record::{Content, Entry, Event, Member, MessageBody};
-use crate::{ConversationId, MessageId, Sequence, UserId};
+use crate::nullable;
+use crate::record::{Content, ConversationPatch, Entry, Event, Member, MentionAll, Posting, Role};
+use crate::{ConversationId, InviteId, MessageId, Sequence, UserId};
 
 /// A message of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,14 @@ pub struct NewMessage {
     pub thread: Option<Sequence>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mention_all: Option<MentionAll>,
+    /// It repeats a message of perhaps another conversation, which is not named.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forwarded: bool,
+    /// What it says is gone from then on, milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
 }
 
 /// Members came or went: an entry of the log.
@@ -41,9 +50,19 @@ pub struct MembersChanged {
     /// Members who have another role now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<Member>,
+    /// Users who may not be members any more; they are in `removed` too, members or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub banned: Vec<UserId>,
+    /// Users who may be members again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unbanned: Vec<UserId>,
+    /// The one who was added came by this invite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invite_id: Option<InviteId>,
 }
 
-/// The conversation itself changed: an entry of the log.
+/// The conversation itself changed: an entry of the log. Fields that are absent stay as they were;
+/// `null` takes a value away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConversationChanged {
@@ -52,7 +71,35 @@ pub struct ConversationChanged {
     pub message_id: MessageId,
     pub sender_id: UserId,
     pub sent_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    #[serde(default, with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub description: Option<Option<String>>,
+    #[serde(default, with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub photo: Option<Option<String>>,
+    #[serde(default, with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub disappear_after_ms: Option<Option<u64>>,
+    #[serde(default, with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
+    pub retention_days: Option<Option<u32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posting: Option<Posting>,
+}
+
+impl From<&ConversationChanged> for ConversationPatch {
+    fn from(change: &ConversationChanged) -> Self {
+        Self {
+            name: change.name.clone(),
+            description: change.description.clone(),
+            photo: change.photo.clone(),
+            disappear_after_ms: change.disappear_after_ms,
+            retention_days: change.retention_days,
+            posting: change.posting,
+        }
+    }
 }
 
 /// A message says something else now: an entry of the log.
@@ -113,6 +160,17 @@ pub struct PinChanged {
     pub on: bool,
 }
 
+/// What a change of members may be.
+#[derive(Default)]
+struct MemberParts {
+    added: Vec<Member>,
+    removed: Vec<UserId>,
+    changed: Vec<Member>,
+    banned: Vec<UserId>,
+    unbanned: Vec<UserId>,
+    invite_id: Option<InviteId>,
+}
+
 /// An entry of the log inside `history`: the same maps that travel live.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -138,29 +196,47 @@ impl From<&Entry> for LogFrame {
                 })
             };
         }
-        match &entry.event {
-            Event::Message(MessageBody { content, reply_to, thread, mentions }) => {
-                frame!(NewMessage {
-                    content: content.clone(),
-                    reply_to: *reply_to,
-                    thread: *thread,
-                    mentions: mentions.clone()
+        /// A change of members with the parts that are given.
+        macro_rules! members {
+            ($($field:ident: $value:expr),*) => {{
+                let parts = MemberParts { $($field: $value,)* ..MemberParts::default() };
+                let MemberParts { added, removed, changed, banned, unbanned, invite_id } = parts;
+                Self::MembersChanged(MembersChanged {
+                    conversation_id, seq, message_id, sender_id, sent_at,
+                    added, removed, changed, banned, unbanned, invite_id
                 })
-            }
-            Event::MembersChanged { added, removed } => frame!(MembersChanged {
-                added: added.clone(),
-                removed: removed.clone(),
-                changed: Vec::new()
+            }};
+        }
+        match &entry.event {
+            Event::Message(body) => frame!(NewMessage {
+                content: body.content.clone(),
+                reply_to: body.reply_to,
+                thread: body.thread,
+                mentions: body.mentions.clone(),
+                mention_all: body.mention_all,
+                forwarded: body.forwarded_from.is_some(),
+                expires_at: entry.expires_at()
             }),
-            Event::RolesChanged { members } => frame!(MembersChanged {
-                added: Vec::new(),
-                removed: Vec::new(),
-                changed: members.clone()
-            }),
-            Event::ConversationChanged { name } => {
-                frame!(ConversationChanged { name: name.clone() })
+            Event::MembersChanged { added, removed } => {
+                members!(added: added.clone(), removed: removed.clone())
             }
-            Event::MessageEdited { target, content, mentions } => frame!(MessageEdited {
+            Event::RolesChanged { members } => members!(changed: members.clone()),
+            Event::BansChanged { banned, unbanned } => members!(
+                removed: banned.clone(), banned: banned.clone(), unbanned: unbanned.clone()
+            ),
+            Event::Joined { invite_id } => members!(
+                added: vec![Member { user_id: sender_id, role: Role::Member }],
+                invite_id: Some(*invite_id)
+            ),
+            Event::ConversationChanged(change) => frame!(ConversationChanged {
+                name: change.name.clone(),
+                description: change.description.clone(),
+                photo: change.photo.clone(),
+                disappear_after_ms: change.disappear_after_ms,
+                retention_days: change.retention_days,
+                posting: change.posting
+            }),
+            Event::MessageEdited { target, content, mentions, .. } => frame!(MessageEdited {
                 target: *target,
                 content: content.clone(),
                 mentions: mentions.clone()

@@ -127,6 +127,9 @@ pub struct History {
     /// Messages of the page that later entries changed, as they are at `head`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<MessageState>,
+    /// Entries up to here are gone for good: the log begins above.
+    #[serde(default, skip_serializing_if = "Sequence::is_start")]
+    pub purged_up_to: Sequence,
 }
 
 /// Live delivery begins above `after`.

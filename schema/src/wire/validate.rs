@@ -3,7 +3,11 @@
 use super::error_code::ErrorCode;
 use super::refusal::Refusal;
 use crate::MessageId;
-use crate::record::{Content, MessageBody};
+use crate::record::profile::{
+    DESCRIPTION_BYTES_MAX, DISAPPEAR_AFTER_MS_MAX, DISAPPEAR_AFTER_MS_MIN, PHOTO_BYTES_MAX,
+    RETENTION_DAYS_MAX,
+};
+use crate::record::{Content, ConversationPatch, MessageBody};
 
 /// Most users that one message may mention.
 pub const MENTIONS_MAX: usize = 100;
@@ -67,7 +71,49 @@ pub fn message(message: &MessageBody) -> Result<(), Refusal> {
             return Err(invalid_field(format!("{field}: numbers of messages begin at 1")));
         }
     }
+    match message.expires_after_ms {
+        Some(after_ms) => disappearing("expires_after_ms", after_ms),
+        None => Ok(()),
+    }
+}
+
+fn disappearing(field: &'static str, after_ms: u64) -> Result<(), Refusal> {
+    if (DISAPPEAR_AFTER_MS_MIN..=DISAPPEAR_AFTER_MS_MAX).contains(&after_ms) {
+        return Ok(());
+    }
+    let bounds = format!("{DISAPPEAR_AFTER_MS_MIN} to {DISAPPEAR_AFTER_MS_MAX}");
+    Err(invalid_field(format!("{field}: {bounds} milliseconds")))
+}
+
+/// Checks a change of what a conversation is set to.
+///
+/// # Errors
+/// `invalid_field`.
+pub fn conversation_change(change: &ConversationPatch) -> Result<(), Refusal> {
+    if change.is_empty() {
+        return Err(invalid_field("name: nothing is to be changed".to_owned()));
+    }
+    if change.description.iter().flatten().any(|text| text.len() > DESCRIPTION_BYTES_MAX) {
+        return Err(invalid_field(format!("description: at most {DESCRIPTION_BYTES_MAX} bytes")));
+    }
+    if !change.photo.iter().flatten().all(|photo| is_photo(photo)) {
+        let text = format!("photo: an https address of at most {PHOTO_BYTES_MAX} bytes");
+        return Err(invalid_field(text));
+    }
+    if let Some(Some(after_ms)) = change.disappear_after_ms {
+        disappearing("disappear_after_ms", after_ms)?;
+    }
+    if change.retention_days.flatten().is_some_and(|days| days > RETENTION_DAYS_MAX) {
+        return Err(invalid_field(format!("retention_days: at most {RETENTION_DAYS_MAX}")));
+    }
     Ok(())
+}
+
+fn is_photo(address: &str) -> bool {
+    let host = address.strip_prefix("https://").and_then(|rest| rest.split('/').next());
+    address.len() <= PHOTO_BYTES_MAX
+        && host.is_some_and(|host| !host.is_empty() && !host.contains('@'))
+        && !address.chars().any(|it| it.is_whitespace() || it.is_control() || "\"<>\\".contains(it))
 }
 
 /// Checks that an id is a UUIDv7, as the dedupe window needs the time inside.
@@ -160,14 +206,66 @@ mod tests {
     #[test]
     fn references_name_real_messages() {
         let body = |reply_to, mentions| MessageBody {
-            content: text(1),
             reply_to,
-            thread: None,
             mentions: vec![UserId::generate(); mentions],
+            ..MessageBody::new(text(1))
         };
         assert_eq!(code(message(&body(Some(Sequence(1)), MENTIONS_MAX))), None);
         assert_eq!(code(message(&body(Some(Sequence(0)), 0))), Some(ErrorCode::InvalidField));
         assert_eq!(code(message(&body(None, MENTIONS_MAX + 1))), Some(ErrorCode::InvalidField));
+    }
+
+    #[test]
+    fn messages_disappear_between_a_second_and_a_year() {
+        let body = |after_ms| MessageBody {
+            expires_after_ms: Some(after_ms),
+            ..MessageBody::new(text(1))
+        };
+        for (after_ms, expected) in [
+            (999, Some(ErrorCode::InvalidField)),
+            (1_000, None),
+            (31_536_000_000, None),
+            (31_536_000_001, Some(ErrorCode::InvalidField)),
+        ] {
+            assert_eq!(code(message(&body(after_ms))), expected, "{after_ms}");
+        }
+    }
+
+    #[test]
+    fn what_a_conversation_is_set_to_has_bounds() {
+        let photo = |photo: &str| ConversationPatch {
+            photo: Some(Some(photo.to_owned())),
+            ..ConversationPatch::default()
+        };
+        let good = [
+            ConversationPatch::named("Tea"),
+            photo("https://example.org/a.png"),
+            ConversationPatch { photo: Some(None), ..ConversationPatch::default() },
+            ConversationPatch { retention_days: Some(Some(0)), ..ConversationPatch::default() },
+        ];
+        for change in good {
+            assert_eq!(code(conversation_change(&change)), None, "{change:?}");
+        }
+        let long = "x".repeat(DESCRIPTION_BYTES_MAX + 1);
+        let bad = [
+            ConversationPatch::default(),
+            photo("http://example.org/a.png"),
+            photo("https://"),
+            photo("https://user@example.org/"),
+            photo("https://example.org/a b"),
+            photo("javascript:alert(1)"),
+            photo(&format!("https://example.org/{long}")),
+            ConversationPatch { description: Some(Some(long)), ..ConversationPatch::default() },
+            ConversationPatch { disappear_after_ms: Some(Some(0)), ..ConversationPatch::default() },
+            ConversationPatch {
+                retention_days: Some(Some(RETENTION_DAYS_MAX + 1)),
+                ..ConversationPatch::default()
+            },
+        ];
+        for change in bad {
+            let found = code(conversation_change(&change));
+            assert_eq!(found, Some(ErrorCode::InvalidField), "{change:?}");
+        }
     }
 
     #[test]

@@ -9,8 +9,10 @@ use crate::api::openapi::openapi;
 use crate::config::Config;
 
 /// The public contract. A change here is a change of the interface.
-const ROUTES: [&str; 46] = [
+const ROUTES: [&str; 54] = [
     "DELETE /v1/blocks/{user}",
+    "DELETE /v1/conversations/{id}/bans/{user}",
+    "DELETE /v1/conversations/{id}/invites/{invite}",
     "DELETE /v1/conversations/{id}/members",
     "DELETE /v1/conversations/{id}/messages/{seq}",
     "DELETE /v1/conversations/{id}/messages/{seq}/pin",
@@ -19,12 +21,15 @@ const ROUTES: [&str; 46] = [
     "DELETE /v1/scheduled/{id}",
     "GET /v1/blocks",
     "GET /v1/conversations/{id}",
+    "GET /v1/conversations/{id}/bans",
+    "GET /v1/conversations/{id}/invites",
     "GET /v1/conversations/{id}/messages",
     "GET /v1/conversations/{id}/messages/{seq}/edits",
     "GET /v1/conversations/{id}/messages/{seq}/receipts",
     "GET /v1/conversations/{id}/threads",
     "GET /v1/conversations/{id}/threads/{seq}/messages",
     "GET /v1/devices",
+    "GET /v1/invites/{token}",
     "GET /v1/link-preview",
     "GET /v1/presence/{id}",
     "GET /v1/scheduled",
@@ -43,7 +48,9 @@ const ROUTES: [&str; 46] = [
     "PATCH /v1/users/me/conversations/{id}",
     "PATCH /v1/users/me/settings",
     "POST /v1/conversations",
+    "POST /v1/conversations/{id}/invites",
     "POST /v1/conversations/{id}/members",
+    "POST /v1/invites/{token}/join",
     "POST /v1/login",
     "POST /v1/logout",
     "POST /v1/messages",
@@ -52,6 +59,7 @@ const ROUTES: [&str; 46] = [
     "POST /v1/scheduled",
     "POST /v1/token/refresh",
     "PUT /v1/blocks/{user}",
+    "PUT /v1/conversations/{id}/bans/{user}",
     "PUT /v1/conversations/{id}/messages/{seq}/pin",
     "PUT /v1/conversations/{id}/messages/{seq}/reactions/{emoji}",
     "PUT /v1/users/me/conversations/{id}/draft",
@@ -117,7 +125,7 @@ async fn every_route_answers_and_refuses_strangers() {
         let (method, path) = route.split_once(' ').unwrap();
         let id = "00000000-0000-7000-8000-000000000001";
         let path = path.replace("{id}", id).replace("{user}", id).replace("{seq}", "1");
-        let path = path.replace("{emoji}", "+1");
+        let path = path.replace("{emoji}", "+1").replace("{invite}", id).replace("{token}", "swi_");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let answer = fixture.call(request(method, &path, None, None)).await;
         if OPEN.contains(&route.as_str()) {

@@ -1,5 +1,5 @@
 use actix_web::http::Method;
-use schema::record::{Event, Member, Role};
+use schema::record::{ConversationPatch, Event, Member, Role};
 use schema::wire::ErrorCode;
 use schema::{ConversationId, UserId};
 use serde_json::{Value, json};
@@ -131,7 +131,7 @@ async fn members_and_names_change_by_numbered_entries() {
         [
             Event::MembersChanged { added: vec![new], removed: Vec::new() },
             Event::MembersChanged { added: Vec::new(), removed: vec![bob.identity.user_id] },
-            Event::ConversationChanged { name: Some("coffee".to_owned()) },
+            Event::ConversationChanged(Box::new(ConversationPatch::named("coffee"))),
         ]
     );
 }

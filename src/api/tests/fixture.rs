@@ -16,7 +16,7 @@ use schema::{DeviceId, NodeId, UserId};
 use serde_json::{Value, json};
 
 use super::recording_node::RecordingNode;
-use crate::api::{ApiState, public_routes};
+use crate::api::{ApiState, Rooms, public_routes};
 use crate::auth::Auth;
 use crate::config::{Config, TextDuration};
 
@@ -110,8 +110,7 @@ impl Fixture {
             &config,
             Arc::clone(&node) as _,
             Arc::clone(&users) as _,
-            Arc::clone(&users) as _,
-            personal(&users, &clock),
+            Rooms { roster: users.clone(), personal: personal(&users, &clock), invites: users },
             Arc::new(auth.unwrap()),
             Arc::new(clock.clone()),
         );

@@ -121,7 +121,8 @@ impl Door for RecordingNode {
             self.note(Asked::History(page, limit));
             let entries = self.entries();
             let head = Sequence(entries.len() as u64);
-            Ok(HistoryRead { entries, head, states: Vec::new() })
+            let purged_up_to = Sequence::START;
+            Ok(HistoryRead { entries, head, states: Vec::new(), purged_up_to })
         })
     }
 
@@ -141,7 +142,9 @@ impl Door for RecordingNode {
             let row = self.store.conversation(conversation).await.unwrap().unwrap();
             let members = self.store.members(conversation).await.unwrap();
             let head = Sequence(self.entries().len() as u64);
-            Ok(ConversationDetails { conversation: row, members, head })
+            let bans = self.store.bans(conversation).await.unwrap();
+            let membership = members.iter().find(|it| it.user_id == reader).copied();
+            Ok(ConversationDetails { conversation: row, members, bans, membership, head })
         })
     }
 

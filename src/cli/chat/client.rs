@@ -227,6 +227,8 @@ impl Client {
             reply_to: None,
             thread: None,
             mentions: None,
+            mention_all: None,
+            forwarded_from: None,
             expires_after_ms: None,
             retry: None,
             clear_draft: None,
@@ -283,6 +285,7 @@ impl Client {
             conversation_id,
             before: None,
             after: Some(after),
+            at: None,
             limit: Some(200),
         })
     }

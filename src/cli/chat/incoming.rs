@@ -40,6 +40,9 @@ impl Client {
                         reply_to: None,
                         thread: None,
                         mentions: Vec::new(),
+                        mention_all: sent.mention_all,
+                        forwarded: sent.forwarded_from.is_some(),
+                        expires_at: None,
                     });
                     return self.on_entry(entry, socket).await;
                 }

@@ -29,7 +29,9 @@ fn said(entry: &LogFrame, who: &str) -> String {
             format!("* {who}: {added} added, {removed} removed, {changed} with another role")
         }
         LogFrame::ConversationChanged(change) => {
-            let name = change.name.as_deref().unwrap_or("nothing");
+            let Some(name) = change.name.as_deref() else {
+                return format!("* {who} changed what this conversation is set to");
+            };
             format!("* {who} named this {}", harmless(name))
         }
         LogFrame::MessageEdited(edit) => {

@@ -133,8 +133,7 @@ mod tests {
     }
 
     fn says(content: Content) -> Event {
-        let (reply_to, thread, mentions) = (None, None, Vec::new());
-        Event::Message(MessageBody { content, reply_to, thread, mentions })
+        Event::Message(MessageBody::new(content))
     }
 
     fn text(text: &str) -> Content {
@@ -148,6 +147,7 @@ mod tests {
             target: Sequence(4),
             content: text("bye"),
             mentions: Vec::new(),
+            expires_at: None,
         };
         let edited = entry(7, edited);
         let deleted = entry(9, Event::MessageDeleted { target: Sequence(4) });
@@ -179,8 +179,12 @@ mod tests {
             assert_eq!(operation(&entry(1, says(content)), None), None);
         }
         // In place of words: they go.
-        let edit =
-            Event::MessageEdited { target: Sequence(1), content: sealed, mentions: Vec::new() };
+        let edit = Event::MessageEdited {
+            target: Sequence(1),
+            content: sealed,
+            mentions: Vec::new(),
+            expires_at: None,
+        };
         let operation = operation(&entry(2, edit), Some(&entry(1, says(text("words")))));
         assert!(operation.unwrap().document.get("text").is_none());
     }

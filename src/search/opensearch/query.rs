@@ -132,6 +132,7 @@ mod tests {
             from: None,
             since: None,
             until: Some(5),
+            now_ms: 0,
             offset: 0,
             limit: 20,
         }

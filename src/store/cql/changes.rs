@@ -40,14 +40,10 @@ impl Store {
         target: Sequence,
         order: i64,
     ) -> Result<(), Failure> {
-        let body = MessageBody {
-            content: Content::Deleted {},
-            reply_to: None,
-            thread: None,
-            mentions: Vec::new(),
-        };
+        let body = MessageBody::new(Content::Deleted {});
         let message = pack(&Event::Message(body))?;
-        let edit = Event::MessageEdited { target, content: Content::Deleted {}, mentions: vec![] };
+        let content = Content::Deleted {};
+        let edit = Event::MessageEdited { target, content, mentions: vec![], expires_at: None };
         let edit = pack(&edit)?;
         let statements = self.statements();
         let column = |seq: Sequence| to_column(bucket(seq));

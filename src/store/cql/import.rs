@@ -5,7 +5,10 @@
 //! that of the one before: its rows win, should the source have changed since.
 
 use actors::ports::StoreError;
-use schema::record::{Conversation, Device, Due, Entry, FactWrite, PositionAdvance, User};
+use actors::sequencer::shard_of;
+use schema::record::{
+    Conversation, ConversationPatch, Device, Due, Entry, FactWrite, PositionAdvance, User,
+};
 use schema::{DeviceId, UserId};
 use scylla::errors::PrepareError;
 use scylla::statement::prepared::PreparedStatement;
@@ -21,8 +24,8 @@ use super::statements::{Kind, prepare};
 use super::store::{Store, all};
 use super::tokens::ttl_s;
 use crate::store::embedded::{
-    Export, ExportedHead, ExportedMemberPosition, ExportedMembership, ExportedPair,
-    ExportedPosition, ExportedSent, ExportedToken, Rows,
+    Export, ExportedBan, ExportedHead, ExportedInvite, ExportedMemberPosition, ExportedMembership,
+    ExportedPair, ExportedPosition, ExportedSent, ExportedToken, Rows,
 };
 
 /// How many rows were moved.
@@ -103,6 +106,8 @@ pub async fn import(
     report.positions += copy.all("read_positions", from.read_positions(), Copy::read).await?;
     let delivered = from.delivered_positions();
     report.positions += copy.all("delivered_positions", delivered, Copy::delivered).await?;
+    copy.all("bans", from.bans(), Copy::bans).await?;
+    copy.all("invites", from.invites(), Copy::invites).await?;
     copy.all("message_changes", from.changes(), Copy::changes).await?;
     copy.all("facts", from.personal_facts(), Copy::facts).await?;
     copy.all("due", from.due(), Copy::due).await?;
@@ -116,8 +121,9 @@ pub async fn import(
 const USED: [&str; 6] =
     ["commit_ring", "users", "usernames", "conversations", "conversation_heads", "messages"];
 
-/// Attempts whose timestamps stay below that of every commit, which begin at 1024.
-const ATTEMPTS_MAX: i32 = 1_000;
+/// Attempts whose timestamps stay below that of every commit, which begin at 1024, also after half
+/// a step of 512.
+const ATTEMPTS_MAX: i32 = 500;
 
 /// Marks the target as being filled and returns the number of this attempt.
 async fn begin(store: &Store, begun: Option<Import>, source: Uuid) -> Result<i32, ImportError> {
@@ -313,7 +319,40 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
 
     async fn conversations(&self, conversations: Vec<Conversation>) -> Result<(), Failure> {
         let rows = conversations.iter();
-        let writes = rows.map(|row| self.store.write_conversation_row(row, self.timestamp));
+        let writes = rows.map(|row| self.conversation(row));
+        all(writes.collect()).await?;
+        Ok(())
+    }
+
+    async fn conversation(&self, row: &Conversation) -> Result<(), Failure> {
+        let id = row.conversation_id;
+        self.store.write_conversation_row(row, self.timestamp).await?;
+        let settings = row.profile.clone();
+        let change = ConversationPatch {
+            name: None,
+            description: Some(settings.description).filter(Option::is_some),
+            photo: Some(settings.photo).filter(Option::is_some),
+            disappear_after_ms: Some(settings.disappear_after_ms).filter(Option::is_some),
+            retention_days: Some(settings.retention_days).filter(Option::is_some),
+            posting: settings.posting,
+        };
+        self.store.write_settings(id, &change, self.timestamp).await?;
+        if row.purged_up_to > schema::Sequence::START {
+            self.store.write_purged(id, row.purged_up_to).await?;
+        }
+        Ok(())
+    }
+
+    async fn bans(&self, bans: Vec<ExportedBan>) -> Result<(), Failure> {
+        let mut plan = Plan::default();
+        for ExportedBan { conversation_id, ban } in bans {
+            plan.add_imported_ban(conversation_id, ban, self.timestamp);
+        }
+        self.store.carry_out(plan).await
+    }
+
+    async fn invites(&self, invites: Vec<ExportedInvite>) -> Result<(), Failure> {
+        let writes = invites.iter().map(|it| self.store.import_invite(it, self.timestamp));
         all(writes.collect()).await?;
         Ok(())
     }
@@ -360,6 +399,8 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
         let mut plan = Plan::default();
         for entry in &entries {
             plan.add_message(entry, self.timestamp)?;
+            let shard = shard_of(entry.conversation_id, self.store.facts().shape.shards);
+            plan.add_expiring(shard, entry, self.timestamp);
         }
         self.store.carry_out(plan).await
     }

@@ -7,16 +7,17 @@
 use std::collections::BTreeMap;
 
 use actors::ports::MaterialisedCommit;
-use schema::record::{Entry, Event, Member, message_state};
+use schema::record::{Ban, ConversationPatch, Entry, Event, Member, Role, message_state};
 use schema::{ConversationId, MessageId, Sequence, UserId};
 use scylla::serialize::row::SerializeRow;
 use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use uuid::Uuid;
 
+use super::expiry::{HOUR_MS, expiring_ttl_s};
 use super::failure::Failure;
 use super::log_index::IndexPlan;
-use super::rows::{bucket, day, role_text, to_column};
+use super::rows::{bucket, day, role_text, small, to_column};
 use super::store::{Store, all};
 
 /// Entries of one commit that the order tells apart; commits are far smaller.
@@ -46,6 +47,10 @@ type SentRow = (Uuid, Uuid, i32, Uuid, i64, i64);
 /// Conversation, bucket, target, slot, then the entry that changes.
 type ChangeRow = (Uuid, i64, i64, String, i64, Uuid, Uuid, i64, Vec<u8>, i64);
 type RoleRow = (Uuid, Uuid, &'static str, i64);
+/// Conversation, user, entry, whether it is a ban, who said so and when.
+type BanRow = (Uuid, Uuid, i64, bool, Uuid, i64, i64);
+/// Shard, hour, time, conversation, entry; then timestamp and TTL.
+type ExpiringRow = (i32, i64, i64, Uuid, i64, i64, i32);
 type HeadRow = (Uuid, i64, i64, i64);
 type NameRow = (Uuid, Option<String>, i64);
 /// Conversation and user, in the order of the table's key.
@@ -65,6 +70,10 @@ pub(super) struct Plan {
     pub(super) deletions: BTreeMap<(ConversationId, Sequence), i64>,
     heads: BTreeMap<ConversationId, HeadRow>,
     names: BTreeMap<ConversationId, NameRow>,
+    /// Changes beside the name and the timestamp of each.
+    pub(super) settings: Vec<(ConversationId, ConversationPatch, i64)>,
+    bans: BTreeMap<ConversationId, Vec<BanRow>>,
+    expiring: BTreeMap<(u32, i64), Vec<ExpiringRow>>,
     additions: BTreeMap<ConversationId, Vec<AdditionRow>>,
     removals: BTreeMap<ConversationId, Vec<RemovalRow>>,
     additions_by_user: BTreeMap<UserId, Vec<AdditionRow>>,
@@ -76,14 +85,15 @@ impl Plan {
         let mut plan = Self::default();
         for commit in commits {
             for (index, entry) in commit.entries.iter().enumerate() {
-                plan.add_commit_entry(entry, order(commit.n, index))?;
+                plan.add_commit_entry(commit.shard, entry, order(commit.n, index))?;
             }
         }
         Ok(plan)
     }
 
-    fn add_commit_entry(&mut self, entry: &Entry, order: i64) -> Result<(), Failure> {
+    fn add_commit_entry(&mut self, shard: u32, entry: &Entry, order: i64) -> Result<(), Failure> {
         self.add_message(entry, order)?;
+        self.add_expiring(shard, entry, order);
         let (id, seq) = (entry.conversation_id, entry.seq);
         self.add_sent(id, entry.sender_id, entry.message_id, seq, order);
         self.add_head(id, seq, entry.sent_at, order);
@@ -106,9 +116,25 @@ impl Plan {
                     self.remove_member(id, *user, seq, order);
                 }
             }
-            Event::ConversationChanged { name } => {
-                let row = (id.0, name.clone(), order);
-                keep_later(&mut self.names, id, row, |row| row.2);
+            Event::ConversationChanged(change) => {
+                if change.name.is_some() {
+                    let row = (id.0, change.name.clone(), order);
+                    keep_later(&mut self.names, id, row, |row| row.2);
+                }
+                self.settings.push((id, (**change).clone(), order));
+            }
+            Event::BansChanged { banned, unbanned } => {
+                for user in banned {
+                    self.remove_member(id, *user, seq, order);
+                    self.add_ban(entry, *user, true, order);
+                }
+                for user in unbanned {
+                    self.add_ban(entry, *user, false, order);
+                }
+            }
+            Event::Joined { .. } => {
+                let member = Member { user_id: entry.sender_id, role: Role::Member };
+                self.add_member(id, member, seq, order);
             }
         }
         Ok(())
@@ -131,6 +157,37 @@ impl Plan {
         ));
         self.index.add(entry, order);
         Ok(())
+    }
+
+    /// When what an entry says is to be taken away.
+    pub fn add_expiring(&mut self, shard: u32, entry: &Entry, order: i64) {
+        let Some(at) = entry.expires_at() else { return };
+        let (hour, shard_column) = (at.div_euclid(HOUR_MS), small(shard.into()));
+        self.expiring.entry((shard, hour)).or_default().push((
+            shard_column,
+            hour,
+            at,
+            entry.conversation_id.0,
+            to_column(entry.seq.0),
+            order,
+            expiring_ttl_s(entry),
+        ));
+    }
+
+    /// What an entry says of a user: a ban, or its end.
+    pub fn add_ban(&mut self, entry: &Entry, user: UserId, is_banned: bool, order: i64) {
+        let id = entry.conversation_id;
+        let (seq, by) = (to_column(entry.seq.0), entry.sender_id.0);
+        let row = (id.0, user.0, seq, is_banned, by, entry.sent_at, order);
+        self.bans.entry(id).or_default().push(row);
+    }
+
+    /// A ban of another store.
+    pub fn add_imported_ban(&mut self, id: ConversationId, ban: Ban, timestamp: i64) {
+        let Ban { user_id, seq, banned_by, banned_at } = ban;
+        let (user, by) = (user_id.0, banned_by.0);
+        let row = (id.0, user, to_column(seq.0), true, by, banned_at, timestamp);
+        self.bans.entry(id).or_default().push(row);
     }
 
     /// What an entry does to an earlier message.
@@ -218,6 +275,8 @@ impl Plan {
         rows.extend(by_user.map(Rows::AdditionsByUser));
         let by_user = split_all(self.removals_by_user, |_| ROW_BYTES);
         rows.extend(by_user.map(Rows::RemovalsByUser));
+        rows.extend(split_all(self.bans, |_| ROW_BYTES).map(Rows::Bans));
+        rows.extend(split_all(self.expiring, |_| ROW_BYTES).map(Rows::Expiring));
         rows.extend(self.names.into_values().map(Rows::Name));
         (rows, self.heads.into_values().map(Rows::Head).collect())
     }
@@ -246,6 +305,8 @@ enum Rows {
     Removals(Vec<RemovalRow>),
     AdditionsByUser(Vec<AdditionRow>),
     RemovalsByUser(Vec<RemovalRow>),
+    Bans(Vec<BanRow>),
+    Expiring(Vec<ExpiringRow>),
 }
 
 /// Splits the rows of each partition into batches that the database takes well; a row that is too
@@ -278,10 +339,14 @@ impl Store {
     /// Writes everything that is planned, heads last.
     pub(super) async fn carry_out(&self, mut plan: Plan) -> Result<(), Failure> {
         let deletions = std::mem::take(&mut plan.deletions);
+        let settings = std::mem::take(&mut plan.settings);
         let index = std::mem::take(&mut plan.index);
         let (rows, heads) = plan.into_batches();
         all(rows.into_iter().map(|rows| self.write_rows(rows)).collect()).await?;
         self.write_index(index).await?;
+        for (id, change, order) in settings {
+            self.write_settings(id, &change, order).await?;
+        }
         for ((id, target), order) in deletions {
             self.scrub(id, target, order).await?;
         }
@@ -309,6 +374,8 @@ impl Store {
             Rows::RemovalsByUser(rows) => {
                 self.write_batch(&statements.insert_removal_by_user, &rows).await
             }
+            Rows::Bans(rows) => self.write_batch(&statements.insert_ban, &rows).await,
+            Rows::Expiring(rows) => self.write_batch(&statements.insert_expiring, &rows).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reading logs: ranges, heads, sent ids.
 
-use actors::ports::{MaterialisedCommit, MessageStore, PortFuture};
+use actors::ports::{ExpiredPurge, MaterialisedCommit, MessageStore, PortFuture};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use schema::record::Entry;
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
@@ -140,6 +140,60 @@ impl MessageStore for Store {
         let store = self.clone();
         Box::pin(
             async move { answer("sent", store.read_sent(conversation, sender, message)).await },
+        )
+    }
+
+    fn purged_up_to(&self, conversation: ConversationId) -> PortFuture<Sequence> {
+        let store = self.clone();
+        Box::pin(async move { answer("purged_up_to", store.read_purged(conversation)).await })
+    }
+
+    fn purge_expired(
+        &self,
+        shard: u32,
+        after_ms: i64,
+        up_to_ms: i64,
+        entries_max: u32,
+    ) -> PortFuture<ExpiredPurge> {
+        let store = self.clone();
+        Box::pin(async move {
+            let work = store.silence_expired(shard, after_ms, up_to_ms, entries_max);
+            answer("purge_expired", work).await
+        })
+    }
+
+    fn expired_up_to(&self, shard: u32) -> PortFuture<Option<i64>> {
+        let store = self.clone();
+        Box::pin(async move { answer("expired_up_to", store.read_expired_up_to(shard)).await })
+    }
+
+    fn note_expired_up_to(&self, shard: u32, up_to_ms: i64) -> PortFuture<()> {
+        let store = self.clone();
+        Box::pin(async move {
+            answer("note_expired_up_to", store.write_expired_up_to(shard, up_to_ms)).await
+        })
+    }
+
+    fn purge_below(
+        &self,
+        conversation: ConversationId,
+        up_to: Sequence,
+        entries_max: u32,
+    ) -> PortFuture<bool> {
+        let store = self.clone();
+        Box::pin(async move {
+            answer("purge_below", store.remove_below(conversation, up_to, entries_max)).await
+        })
+    }
+
+    fn conversations_after(
+        &self,
+        after: Option<ConversationId>,
+        count_max: u32,
+    ) -> PortFuture<Vec<ConversationId>> {
+        let store = self.clone();
+        Box::pin(
+            async move { answer("conversations_after", store.heads_after(after, count_max)).await },
         )
     }
 }

@@ -61,6 +61,13 @@ pub(super) const MIGRATIONS: &[Migration] = migrations![
     "0054_facts",
     "0055_due",
     "0080_search_feed",
+    "0030_conversation_settings",
+    "0031_purged_conversations",
+    "0032_bans",
+    "0033_invites",
+    "0034_invites_by_conversation",
+    "0035_expiring_entries",
+    "0036_expired_up_to",
 ];
 
 /// What a migration did.

@@ -2,8 +2,8 @@
 
 use actors::ports::{Applied, Created, NewConversation, PortFuture, RosterStore};
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Member, MemberPosition, Membership,
-    PositionAdvance,
+    Ban, Conversation, ConversationKind, ConversationOverview, ConversationProfile, Member,
+    MemberPosition, Membership, PositionAdvance,
 };
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 use uuid::Uuid;
@@ -39,7 +39,9 @@ impl Store {
         id: ConversationId,
     ) -> Result<Option<Conversation>, Failure> {
         let statement = &self.statements().conversation;
-        let row = self.row::<ConversationColumns>(statement, (id.0,)).await?;
+        let row = self.row::<ConversationColumns>(statement, (id.0,));
+        let (settings, purged) = (self.read_settings(id), self.read_purged(id));
+        let (row, settings, purged_up_to) = tokio::try_join!(row, settings, purged)?;
         // A row without a kind has only been renamed.
         let Some((Some(kind_text), name, created_by, created_at)) = row else { return Ok(None) };
         let (Some(created_by), Some(created_at)) = (created_by, created_at) else {
@@ -49,6 +51,8 @@ impl Store {
             conversation_id: id,
             kind: kind(&kind_text)?,
             name,
+            profile: settings,
+            purged_up_to,
             created_by: UserId(created_by),
             created_at,
             generation: self.facts().generation,
@@ -163,6 +167,8 @@ impl Store {
             conversation_id: id,
             kind: new.kind,
             name: new.name.clone(),
+            profile: ConversationProfile::default(),
+            purged_up_to: Sequence::START,
             created_by: new.created_by,
             created_at: new.created_at,
             generation: self.facts().generation,
@@ -230,6 +236,11 @@ impl RosterStore for Store {
     fn membership(&self, id: ConversationId, user: UserId) -> PortFuture<Option<Membership>> {
         let store = self.clone();
         Box::pin(async move { answer("membership", store.read_membership(id, user)).await })
+    }
+
+    fn bans(&self, id: ConversationId) -> PortFuture<Vec<Ban>> {
+        let store = self.clone();
+        Box::pin(async move { answer("bans", store.read_bans(id)).await })
     }
 
     fn conversations_of(

@@ -236,6 +236,85 @@ statements! {
         "SELECT n, first, logs FROM search_feed
          WHERE shard = ? AND bucket = ? AND n > ? LIMIT 64";
 
+    set_description: Plain =
+        "UPDATE conversation_settings USING TIMESTAMP ? SET description = ?
+         WHERE conversation_id = ?";
+    set_photo: Plain =
+        "UPDATE conversation_settings USING TIMESTAMP ? SET photo = ? WHERE conversation_id = ?";
+    set_disappear_after: Plain =
+        "UPDATE conversation_settings USING TIMESTAMP ? SET disappear_after_ms = ?
+         WHERE conversation_id = ?";
+    set_retention: Plain =
+        "UPDATE conversation_settings USING TIMESTAMP ? SET retention_days = ?
+         WHERE conversation_id = ?";
+    set_posting: Plain =
+        "UPDATE conversation_settings USING TIMESTAMP ? SET posting = ? WHERE conversation_id = ?";
+    settings: Plain =
+        "SELECT description, photo, disappear_after_ms, retention_days, posting
+         FROM conversation_settings WHERE conversation_id = ?";
+    insert_ban: Plain =
+        "INSERT INTO bans (conversation_id, user_id, seq, is_banned, said_by, said_at)
+         VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    bans: Plain =
+        "SELECT user_id, seq, is_banned, said_by, said_at FROM bans WHERE conversation_id = ?";
+
+    insert_expiring: Plain =
+        "INSERT INTO expiring_entries (shard, hour, expires_at, conversation_id, seq)
+         VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?";
+    expiring: Plain =
+        "SELECT expires_at, conversation_id, seq FROM expiring_entries
+         WHERE shard = ? AND hour = ? AND expires_at > ? AND expires_at <= ? LIMIT ?";
+    said: Plain =
+        "SELECT event, WRITETIME(event) FROM messages
+         WHERE conversation_id = ? AND bucket = ? AND seq = ?";
+    set_expired_up_to: Plain =
+        "UPDATE expired_up_to USING TIMESTAMP ? SET up_to = ? WHERE shard = ?";
+    expired_up_to: Plain =
+        "SELECT up_to FROM expired_up_to WHERE shard = ?";
+    set_purged: Plain =
+        "UPDATE purged_conversations USING TIMESTAMP ? SET up_to = ? WHERE conversation_id = ?";
+    purged: Plain =
+        "SELECT up_to FROM purged_conversations WHERE conversation_id = ?";
+    remove_messages: Plain =
+        "DELETE FROM messages USING TIMESTAMP ?
+         WHERE conversation_id = ? AND bucket = ? AND seq <= ?";
+    remove_changes: Plain =
+        "DELETE FROM message_changes USING TIMESTAMP ?
+         WHERE conversation_id = ? AND bucket = ? AND target <= ?";
+    set_removed: Plain =
+        "UPDATE purged_conversations USING TIMESTAMP ? SET removed_up_to = ?
+         WHERE conversation_id = ?";
+    removed: Plain =
+        "SELECT removed_up_to FROM purged_conversations WHERE conversation_id = ?";
+    first_heads: Plain =
+        "SELECT conversation_id FROM conversation_heads LIMIT ?";
+    next_heads: Plain =
+        "SELECT conversation_id FROM conversation_heads
+         WHERE token(conversation_id) > token(?) LIMIT ?";
+
+    insert_invite: Conditional =
+        "INSERT INTO invites (hash, invite_id, conversation_id, created_by, created_at, expires_at,
+                              uses_max, uses, is_revoked)
+         VALUES (?, ?, ?, ?, ?, ?, ?, 0, false) IF NOT EXISTS USING TTL ?";
+    import_invite: Plain =
+        "INSERT INTO invites (hash, invite_id, conversation_id, created_by, created_at, expires_at,
+                              uses_max, uses, used_by, is_revoked)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?";
+    insert_invite_of_conversation: Plain =
+        "INSERT INTO invites_by_conversation (conversation_id, invite_id, hash)
+         VALUES (?, ?, ?) USING TTL ?";
+    invite: SerialRead =
+        "SELECT invite_id, conversation_id, created_by, created_at, expires_at, uses_max, uses,
+                used_by, is_revoked
+         FROM invites WHERE hash = ?";
+    invites_of_conversation: Plain =
+        "SELECT invite_id, hash FROM invites_by_conversation WHERE conversation_id = ?";
+    use_invite: Conditional =
+        "UPDATE invites USING TTL ? SET uses = ?, used_by = used_by + ? WHERE hash = ?
+         IF uses = ? AND is_revoked = false";
+    revoke_invite: Conditional =
+        "UPDATE invites USING TTL ? SET is_revoked = true WHERE hash = ? IF conversation_id = ?";
+
     reserve_pair: Conditional =
         "INSERT INTO direct_pairs (low_user_id, high_user_id, conversation_id, name, created_by,
                                    created_at, low_role, high_role)

@@ -10,8 +10,8 @@ use super::rows::sequence;
 
 /// From the user's memberships, each other table by its key. `CROSS JOIN` fixes that order.
 pub(super) const CHAT_LIST: &str = "
-    SELECT c.conversation_id, c.kind, c.name, c.created_by, c.created_at,
-           m.role, m.added_seq, m.removed_seq,
+    SELECT c.conversation_id, c.kind, c.name, c.created_by, c.created_at, c.settings,
+           coalesce(h.purged_up_to, 0), m.role, m.added_seq, m.removed_seq,
            coalesce(h.head, 0), h.last_sent_at, coalesce(r.seq, 0), coalesce(d.seq, 0),
            CASE c.kind WHEN 'direct' THEN (
                SELECT p.user_id FROM memberships p
@@ -49,11 +49,11 @@ fn overview_row(
 ) -> rusqlite::Result<ConversationOverview> {
     Ok(ConversationOverview {
         conversation: conversation_row(row, generation)?,
-        membership: membership_row(row, 5, user)?,
-        head: sequence(row, 8)?,
-        last_sent_at: row.get(9)?,
-        read: sequence(row, 10)?,
-        delivered: sequence(row, 11)?,
-        peer: row.get::<_, Option<[u8; 16]>>(12)?.map(UserId::from_bytes),
+        membership: membership_row(row, 7, user)?,
+        head: sequence(row, 10)?,
+        last_sent_at: row.get(11)?,
+        read: sequence(row, 12)?,
+        delivered: sequence(row, 13)?,
+        peer: row.get::<_, Option<[u8; 16]>>(14)?.map(UserId::from_bytes),
     })
 }

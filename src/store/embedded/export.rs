@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use actors::committer::payload::{self, PayloadError};
 use actors::ports::{CommitRing, MaterialisedCommit, MessageStore, RingError, StoreError};
 use rusqlite::{Connection, Row};
-use schema::record::{Conversation, Device, Due, Entry, FactWrite, MemberPosition, User};
+use schema::record::{
+    Ban, Conversation, Device, Due, Entry, FactWrite, Invite, MemberPosition, User,
+};
 use schema::{ConversationId, DeviceId, MessageId, Sequence, UserId};
 use tokio::sync::mpsc;
 
+use super::bans::ban_row;
 use super::facts::StoreFacts;
 use super::failure::Failure;
+use super::invites::{INVITE_COLUMNS, invite_row};
 use super::open::{Access, EmbeddedConfig, OpenError, connect, database_path};
 use super::personal;
-use super::roster::conversation_row;
+use super::roster::{CONVERSATION_COLUMNS, conversation_row};
 use super::rows::{self, id, sequence};
 use super::store::Store;
 
@@ -94,6 +98,21 @@ pub struct ExportedSent {
     pub sender_id: UserId,
     pub message_id: MessageId,
     pub seq: Sequence,
+}
+
+/// A user who may not be a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportedBan {
+    pub conversation_id: ConversationId,
+    pub ban: Ban,
+}
+
+/// An invite. Hashes are SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedInvite {
+    pub hash: [u8; 32],
+    pub invite: Invite,
+    pub used_by: Vec<UserId>,
 }
 
 /// How far a member is in a conversation, on whichever device.
@@ -200,9 +219,38 @@ impl Export {
 
     #[must_use]
     pub fn conversations(&self) -> Rows<Conversation> {
-        let sql = "SELECT conversation_id, kind, name, created_by, created_at FROM conversations";
+        let sql = format!("SELECT {CONVERSATION_COLUMNS} FROM conversations c");
         // Not written: the target has a generation of its own.
         self.rows(sql, |row| Ok(conversation_row(row, 0)?))
+    }
+
+    #[must_use]
+    pub fn bans(&self) -> Rows<ExportedBan> {
+        let sql = "SELECT user_id, seq, said_by, said_at, conversation_id FROM bans
+                   WHERE is_banned";
+        self.rows(sql, |row| {
+            let ban = ban_row(row)?;
+            Ok(ExportedBan { conversation_id: id(row, 4, ConversationId::from_bytes)?, ban })
+        })
+    }
+
+    #[must_use]
+    pub fn invites(&self) -> Rows<ExportedInvite> {
+        let sql = format!(
+            "SELECT {INVITE_COLUMNS}, hash,
+                    (SELECT group_concat(hex(user_id), '') FROM invite_uses u
+                     WHERE u.hash = invites.hash)
+             FROM invites"
+        );
+        self.rows(sql, |row| {
+            let used_by: Option<String> = row.get(9)?;
+            let used_by = used_by.unwrap_or_default();
+            let users = used_by.as_bytes().chunks(32).map(std::str::from_utf8);
+            let users = users.map(|hex| hex.ok().and_then(|hex| hex.parse::<UserId>().ok()));
+            let used_by = users.collect::<Option<Vec<UserId>>>();
+            let used_by = used_by.ok_or_else(|| Failure::damaged("an invite's users"))?;
+            Ok(ExportedInvite { hash: row.get(8)?, invite: invite_row(row)?, used_by })
+        })
     }
 
     #[must_use]
@@ -221,21 +269,22 @@ impl Export {
 
     #[must_use]
     pub fn direct_pairs(&self) -> Rows<ExportedPair> {
-        let sql = "SELECT c.conversation_id, c.kind, c.name, c.created_by, c.created_at,
-                          p.low_user_id, p.high_user_id, low.role, high.role
+        let sql = format!(
+            "SELECT {CONVERSATION_COLUMNS}, p.low_user_id, p.high_user_id, low.role, high.role
                    FROM direct_pairs p
                    JOIN conversations c ON c.conversation_id = p.conversation_id
                    JOIN memberships low ON low.conversation_id = p.conversation_id
                        AND low.user_id = p.low_user_id
                    JOIN memberships high ON high.conversation_id = p.conversation_id
-                       AND high.user_id = p.high_user_id";
+                       AND high.user_id = p.high_user_id"
+        );
         self.rows(sql, |row| {
             Ok(ExportedPair {
                 conversation: conversation_row(row, 0)?,
-                low: id(row, 5, UserId::from_bytes)?,
-                high: id(row, 6, UserId::from_bytes)?,
-                low_role: row.get(7)?,
-                high_role: row.get(8)?,
+                low: id(row, 7, UserId::from_bytes)?,
+                high: id(row, 8, UserId::from_bytes)?,
+                low_role: row.get(9)?,
+                high_role: row.get(10)?,
             })
         })
     }
@@ -335,13 +384,13 @@ impl Export {
 
     fn rows<T: Send + 'static>(
         &self,
-        sql: &'static str,
+        sql: impl Into<String>,
         read: fn(&Row<'_>) -> Result<T, Failure>,
     ) -> Rows<T> {
         let (sender, pages) = mpsc::channel(PAGES_WAITING);
-        let database = self.database.clone();
+        let (database, sql) = (self.database.clone(), sql.into());
         let read_all = move || {
-            if let Err(failure) = send_pages(&database, sql, read, &sender) {
+            if let Err(failure) = send_pages(&database, &sql, read, &sender) {
                 // Who does not wait for more has no use for the reason either.
                 let _ = sender.blocking_send(Err(failure.into()));
             }

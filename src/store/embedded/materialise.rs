@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use actors::ports::MaterialisedCommit;
 use rusqlite::{Connection, params};
-use schema::record::{Entry, Event, Member};
+use schema::record::{Entry, Event, Member, Role};
 use schema::{ConversationId, UserId};
 
+use super::bans;
 use super::changes;
 use super::failure::Failure;
 use super::log_index;
 use super::messages::{SEQ_MAX, entry_id, head};
+use super::purge_log::purged_up_to;
 use super::roster;
 use super::rows::to_column;
 use super::search::Feed;
@@ -36,6 +38,8 @@ struct Head {
     sent_at: i64,
     /// What the store showed before this batch: entries up to there may have been deleted since.
     known: u64,
+    /// Entries up to there were removed for good.
+    purged: u64,
 }
 
 /// Entries of one commit that `commit_order` tells apart; commits are far smaller.
@@ -62,10 +66,15 @@ impl Materialise {
         let mut event = Vec::with_capacity(512);
         let mut write_message = connection.prepare_cached(WRITE_MESSAGE)?;
         let mut write_sent = connection.prepare_cached(WRITE_SENT)?;
+        let mut write_expiring = connection.prepare_cached(WRITE_EXPIRING)?;
         for &(commit, index) in &self.rows[rows] {
-            let MaterialisedCommit { n, entries, .. } = &self.commits[commit];
+            let MaterialisedCommit { shard, n, entries } = &self.commits[commit];
             let entry = &entries[index];
             let head = head_of(connection, &mut heads, entry.conversation_id)?;
+            if entry.seq.0 <= head.purged {
+                // A late copy of what was removed for good.
+                continue;
+            }
             if entry.seq.0 > SEQ_MAX {
                 return Err(Failure::damaged("a conversation has too many entries"));
             }
@@ -90,6 +99,9 @@ impl Materialise {
                 entry.sent_at
             ])?;
             write_implied(connection, entry)?;
+            if let Some(at) = entry.expires_at() {
+                write_expiring.execute(params![shard, at, id])?;
+            }
             if let Some(target) = entry.event.target() {
                 let target = entry_id(head.number, target.0);
                 changes::write(connection, head.number, target, entry, order, &event)?;
@@ -118,11 +130,11 @@ fn head_of<'a>(
     match heads.entry(conversation) {
         Entry::Occupied(found) => Ok(found.into_mut()),
         Entry::Vacant(vacant) => {
-            let (number, known) = match head(connection, conversation)? {
-                Some((number, known)) => (number, known.0),
-                None => (new_number(connection, conversation)?, 0),
+            let (number, known, purged) = match head(connection, conversation)? {
+                Some((number, known)) => (number, known.0, purged_up_to(connection, number)?.0),
+                None => (new_number(connection, conversation)?, 0, 0),
             };
-            Ok(vacant.insert(Head { number, seq: 0, sent_at: 0, known }))
+            Ok(vacant.insert(Head { number, seq: 0, sent_at: 0, known, purged }))
         }
     }
 }
@@ -163,6 +175,9 @@ const WRITE_SENT: &str = "INSERT INTO sent_index
      ON CONFLICT DO UPDATE SET seq = excluded.seq, sent_at = excluded.sent_at
      WHERE excluded.seq > sent_index.seq";
 
+const WRITE_EXPIRING: &str =
+    "INSERT INTO expiring (shard, expires_at, entry_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+
 /// The rows of the roster that an entry implies.
 fn write_implied(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
     match &entry.event {
@@ -172,7 +187,19 @@ fn write_implied(connection: &Connection, entry: &Entry) -> Result<(), Failure> 
         Event::RolesChanged { members } => members.iter().try_for_each(|member| {
             roster::change_role(connection, entry.conversation_id, *member, entry.seq)
         }),
-        Event::ConversationChanged { name } => write_name(connection, entry, name.as_deref()),
+        Event::ConversationChanged(change) => {
+            write_name(connection, entry, change.name.as_deref())?;
+            roster::change_settings(connection, entry.conversation_id, entry.seq, change)
+        }
+        Event::BansChanged { banned, unbanned } => {
+            write_members(connection, entry, &[], banned)?;
+            banned.iter().try_for_each(|user| bans::write(connection, entry, *user, true))?;
+            unbanned.iter().try_for_each(|user| bans::write(connection, entry, *user, false))
+        }
+        Event::Joined { .. } => {
+            let member = Member { user_id: entry.sender_id, role: Role::Member };
+            write_members(connection, entry, &[member], &[])
+        }
         _ => Ok(()),
     }
 }
@@ -193,6 +220,7 @@ fn write_members(
 }
 
 fn write_name(connection: &Connection, entry: &Entry, name: Option<&str>) -> Result<(), Failure> {
+    let Some(name) = name else { return Ok(()) };
     let sql = "UPDATE conversations SET name = ?1, named_seq = ?2
                WHERE conversation_id = ?3 AND named_seq < ?2";
     let row = params![name, to_column(entry.seq.0), entry.conversation_id.as_bytes()];

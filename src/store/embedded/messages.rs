@@ -1,14 +1,15 @@
 //! Reading logs: ranges, heads, sent ids.
 
-use actors::ports::{MaterialisedCommit, MessageStore, PortFuture};
+use actors::ports::{ExpiredPurge, MaterialisedCommit, MessageStore, PortFuture};
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::record::Entry;
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
 
 use super::changes::changes;
 use super::failure::Failure;
-use super::job::WriteRows;
+use super::job::{Write, WriteRows};
 use super::materialise::Materialise;
+use super::purge_log;
 use super::queue::Lane;
 use super::rows::{self, entry, sequence, to_column};
 use super::store::Store;
@@ -105,5 +106,64 @@ impl MessageStore for Store {
     ) -> PortFuture<Option<Sequence>> {
         let work = move |connection: &Connection| sent(connection, conversation, sender, message);
         Box::pin(self.read("sent", work))
+    }
+
+    fn purged_up_to(&self, conversation: ConversationId) -> PortFuture<Sequence> {
+        let work = move |connection: &Connection| match head(connection, conversation)? {
+            Some((number, _)) => purge_log::purged_up_to(connection, number),
+            None => Ok(Sequence::START),
+        };
+        Box::pin(self.read("purged_up_to", work))
+    }
+
+    fn purge_expired(
+        &self,
+        shard: u32,
+        after_ms: i64,
+        up_to_ms: i64,
+        entries_max: u32,
+    ) -> PortFuture<ExpiredPurge> {
+        let job = Write::job("purge_expired", move |connection: &Connection| {
+            purge_log::purge_expired(connection, shard, (after_ms, up_to_ms), entries_max)
+        });
+        Box::pin(self.submit(Lane::Background, job))
+    }
+
+    fn expired_up_to(&self, shard: u32) -> PortFuture<Option<i64>> {
+        let work = move |connection: &Connection| purge_log::expired_up_to(connection, shard);
+        Box::pin(self.read("expired_up_to", work))
+    }
+
+    fn note_expired_up_to(&self, shard: u32, up_to_ms: i64) -> PortFuture<()> {
+        let job = Write::job("note_expired_up_to", move |connection: &Connection| {
+            purge_log::note_expired_up_to(connection, shard, up_to_ms)
+        });
+        Box::pin(self.submit(Lane::Background, job))
+    }
+
+    fn purge_below(
+        &self,
+        conversation: ConversationId,
+        up_to: Sequence,
+        entries_max: u32,
+    ) -> PortFuture<bool> {
+        let feed = self.feed().clone();
+        let job = Write::job("purge_below", move |connection: &Connection| {
+            let more = purge_log::purge_below(connection, conversation, up_to, entries_max)?;
+            feed.grown(head(connection, conversation)?.map(|(number, _)| number).into_iter());
+            Ok(more)
+        });
+        Box::pin(self.submit(Lane::Background, job))
+    }
+
+    fn conversations_after(
+        &self,
+        after: Option<ConversationId>,
+        count_max: u32,
+    ) -> PortFuture<Vec<ConversationId>> {
+        let work = move |connection: &Connection| {
+            purge_log::conversations_after(connection, after, count_max)
+        };
+        Box::pin(self.read("conversations_after", work))
     }
 }

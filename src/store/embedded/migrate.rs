@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sqlite/0005_users.sql"),
     include_str!("../../../schema/sqlite/0006_chat.sql"),
     include_str!("../../../schema/sqlite/0020_personal.sql"),
+    include_str!("../../../schema/sqlite/0010_conversation_care.sql"),
 ];
 
 /// Says that a SQLite file is ours: "SWBD".

@@ -8,6 +8,7 @@
 //!   ones, made durable by the next synced one. The ring holds the entries until then.
 
 mod audit;
+mod bans;
 mod changes;
 mod chat_list;
 mod checkpoint;
@@ -15,6 +16,7 @@ mod devices;
 mod export;
 mod facts;
 mod failure;
+mod invites;
 mod job;
 mod log_index;
 mod materialise;
@@ -24,6 +26,7 @@ mod open;
 mod personal;
 mod positions;
 mod purge;
+mod purge_log;
 mod queue;
 mod readers;
 mod ring;
@@ -38,8 +41,8 @@ mod writer;
 
 pub use audit::{ReadOnlyStore, open_read_only};
 pub use export::{
-    Export, ExportError, ExportedHead, ExportedMemberPosition, ExportedMembership, ExportedPair,
-    ExportedPosition, ExportedSent, ExportedToken, Rows,
+    Export, ExportError, ExportedBan, ExportedHead, ExportedInvite, ExportedMemberPosition,
+    ExportedMembership, ExportedPair, ExportedPosition, ExportedSent, ExportedToken, Rows,
 };
 pub use facts::{StoreFacts, raise_generation};
 pub use open::{EmbeddedConfig, OpenError};

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use schema::MessageId;
 
 use super::failure::Failure;
+use super::invites;
 use super::job::Write;
 use super::queue::Lane;
 use super::rows::{id, to_column};
@@ -65,6 +66,15 @@ impl Store {
         let after = after.unwrap_or(MessageId::from_bytes([0; 16]));
         let job = Write::job("purge_sent_index", move |connection: &Connection| {
             purge_sent(connection, after, sent_before_ms, rows_max)
+        });
+        Box::pin(self.submit(Lane::Background, job))
+    }
+
+    /// Removes at most `rows_max` invites that expired before `expired_before_ms`, with who came by
+    /// them, and returns how many.
+    pub fn purge_invites(&self, expired_before_ms: i64, rows_max: u64) -> PortFuture<usize> {
+        let job = Write::job("purge_invites", move |connection: &Connection| {
+            invites::purge(connection, expired_before_ms, rows_max)
         });
         Box::pin(self.submit(Lane::Background, job))
     }

@@ -1,13 +1,15 @@
 //! Conversations, their members, and the pairs of direct ones.
 
 use actors::ports::{Created, NewConversation, PortFuture, RosterStore};
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use schema::record::{
-    Conversation, ConversationKind, ConversationOverview, Member, MemberPosition, Membership,
-    PositionAdvance, Role,
+    Ban, Conversation, ConversationKind, ConversationOverview, ConversationPatch, Member,
+    MemberPosition, Membership, PositionAdvance, ProfileLog, Role,
 };
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 
+use super::bans::bans;
 use super::chat_list::chat_list;
 use super::failure::Failure;
 use super::job::WriteRows;
@@ -50,16 +52,56 @@ fn kind(row: &Row<'_>, index: usize) -> rusqlite::Result<ConversationKind> {
     }
 }
 
-/// A conversation from five columns: id, kind, name, creator, time of creation.
+/// The columns of [`conversation_row`], of `conversations c`.
+pub(super) const CONVERSATION_COLUMNS: &str =
+    "c.conversation_id, c.kind, c.name, c.created_by, c.created_at, c.settings,
+     coalesce((SELECT l.purged_up_to FROM conversation_heads l
+               WHERE l.conversation_id = c.conversation_id), 0)";
+
+/// A conversation from the seven of [`CONVERSATION_COLUMNS`].
 pub(super) fn conversation_row(row: &Row<'_>, generation: u32) -> rusqlite::Result<Conversation> {
     Ok(Conversation {
         conversation_id: id(row, 0, ConversationId::from_bytes)?,
         kind: kind(row, 1)?,
         name: row.get(2)?,
+        profile: settings(row, 5)?.profile(),
+        purged_up_to: sequence(row, 6)?,
         created_by: id(row, 3, UserId::from_bytes)?,
         created_at: row.get(4)?,
         generation,
     })
+}
+
+fn settings(row: &Row<'_>, index: usize) -> rusqlite::Result<ProfileLog> {
+    let Some(packed) = row.get_ref(index)?.as_blob_or_null()? else {
+        return Ok(ProfileLog::default());
+    };
+    rmp_serde::from_slice(packed).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(index, Type::Blob, Box::new(error))
+    })
+}
+
+/// Notes what entry `at` changes beside the name.
+pub(super) fn change_settings(
+    connection: &Connection,
+    conversation: ConversationId,
+    at: Sequence,
+    change: &ConversationPatch,
+) -> Result<(), Failure> {
+    let sql = "SELECT settings FROM conversations WHERE conversation_id = ?1";
+    let noted = connection
+        .prepare_cached(sql)?
+        .query_row([conversation.as_bytes()], |row| settings(row, 0))
+        .optional()?;
+    let Some(mut noted) = noted else { return Ok(()) };
+    if !noted.note(at, change) {
+        return Ok(());
+    }
+    let packed = rmp_serde::to_vec_named(&noted)
+        .map_err(|error| Failure::Damaged(format!("settings cannot be packed: {error}")))?;
+    let sql = "UPDATE conversations SET settings = ?2 WHERE conversation_id = ?1";
+    connection.prepare_cached(sql)?.execute(params![conversation.as_bytes(), packed])?;
+    Ok(())
 }
 
 /// A place from three columns that begin at `index`: role, latest addition, latest removal.
@@ -79,10 +121,10 @@ pub(super) fn conversation(
     id: ConversationId,
     generation: u32,
 ) -> Result<Option<Conversation>, Failure> {
-    let sql = "SELECT conversation_id, kind, name, created_by, created_at FROM conversations
-               WHERE conversation_id = ?1";
+    let sql =
+        format!("SELECT {CONVERSATION_COLUMNS} FROM conversations c WHERE c.conversation_id = ?1");
     let found = connection
-        .prepare_cached(sql)?
+        .prepare_cached(&sql)?
         .query_row([id.as_bytes()], |row| conversation_row(row, generation));
     Ok(found.optional()?)
 }
@@ -268,6 +310,10 @@ impl RosterStore for Store {
 
     fn membership(&self, id: ConversationId, user: UserId) -> PortFuture<Option<Membership>> {
         Box::pin(self.read("membership", move |connection| membership(connection, id, user)))
+    }
+
+    fn bans(&self, id: ConversationId) -> PortFuture<Vec<Ban>> {
+        Box::pin(self.read("bans", move |connection| bans(connection, id)))
     }
 
     fn conversations_of(

@@ -282,6 +282,8 @@ impl DeviceTask {
             reply_to,
             thread: None,
             mentions: None,
+            mention_all: None,
+            forwarded_from: None,
             expires_after_ms: None,
             retry: None,
             clear_draft: None,

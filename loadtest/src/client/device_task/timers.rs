@@ -55,6 +55,7 @@ impl DeviceTask {
                 conversation_id: *id,
                 before: None,
                 after: Some(after),
+                at: None,
                 limit: Some(limit),
             };
             socket.send(&ClientFrame::FetchHistory(fetch)).await?;

@@ -213,7 +213,8 @@ impl PageReader<'_> {
     ) -> Result<(), SocketError> {
         let conversation_id = self.conversation_id;
         let reference = expected.first.0;
-        let fetch = FetchHistory { reference, conversation_id, before, after, limit: Some(limit) };
+        let limit = Some(limit);
+        let fetch = FetchHistory { reference, conversation_id, before, after, at: None, limit };
         socket.send(&ClientFrame::FetchHistory(fetch)).await?;
         let page = within("history", WAIT, async {
             loop {

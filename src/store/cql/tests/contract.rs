@@ -81,6 +81,7 @@ async fn keeps_the_contracts_of_the_stores_of_messages_rosters_indexes_and_facts
     contract::log_index::run(stores(&store), Arc::new(store.clone())).await;
     let personal = async || Arc::new(store.clone()) as Arc<dyn PersonalStore>;
     contract::personal_store::run(personal).await;
+    contract::invite_store::run(Arc::new(store.clone())).await;
 }
 
 async fn emptied(store: &Store) -> Arc<dyn UserStore> {

@@ -7,8 +7,8 @@ use actors::ports::{
     NewUser, PersonalStore, RosterStore, Rotation, UserStore,
 };
 use schema::record::{
-    ConversationKind, ConversationOverview, Due, Entry, Event, Fact, FactKind, FactRange,
-    FactWrite, Member, NewRefreshToken, PositionAdvance, Role,
+    ConversationKind, ConversationOverview, ConversationPatch, Due, Entry, Event, Fact, FactKind,
+    FactRange, FactWrite, Member, NewRefreshToken, PositionAdvance, Role,
 };
 use schema::{ConversationId, DeviceId, OwnerToken, ScheduledId, Sequence, SequenceRange, UserId};
 use tokio::sync::oneshot;
@@ -117,7 +117,8 @@ async fn fill_accounts(store: &embedded::Store) -> (Vec<UserId>, Vec<DeviceId>, 
 
 async fn fill_conversation(store: &embedded::Store, n: u64, id: ConversationId, users: &[UserId]) {
     let mut entries: Vec<_> = (1..=200).map(|seq| message(id, seq)).collect();
-    entries[9].event = Event::ConversationChanged { name: Some(format!("Name {n}")) };
+    entries[9].event =
+        Event::ConversationChanged(Box::new(ConversationPatch::named(format!("Name {n}"))));
     let row = store.conversation(id).await.expect("answers").expect("it was made");
     if row.kind == ConversationKind::Group {
         let late = Member { user_id: users[7], role: Role::Admin };
@@ -137,7 +138,7 @@ async fn leave_commits_in_ring(
     let owner = OwnerToken::generate();
     CommitRing::create(store, 1, owner).await.expect("answers");
     let changes = [
-        Event::ConversationChanged { name: Some("From the ring".to_owned()) },
+        Event::ConversationChanged(Box::new(ConversationPatch::named("From the ring"))),
         Event::MembersChanged { added: Vec::new(), removed: vec![users[7]] },
     ];
     for ((n, id), event) in (1..).zip(conversations).zip(changes) {
@@ -272,7 +273,7 @@ async fn life_goes_on(store: &Store, source: &Source) {
 
     let id = source.conversations[1];
     let first = Entry {
-        event: Event::ConversationChanged { name: Some("After".to_owned()) },
+        event: Event::ConversationChanged(Box::new(ConversationPatch::named("After"))),
         ..message(id, 202)
     };
     let commit = MaterialisedCommit { shard: 0, n: 1, entries: [first].into() };

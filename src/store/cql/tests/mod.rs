@@ -57,11 +57,6 @@ fn message(conversation_id: ConversationId, seq: u64) -> Entry {
         sender_id: UserId::generate(),
         sent_at: message_id.unix_ms().expect("it holds its time"),
         ordinal: 0,
-        event: Event::Message(MessageBody {
-            content: Content::Text { text: format!("{seq:0200}") },
-            reply_to: None,
-            thread: None,
-            mentions: Vec::new(),
-        }),
+        event: Event::Message(MessageBody::new(Content::Text { text: format!("{seq:0200}") })),
     }
 }

@@ -1,5 +1,5 @@
 use actors::ports::{Created, MaterialisedCommit, MessageStore, NewConversation, RosterStore};
-use schema::record::{ConversationKind, Entry, Event, Member, Role};
+use schema::record::{ConversationKind, ConversationPatch, Entry, Event, Member, Role};
 use schema::{ConversationId, Sequence, SequenceRange, UserId};
 
 use super::{message, new_store};
@@ -51,7 +51,7 @@ async fn a_repeated_creation_does_not_undo_entries(store: &Store) {
     RosterStore::create(store, group.clone()).await.expect("answers");
     let change = |seq, event| Entry { event, ..message(id, seq) };
     let entries = vec![
-        change(1, Event::ConversationChanged { name: Some("New".to_owned()) }),
+        change(1, Event::ConversationChanged(Box::new(ConversationPatch::named("New")))),
         change(2, Event::MembersChanged { added: Vec::new(), removed: vec![ben] }),
     ];
     let commit = MaterialisedCommit { shard: 0, n: 1, entries: entries.into() };

@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use actors::ports::StoreError;
+use actors::ports::wall_clock::SystemClock;
+use actors::ports::{StoreError, WallClock as _};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use schema::metric;
 use schema::record::{Content, Event};
+use tokio::time::Instant;
 
 use super::feed::{Feed, Next};
+use super::sweep;
 use crate::store::embedded::failure::Failure;
 use crate::store::embedded::messages::{SEQ_MAX, entry_id};
 use crate::store::embedded::open::{BUSY_MAX, OpenError};
@@ -16,6 +19,8 @@ use crate::store::embedded::rows::unpack;
 
 /// What grew is indexed this often: many messages in one transaction.
 const EVERY: Duration = Duration::from_millis(200);
+/// What expired is taken out this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Entries of one transaction.
 const BATCH: i64 = 1_000;
 
@@ -64,7 +69,19 @@ impl Index {
 
     /// Works until the feed is closed.
     pub fn follow(mut self, feed: &Feed) {
+        let (mut swept_ms, mut sweep_at) = (0, Instant::now());
         loop {
+            if Instant::now() >= sweep_at {
+                sweep_at = Instant::now() + SWEEP_EVERY;
+                let now_ms = SystemClock.now_ms();
+                match sweep::expired(&self.connection, swept_ms, now_ms) {
+                    Ok(up_to_ms) => swept_ms = up_to_ms,
+                    Err(failure) => tracing::warn!(
+                        error = ?StoreError::from(failure),
+                        "what expired was not taken out of the index; tried again"
+                    ),
+                }
+            }
             let indexed = match feed.next(EVERY) {
                 Next::Closed => return,
                 Next::Nothing => continue,
@@ -135,7 +152,10 @@ impl Index {
         let sql = format!("SELECT seq FROM {} WHERE number = ?1", tables.indexed);
         let position: Option<i64> =
             transaction.prepare_cached(&sql)?.query_row([number], |row| row.get(0)).optional()?;
-        let mut position = position.unwrap_or(0);
+        // A log may begin above what was indexed of it: the rest is kept no longer.
+        let indexed = position.unwrap_or(0);
+        let removed = sweep::removed(&transaction, tables.text, number, indexed)?;
+        let mut position = indexed.max(removed);
         let mut count = 0_i64;
         {
             let sql = "SELECT entry_id & 0xFFFFFFFF, event FROM store.messages
@@ -156,7 +176,7 @@ impl Index {
                 count += 1;
             }
         }
-        if count > 0 {
+        if position > indexed {
             let sql = format!(
                 "INSERT INTO {} (number, seq) VALUES (?1, ?2)
                  ON CONFLICT DO UPDATE SET seq = excluded.seq",

@@ -7,6 +7,7 @@
 mod feed;
 mod index;
 mod query;
+mod sweep;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

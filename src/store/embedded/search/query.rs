@@ -25,6 +25,8 @@ pub struct SearchQuery {
     /// Milliseconds since 1970 UTC, both included.
     pub since: Option<i64>,
     pub until: Option<i64>,
+    /// What expired by then is left out, milliseconds since 1970 UTC.
+    pub now_ms: i64,
     pub offset: u32,
     pub limit: u32,
 }
@@ -151,7 +153,11 @@ fn find(
             page.next = Some(query.offset.saturating_add(query.limit));
             break;
         }
-        page.hits.push(hit(row)?);
+        // What expired says nothing any more, whether or not it was taken away yet.
+        let hit = hit(row)?;
+        if hit.entry.says_something() && !hit.entry.is_expired(query.now_ms) {
+            page.hits.push(hit);
+        }
     }
     Ok(page)
 }

@@ -39,6 +39,12 @@ async fn keeps_the_contract_of_the_roster_store() {
 }
 
 #[tokio::test]
+async fn keeps_the_contract_of_the_invite_store() {
+    let dirs = Mutex::default();
+    contract::invite_store::run(Arc::new(open(&dirs))).await;
+}
+
+#[tokio::test]
 async fn keeps_the_contract_of_the_user_store() {
     let dirs = Mutex::default();
     contract::user_store::run(async || Arc::new(open(&dirs)) as Arc<dyn UserStore>).await;

@@ -29,12 +29,7 @@ fn message(conversation_id: ConversationId, seq: u64) -> Entry {
         sender_id: UserId::generate(),
         sent_at: 1_700_000_000_000,
         ordinal: 0,
-        event: Event::Message(MessageBody {
-            content: Content::Text { text: format!("{seq:0200}") },
-            reply_to: None,
-            thread: None,
-            mentions: Vec::new(),
-        }),
+        event: Event::Message(MessageBody::new(Content::Text { text: format!("{seq:0200}") })),
     }
 }
 
