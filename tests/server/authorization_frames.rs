@@ -14,8 +14,10 @@ use tokio::time::timeout;
 
 use crate::support::{Online, PATIENCE, Server, call};
 
-/// Callers, in the order of the table's columns. Nobody has not said hello.
-const CALLERS: [&str; 6] = ["owner", "admin", "member", "ex-member", "stranger", "nobody"];
+/// Callers, in the order of the table's columns. The owner blocks one of the members. Nobody has
+/// not said hello.
+const CALLERS: [&str; 7] =
+    ["owner", "admin", "member", "ex-member", "stranger", "blocked", "nobody"];
 /// How long a witness waits for what should not come.
 const SILENCE: Duration = Duration::from_millis(400);
 
@@ -24,7 +26,7 @@ const SILENCE: Duration = Duration::from_millis(400);
 /// owner's, 3 the member's, 4 the witness's.
 struct Rule {
     frame: fn(&Place) -> Value,
-    expected: [&'static str; 6],
+    expected: [&'static str; 7],
 }
 
 struct Place {
@@ -41,67 +43,92 @@ const FIRST: &str = "hello_required";
 const RULES: &[Rule] = &[
     Rule {
         frame: |it| json!({"ack": {"conversation_id": it.chat, "seq": 4}}),
-        expected: [HEARD, HEARD, HEARD, IGNORED, IGNORED, FIRST],
+        expected: [HEARD, HEARD, HEARD, IGNORED, IGNORED, HEARD, FIRST],
     },
     Rule {
         frame: |it| json!({"read_receipt": {"conversation_id": it.chat, "seq": 4}}),
-        expected: [HEARD, HEARD, HEARD, IGNORED, IGNORED, FIRST],
+        expected: [HEARD, HEARD, HEARD, IGNORED, IGNORED, HEARD, FIRST],
     },
     Rule {
         frame: |it| json!({"typing_indicator": {"conversation_id": it.chat, "state": "typing"}}),
-        expected: [HEARD, HEARD, HEARD, IGNORED, IGNORED, FIRST],
+        expected: [HEARD, HEARD, HEARD, IGNORED, IGNORED, HEARD, FIRST],
     },
     Rule {
         // Who left sees what there was until then.
         frame: |it| json!({"fetch_history": {"ref": it.reference, "conversation_id": it.chat}}),
-        expected: ["history", "history", "history", "history", "not_found", FIRST],
+        expected: ["history", "history", "history", "history", "not_found", "history", FIRST],
     },
     Rule {
         frame: |it| it.entry("send_message", json!({"content": text()})),
-        expected: ["accepted", "accepted", "accepted", "not_found", "not_found", FIRST],
+        expected: ["accepted", "accepted", "accepted", "not_found", "not_found", "accepted", FIRST],
     },
     Rule {
         // Not even an owner edits what another said.
         frame: |it| it.entry("edit_message", json!({"target": 3, "content": text()})),
-        expected: ["forbidden", "forbidden", "accepted", "not_found", "not_found", FIRST],
+        expected: [
+            "forbidden",
+            "forbidden",
+            "accepted",
+            "not_found",
+            "not_found",
+            "forbidden",
+            FIRST,
+        ],
     },
     Rule {
         frame: |it| it.entry("react", json!({"target": 3, "emoji": "+1", "on": true})),
-        expected: ["accepted", "accepted", "accepted", "not_found", "not_found", FIRST],
+        expected: ["accepted", "accepted", "accepted", "not_found", "not_found", "accepted", FIRST],
     },
     Rule {
         frame: |it| it.entry("pin_message", json!({"target": 3, "on": true})),
-        expected: ["accepted", "accepted", "forbidden", "not_found", "not_found", FIRST],
+        expected: [
+            "accepted",
+            "accepted",
+            "forbidden",
+            "not_found",
+            "not_found",
+            "forbidden",
+            FIRST,
+        ],
     },
     Rule {
         frame: |it| it.entry("delete_message", json!({"target": 2, "scope": "everyone"})),
-        expected: ["accepted", "accepted", "forbidden", "not_found", "not_found", FIRST],
+        expected: [
+            "accepted",
+            "accepted",
+            "forbidden",
+            "not_found",
+            "not_found",
+            "forbidden",
+            FIRST,
+        ],
     },
     Rule {
         // Only channels are open to others than members.
         frame: |it| json!({"join_conversation": {"ref": it.reference, "conversation_id": it.chat}}),
-        expected: ["joined", "joined", "joined", "not_found", "not_found", FIRST],
+        expected: ["joined", "joined", "joined", "not_found", "not_found", "joined", FIRST],
     },
     Rule {
         // Ends what one listened to, if one did.
         frame: |it| json!({"leave_conversation": {"ref": it.reference, "conversation_id": it.chat}}),
-        expected: ["left", "left", "left", "left", "left", FIRST],
+        expected: ["left", "left", "left", "left", "left", "left", FIRST],
     },
     Rule {
         frame: |_| json!({"set_presence": {"status": "online"}}),
-        expected: ["pong", "pong", "pong", "pong", "pong", FIRST],
+        expected: ["pong", "pong", "pong", "pong", "pong", "pong", FIRST],
     },
     Rule {
         frame: |it| json!({"subscribe_presence": {"user_ids": [it.witness]}}),
-        expected: ["pong", "pong", "pong", "pong", "pong", FIRST],
+        expected: ["pong", "pong", "pong", "pong", "pong", "pong", FIRST],
     },
     Rule {
         frame: |_| json!({"ping": {}}),
-        expected: ["pong", "pong", "pong", "pong", "pong", FIRST],
+        expected: ["pong", "pong", "pong", "pong", "pong", "pong", FIRST],
     },
     Rule {
         frame: |_| json!({"hello": {"token": "none"}}),
         expected: [
+            "already_greeted",
             "already_greeted",
             "already_greeted",
             "already_greeted",
@@ -190,9 +217,9 @@ async fn is_heard(witness: &mut Online, who: UserId, frame: &ClientFrame, wait: 
 #[tokio::test]
 async fn every_frame_knows_every_caller() {
     let server = Server::start().await;
-    let people = server.people(6).await;
-    let [owner, admin, member, ex, stranger, seen_by] = &people[..] else { panic!() };
-    let others = [admin, member, ex, seen_by];
+    let people = server.people(7).await;
+    let [owner, admin, member, ex, stranger, blocked, seen_by] = &people[..] else { panic!() };
+    let others = [admin, member, ex, blocked, seen_by];
     let chat = server.conversation(ConversationKind::Group, owner, &others).await;
     for author in [seen_by, owner, member, seen_by] {
         server.online(author).await.send(chat, "words").await;
@@ -204,6 +231,10 @@ async fn every_frame_knows_every_caller() {
     let removal = json!({"members": [ex.user_id.to_string()]});
     assert_eq!(call(&server, Method::DELETE, &base, &owner.access_token, &removal).await.0, 200);
 
+    let path = format!("/v1/blocks/{}", blocked.user_id);
+    let (token, nothing) = (&owner.access_token, json!({}));
+    assert_eq!(call(&server, Method::PUT, &path, token, &nothing).await.0, 204);
+
     let mut place = Place { chat, witness: seen_by.user_id, reference: 0 };
     let mut wrong = Vec::new();
     for rule in RULES {
@@ -211,7 +242,7 @@ async fn every_frame_knows_every_caller() {
         for (index, expected) in rule.expected.into_iter().enumerate() {
             place.reference += 1;
             let frame = place.frame(rule);
-            let who = [owner, admin, member, ex, stranger].get(index).copied();
+            let who = [owner, admin, member, ex, stranger, blocked].get(index).copied();
             let mut caller = socket(&server, who).await;
             let mut witness = server.online(seen_by).await;
             let mut found = answer(&mut caller, &frame).await;
@@ -227,6 +258,34 @@ async fn every_frame_knows_every_caller() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// In the conversation of the two, blocking shuts every way to be heard.
+#[tokio::test]
+async fn who_is_blocked_says_nothing() {
+    let server = Server::start().await;
+    let people = server.people(2).await;
+    let [anna, blocked] = &people[..] else { panic!() };
+    let chat = server.conversation(ConversationKind::Direct, anna, &[blocked]).await;
+    for author in [anna, anna, blocked] {
+        server.online(author).await.send(chat, "before").await;
+    }
+    let path = format!("/v1/blocks/{}", blocked.user_id);
+    assert_eq!(call(&server, Method::PUT, &path, &anna.access_token, &json!({})).await.0, 204);
+    let mut place = Place { chat, witness: anna.user_id, reference: 0 };
+    let mut caller = server.online(blocked).await;
+    for rule in RULES {
+        place.reference += 1;
+        let frame = place.frame(rule);
+        let expected = match frame.name() {
+            "send_message" | "edit_message" | "delete_message" | "react" | "pin_message" => {
+                "forbidden"
+            }
+            "fetch_history" => "history",
+            _ => continue,
+        };
+        assert_eq!(answer(&mut caller, &frame).await, expected, "{}", frame.name());
+    }
 }
 
 async fn socket(server: &Server, who: Option<&Credentials>) -> Online {
