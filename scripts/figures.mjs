@@ -49,6 +49,11 @@ const calm = report("room-10k")?.figures;
 row("room of 500: server CPU a delivery at 10,000/s", "≤ 4 µs", calm?.server_cpu_us_per_delivery, (it) => it <= 4, 2, " µs");
 const room = report("room")?.figures;
 row("room of 500, ladder to 100,000/s: server CPU a delivery", "published", room?.server_cpu_us_per_delivery, () => true, 2, " µs");
+const bursts = report("bursts")?.figures;
+row("write calls for an entry or answer, one message at a time", "≤ 1.0", calm?.writes_per_frame, (it) => it < 1.005, 3);
+row("the same, ten messages on their way", "≤ 0.15", bursts?.writes_per_frame, (it) => it <= 0.15, 3);
+const start = report("cold-start")?.figures?.cold_start;
+row("cold start to the first message stored, embedded", "≤ 100 ms", start?.median_ms, (it) => it <= 100, 0, " ms");
 const storm = report("reconnect-storm")?.figures;
 row("reconnect storm: all caught up after", "≤ 15 s", storm?.caught_up_s, (it) => it <= 15, 1, " s");
 row("the same: memory, peak to start", "≤ 2", storm ? storm.memory_peak_bytes / storm.memory_start_bytes : undefined, (it) => it <= 2, 2);
@@ -59,6 +64,11 @@ const cluster = existsSync(clusterFile) ? readFileSync(clusterFile, "utf8") : ""
 const rate = /^([\d.]+) messages\/s, ([\d.]+) entries a commit/mu.exec(cluster);
 row("two nodes on Cassandra and Redis: messages/s", "≥ 10,000", rate ? Number(rate[1]) : undefined, (it) => it >= 10_000);
 row("the same: entries a commit", "published", rate ? Number(rate[2]) : undefined, () => true, 1);
+const clusterOpen = report("cluster-direct-open")?.figures;
+row("the same nodes, open loop 1,000/s: accepted p50", "published", milliseconds(clusterOpen?.accepted_latency?.p50_us), () => true, 1, " ms");
+row("the same: accepted p99", "≤ 40 ms", milliseconds(clusterOpen?.accepted_latency?.p99_us), (it) => it <= 40, 1, " ms");
+const clusterHot = report("cluster-hot-conversation")?.figures;
+row("the same nodes, one conversation, 32 senders: numbers/s", "≥ 10,000", clusterHot?.accepted_per_s, (it) => it >= 10_000);
 
 console.log("| figure | goal | measured | reached |");
 console.log("| --- | --- | --- | --- |");

@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli_run::{ReportCommand, RunArgs, ShowArgs};
 use crate::client::Target;
 use crate::faults::Mix;
-use crate::scenario::{self, ServerChoice, direct, faults, idle, kill9, replay};
+use crate::peers::PeerArgs;
+use crate::scenario::{self, ServerChoice, cold_start, direct, faults, idle, kill9, replay};
 use crate::server_process::ServerSpec;
 use crate::verdict::Outcome;
 
@@ -38,6 +39,8 @@ pub enum Command {
     /// Readers for another load tester, which tells by the standard input what to do.
     #[command(hide = true)]
     Helper,
+    /// One server of `benches/peers/run.sh`, which sets Switchboard beside ejabberd and Prosody.
+    Peer(PeerArgs),
     /// Reports of earlier runs.
     #[command(subcommand)]
     Report(ReportCommand),
@@ -79,6 +82,8 @@ pub enum Scenario {
     Direct(DirectArgs),
     /// Many silent connections: bytes each.
     Idle(IdleArgs),
+    /// From the start of the process to the first message stored.
+    ColdStart(ColdStartArgs),
     /// kill -9 at random moments under load.
     Kill9(Kill9Args),
     /// A cluster under load while nodes, Cassandra, Redis and the ways between them break.
@@ -136,6 +141,21 @@ pub struct IdleArgs {
     /// Fails beyond this many resident bytes each.
     #[arg(long, value_name = "BYTES")]
     max_bytes_per_connection: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct ColdStartArgs {
+    /// The server program: `PATH serve …`.
+    #[arg(long, value_name = "PATH")]
+    server_bin: PathBuf,
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Messages in the log before the first stop.
+    #[arg(long, default_value_t = 1_000)]
+    messages: usize,
+    /// Fails when the median takes longer.
+    #[arg(long, value_name = "MS")]
+    max_ms: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -296,6 +316,16 @@ impl Scenario {
                     echo: args.echo,
                     settle: seconds(args.settle_s)?,
                     bytes_per_connection_max: args.max_bytes_per_connection,
+                })
+                .await
+            }
+            Self::ColdStart(args) => {
+                let spec = ServerSpec { binary: args.server_bin, ..ServerSpec::default() };
+                cold_start::run(cold_start::Options {
+                    spec,
+                    rounds: args.rounds.max(1),
+                    messages: args.messages,
+                    median_max: args.max_ms.map(Duration::from_millis),
                 })
                 .await
             }

@@ -55,7 +55,7 @@ const NOISE_PERCENT: f64 = 5.0;
 /// A figure: its name, its unit, whether more is better, and where it is found.
 type Figure = (&'static str, &'static str, Option<bool>, fn(&RunFigures) -> Option<f64>);
 
-const FIGURES: [Figure; 22] = [
+const FIGURES: [Figure; 24] = [
     ("messages acknowledged", "/s", Some(true), |of| some(of.accepted_per_s)),
     ("deliveries", "/s", Some(true), |of| some(of.delivered_per_s)),
     ("accepted p50", "ms", Some(false), |of| ms(of.accepted_latency.p50_us)),
@@ -71,6 +71,8 @@ const FIGURES: [Figure; 22] = [
     ("server CPU a delivery", "µs", Some(false), |of| of.server_cpu_us_per_delivery),
     ("store CPU a message", "µs", Some(false), |of| of.store_cpu_us_per_message),
     ("load tester CPU a message", "µs", None, |of| of.load_tester_cpu_us_per_message),
+    ("write calls an entry or answer", "", Some(false), |of| of.writes_per_frame),
+    ("entries a commit", "", Some(true), |of| of.entries_per_commit),
     ("server memory, peak", "MiB", Some(false), |of| mib(of.memory_peak_bytes)),
     ("server memory, end", "MiB", Some(false), |of| mib(of.memory_end_bytes)),
     ("bytes a silent connection", "", Some(false), |of| of.bytes_per_connection),

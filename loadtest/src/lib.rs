@@ -13,6 +13,7 @@ pub mod compare;
 pub mod engine;
 pub mod faults;
 pub mod page;
+pub mod peers;
 pub mod plan;
 pub mod process_stats;
 pub mod report;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::scenario::{direct, faults, idle, kill9, replay};
+use crate::scenario::{cold_start, direct, faults, idle, kill9, replay};
 use crate::verdict::{Figures, Outcome};
 
 impl fmt::Display for Outcome {
@@ -11,6 +11,7 @@ impl fmt::Display for Outcome {
             Figures::Replay(figures) => figures.fmt(formatter)?,
             Figures::Direct(figures) => figures.fmt(formatter)?,
             Figures::Idle(figures) => figures.fmt(formatter)?,
+            Figures::ColdStart(figures) => figures.fmt(formatter)?,
             Figures::Kill9(figures) => figures.fmt(formatter)?,
             Figures::Faults(figures) => figures.fmt(formatter)?,
         }
@@ -26,6 +27,17 @@ impl fmt::Display for Outcome {
             Some(seed) => writeln!(formatter, " (--seed {seed})"),
             None => writeln!(formatter),
         }
+    }
+}
+
+impl fmt::Display for cold_start::Figures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rounds, median_ms, fastest_ms, slowest_ms } = self;
+        writeln!(
+            formatter,
+            "from the start of the process to the first message stored: {median_ms:.0} ms, \
+             {fastest_ms:.0} to {slowest_ms:.0} in {rounds} rounds"
+        )
     }
 }
 

@@ -109,12 +109,20 @@ pub struct RunFigures {
     pub memory_start_bytes: Option<u64>,
     pub memory_end_bytes: Option<u64>,
     pub memory_peak_bytes: Option<u64>,
+    /// Of the last two thirds of a long run.
+    #[serde(default)]
+    pub memory_slope_mib_per_hour: Option<f64>,
     /// Growth of the servers' resident memory from before the users of the silent connections were
     /// made: at most so much.
     pub bytes_per_connection: Option<f64>,
     /// The same from when the users were made, whose memory sockets use again: at least so much.
     pub bytes_per_connection_at_least: Option<f64>,
     pub kernel_bytes_per_connection: Option<f64>,
+    /// Write calls on sockets for each entry or acknowledgement handed to one.
+    #[serde(default)]
+    pub writes_per_frame: Option<f64>,
+    #[serde(default)]
+    pub entries_per_commit: Option<f64>,
     pub caught_up_s: Option<f64>,
     pub p99_ratio_while_some_sleep: Option<f64>,
     /// The last stage that was sustained, all before it too.

@@ -72,6 +72,12 @@ impl fmt::Display for RunFigures {
         if !costs.is_empty() {
             writeln!(formatter, "  {}", costs.join(", "))?;
         }
+        if let Some((writes, entries)) = self.writes_per_frame.zip(self.entries_per_commit) {
+            writeln!(
+                formatter,
+                "  {writes:.2} write calls for an entry or answer, {entries:.1} entries a commit"
+            )?;
+        }
         if let Some(((start, end), peak)) =
             self.memory_start_bytes.zip(self.memory_end_bytes).zip(self.memory_peak_bytes)
         {
@@ -84,9 +90,13 @@ impl fmt::Display for RunFigures {
                 mib(peak)
             )?;
         }
+        if let Some(slope) = self.memory_slope_mib_per_hour {
+            writeln!(formatter, "  server memory rises by {slope:.1} MiB an hour at the end")?;
+        }
         if let Some(bytes) = self.bytes_per_connection {
             let kernel = self.kernel_bytes_per_connection.unwrap_or_default();
             let least = self.bytes_per_connection_at_least.unwrap_or_default();
+            let (least, bytes) = (least.min(bytes), least.max(bytes));
             writeln!(
                 formatter,
                 "  {least:.0} to {bytes:.0} resident bytes a silent connection (the more with its \

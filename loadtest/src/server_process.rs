@@ -15,7 +15,7 @@ use crate::client::Target;
 
 /// From the start of the process to its addresses being written and reachable.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Of the server's own output, in errors.
 const OUTPUT_LINES: usize = 30;
 
@@ -129,6 +129,23 @@ impl ServerProcess {
         Ok(())
     }
 
+    /// Runs `audit --json` on its data, while it serves; `Err` in the result when the log does not
+    /// hold.
+    ///
+    /// # Errors
+    /// When it cannot be run, or cannot tell.
+    pub async fn audit(&self) -> anyhow::Result<Result<serde_json::Value, serde_json::Value>> {
+        let output = Command::new(&self.spec.binary)
+            .args(["audit", "--json", "--data-dir"])
+            .arg(&self.data_dir)
+            .envs(self.spec.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .with_context(|| self.spec.binary.display().to_string())?;
+        audited(&output)
+    }
+
     /// Starts it again on the same data and the same ports; returns how long it took to be ready.
     ///
     /// # Errors
@@ -147,6 +164,19 @@ impl Drop for ServerProcess {
         if !self.is_data_kept {
             let _ = fs::remove_dir_all(&self.data_dir);
         }
+    }
+}
+
+/// What `switchboard audit --json` said.
+pub(crate) fn audited(
+    output: &std::process::Output,
+) -> anyhow::Result<Result<serde_json::Value, serde_json::Value>> {
+    let said = || String::from_utf8_lossy(&output.stderr).into_owned();
+    let report = || serde_json::from_slice(&output.stdout).with_context(said);
+    match output.status.code() {
+        Some(0) => Ok(Ok(report()?)),
+        Some(1) => Ok(Err(report()?)),
+        _ => bail!("switchboard audit ended with {}: {}", output.status, said()),
     }
 }
 

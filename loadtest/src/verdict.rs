@@ -3,7 +3,7 @@
 use schema::checker::Verdict;
 use serde::Serialize;
 
-use crate::scenario::{direct, faults, idle, kill9, replay};
+use crate::scenario::{cold_start, direct, faults, idle, kill9, replay};
 
 /// What a scenario found. `passed` is the word; all else says why.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +28,7 @@ pub enum Figures {
     Replay(replay::Figures),
     Direct(direct::Figures),
     Idle(idle::Figures),
+    ColdStart(cold_start::Figures),
     Kill9(kill9::Figures),
     Faults(Box<faults::Figures>),
 }

@@ -129,8 +129,9 @@ async fn presence_storms_and_soaks_run() {
         &[
             "silent.connections=20",
             "silent.settle_s=0.1",
-            "conversations.0.count=1",
-            "conversations.1.count=5",
+            "conversations.0.count=5",
+            "conversations.1.count=1",
+            "traffic.rate=100",
         ],
     );
     for event in &mut soak.events {

@@ -10,6 +10,8 @@ use schema::ConversationId;
 use serde::Serialize;
 
 use crate::api::ApiState;
+#[cfg(debug_assertions)]
+use crate::telemetry::allocations;
 
 /// A store that takes longer cannot serve anyone.
 const STORE_ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -72,8 +74,15 @@ async fn store_answers(state: &ApiState) -> bool {
 async fn metrics(state: web::Data<ApiState>) -> HttpResponse {
     match &state.metrics {
         None => HttpResponse::NotFound().finish(),
-        Some(metrics) => HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
-            .body(crate::telemetry::metrics::render(metrics)),
+        Some(handle) => {
+            #[cfg(debug_assertions)]
+            {
+                metrics::counter!(allocations::ALLOCATIONS).absolute(allocations::taken());
+                metrics::gauge!(allocations::ALLOCATED_BYTES).set(allocations::in_use() as f64);
+            }
+            HttpResponse::Ok()
+                .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
+                .body(crate::telemetry::metrics::render(handle))
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Logs, metrics and traces: set up once a process.
 
+pub mod allocations;
 pub mod config;
 pub mod logs;
 pub mod metrics;

@@ -10,6 +10,7 @@ mod changes;
 mod cli;
 mod cluster_search;
 mod conversations;
+mod counts;
 mod delivery;
 mod kill9;
 mod memory;

@@ -90,12 +90,32 @@ impl LeanSocket {
     /// # Errors
     /// [`SocketError::Io`].
     pub async fn send(&mut self, payload: &[u8]) -> Result<(), SocketError> {
-        let opcode = match self.encoding {
+        self.write(self.opcode(), payload)?;
+        self.flush().await
+    }
+
+    /// Sends several whole messages with as few calls as the kernel takes.
+    ///
+    /// # Errors
+    /// [`SocketError::Io`].
+    pub async fn send_together(
+        &mut self,
+        payloads: &[impl AsRef<[u8]>],
+    ) -> Result<(), SocketError> {
+        let opcode = self.opcode();
+        for payload in payloads {
+            self.mask = next_mask(self.mask);
+            let mask = self.mask.to_be_bytes();
+            frame_codec::encode(&mut self.outgoing, opcode, payload.as_ref(), mask);
+        }
+        self.flush().await
+    }
+
+    const fn opcode(&self) -> Opcode {
+        match self.encoding {
             Encoding::MessagePack => Opcode::Binary,
             Encoding::Json => Opcode::Text,
-        };
-        self.write(opcode, payload)?;
-        self.flush().await
+        }
     }
 
     /// Waits for the next whole message and hands it to `take`. Answers pings meanwhile.
@@ -191,7 +211,7 @@ impl LeanSocket {
 
     /// Writes one frame; what the kernel does not take at once waits in `outgoing`.
     fn write(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SocketError> {
-        self.mask = self.mask.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
+        self.mask = next_mask(self.mask);
         let mask = self.mask.to_be_bytes();
         let Transport::Plain(stream) = &self.stream else {
             frame_codec::encode(&mut self.outgoing, opcode, payload, mask);
@@ -224,6 +244,10 @@ impl LeanSocket {
         }
         Ok(self.stream.flush().await?)
     }
+}
+
+const fn next_mask(mask: u32) -> u32 {
+    mask.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f)
 }
 
 /// Reads the answer to the upgrade; returns what came after it.

@@ -67,6 +67,11 @@ impl Recorder {
         });
     }
 
+    /// Judges and forgets what nobody waits for any more.
+    pub fn settle(&self) {
+        self.lock().history.settle();
+    }
+
     /// Notes what should not have happened.
     pub fn problem(&self, problem: impl Into<String>) {
         let mut records = self.lock();

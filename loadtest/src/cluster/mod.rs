@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use crate::client::Target;
 use crate::faults::{Framing, Namespace, Network};
+use crate::server_process::audited;
 use crate::services::{AddressBlock, WorkFolder};
 
 pub use link::Link;
@@ -141,13 +142,7 @@ impl Cluster {
     /// When it cannot be run, or cannot tell.
     pub async fn audit(&self) -> anyhow::Result<Result<serde_json::Value, serde_json::Value>> {
         let output = run(&self.spec, &self.secrets, &self.folder, &["audit", "--json"]).await?;
-        let said = || String::from_utf8_lossy(&output.stderr).into_owned();
-        let report = || serde_json::from_slice(&output.stdout).with_context(said);
-        match output.status.code() {
-            Some(0) => Ok(Ok(report()?)),
-            Some(1) => Ok(Err(report()?)),
-            _ => anyhow::bail!("switchboard audit ended with {}: {}", output.status, said()),
-        }
+        audited(&output)
     }
 
     /// Leaves data and logs behind; tells where.

@@ -7,14 +7,19 @@ use crate::plan::Plan;
 /// Of everything that is no socket of a device.
 const OTHERS: usize = 200;
 
+/// Raises this process' limit as far as it goes. Servers that are started here inherit it.
+pub fn raise() -> Rlimit {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    Rlimit { current, maximum }
+}
+
 /// Raises this process' limit as far as it goes, and sees whether it suffices.
 ///
 /// # Errors
 /// When it does not; with what can be done about it.
 pub fn need(plan: &Plan, own_nodes: Option<usize>) -> anyhow::Result<()> {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // Servers that are started here inherit it.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let Rlimit { current, maximum } = raise();
     let limit = maximum.or(current).and_then(|most| usize::try_from(most).ok());
     let limit = limit.unwrap_or(usize::MAX);
     let of_a_server = own_nodes.map_or(0, |nodes| plan.connections().div_ceil(nodes.max(1)));

@@ -1,5 +1,6 @@
 //! From counts and curves to figures.
 
+use super::counters::Counters;
 use super::happenings::Notes;
 use super::meter::{Hist, Meter, StageMeter, new_hist};
 use super::sampler::Sampler;
@@ -12,6 +13,9 @@ use crate::run_report::{Latency, RunFigures, StageFigures};
 const SUSTAINED_SHARE: f64 = 0.95;
 /// Slices at either end, whose memory is taken for the start and the end.
 const EDGE: usize = 3;
+
+/// Shorter runs are still filling caches.
+const SLOPE_AFTER_S: f64 = 300.0;
 
 /// What silent connections weigh.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +81,8 @@ pub struct Gathering<'a> {
     pub sampler: &'a Sampler,
     pub weight: &'a Weight,
     pub notes: &'a Notes,
+    /// At the begin and at the end of the measured part.
+    pub counted: Option<(Counters, Counters)>,
     pub read_back_s: f64,
 }
 
@@ -91,7 +97,7 @@ pub struct Gathered {
 
 /// Sums everything up.
 pub fn gather(from: Gathering<'_>) -> Gathered {
-    let Gathering { plan, meter, sampler, weight, notes, read_back_s } = from;
+    let Gathering { plan, meter, sampler, weight, notes, counted, read_back_s } = from;
     let measured_s = plan.measured_s();
     let meters = meter.stages();
     let (mut accepted_us, mut delivered_us) = (new_hist(), new_hist());
@@ -136,9 +142,15 @@ pub fn gather(from: Gathering<'_>) -> Gathered {
         memory_start_bytes: median(&usage.memory[..edge]),
         memory_end_bytes: median(&usage.memory[usage.memory.len() - edge..]),
         memory_peak_bytes: usage.memory.iter().max().copied(),
+        memory_slope_mib_per_hour: (measured_s >= SLOPE_AFTER_S)
+            .then(|| slope(&usage.memory_at_s, &usage.memory))
+            .flatten()
+            .map(|bytes_per_s| bytes_per_s * 3_600.0 / f64::from(1 << 20)),
         bytes_per_connection: weight.bytes_per_connection,
         bytes_per_connection_at_least: weight.bytes_without_users,
         kernel_bytes_per_connection: weight.kernel_bytes_per_connection,
+        writes_per_frame: counted.and_then(|(before, after)| after.writes_per_frame(before)),
+        entries_per_commit: counted.and_then(|(before, after)| after.entries_per_commit(before)),
         caught_up_s: notes.caught_up_s.iter().copied().reduce(f64::max),
         p99_ratio_while_some_sleep: ratio_of_p99(&asleep.while_us, &asleep.before_us),
         sustained: stages
@@ -189,6 +201,21 @@ fn median(values: &[u64]) -> Option<u64> {
     values.get(values.len() / 2).copied()
 }
 
+/// Of the straight line that lies closest to the last two thirds of the points.
+fn slope(at_s: &[f64], values: &[u64]) -> Option<f64> {
+    let from = at_s.len() / 3;
+    let (at_s, values) = (at_s.get(from..)?, values.get(from..)?);
+    let count = at_s.len() as f64;
+    let mean_s = at_s.iter().sum::<f64>() / count;
+    let mean = values.iter().map(|value| *value as f64).sum::<f64>() / count;
+    let (mut above, mut below) = (0.0, 0.0);
+    for (at, value) in at_s.iter().zip(values) {
+        above += (at - mean_s) * (*value as f64 - mean);
+        below += (at - mean_s).powi(2);
+    }
+    (below > 0.0).then(|| above / below)
+}
+
 /// Ten bars for each power of ten.
 fn distribution(hist: &Hist) -> Vec<(u64, u64)> {
     let mut bars = Vec::new();
@@ -221,6 +248,17 @@ mod tests {
         assert_eq!(bars.iter().map(|(_, count)| count).sum::<u64>(), 7);
         assert!(bars.windows(2).all(|two| two[0].0 < two[1].0));
         assert!(distribution(&new_hist()).is_empty());
+    }
+
+    #[test]
+    fn a_slope_is_of_the_end_and_not_of_the_beginning() {
+        let at_s: Vec<f64> = (0..90).map(f64::from).collect();
+        let grows_first = |at: &f64| if *at < 30.0 { *at * 1_000.0 } else { 30_000.0 };
+        let flat: Vec<u64> = at_s.iter().map(|at| grows_first(at) as u64).collect();
+        assert_eq!(slope(&at_s, &flat), Some(0.0));
+        let rising: Vec<u64> = at_s.iter().map(|at| 5_000 + (at * 7.0) as u64).collect();
+        assert!((slope(&at_s, &rising).unwrap() - 7.0).abs() < 0.01);
+        assert_eq!(slope(&[], &[]), None);
     }
 
     #[test]

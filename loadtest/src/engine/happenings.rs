@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::console::Console;
+use super::counters;
 use super::crowd::{Crowd, Person};
 use super::hooks;
 use super::meter::Meter;
@@ -54,7 +55,9 @@ pub struct Notes {
 pub async fn run(scene: Arc<Scene>) {
     let mut due: Vec<(f64, usize, usize)> = Vec::new();
     for (index, event) in scene.plan.events.iter().enumerate() {
-        due.extend(event.times_s().enumerate().map(|(turn, at_s)| (at_s, index, turn)));
+        // Repeats beyond the end are for longer runs of the same plan.
+        let times_s = event.times_s().take_while(|at_s| *at_s <= scene.plan.measured_s());
+        due.extend(times_s.enumerate().map(|(turn, at_s)| (at_s, index, turn)));
     }
     due.sort_by(|one, other| one.0.total_cmp(&other.0));
     let mut going_on = JoinSet::new();
@@ -125,9 +128,9 @@ impl Scene {
 
     /// The node whose commits grow fastest: it numbers most of the messages.
     async fn busiest_node(&self) -> usize {
-        let before = hooks::commits(&self.world.targets).await;
+        let before = counters::commits(&self.world.targets).await;
         sleep(WATCH).await;
-        let after = hooks::commits(&self.world.targets).await;
+        let after = counters::commits(&self.world.targets).await;
         let grown = after.iter().zip(&before).map(|(after, before)| after - before);
         let busiest = grown.enumerate().max_by(|one, other| one.1.total_cmp(&other.1));
         busiest.map_or(0, |(node, _)| node)

@@ -1,4 +1,4 @@
-//! What reaches beyond this program: commands of one's own, and the servers' metrics.
+//! What reaches beyond this program: commands of one's own.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -8,12 +8,9 @@ use anyhow::Context as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::client::{Address, Target};
 use crate::plan::Event;
 
 const HOOK_MAX: Duration = Duration::from_secs(300);
-const METRICS_MAX: Duration = Duration::from_secs(2);
-const COMMITS: &str = "switchboard_commits_total";
 
 /// Runs the hook of this name by `sh -c`, and waits for its end. It is told what is wanted by
 /// `SWITCHBOARD_EVENT`, `SWITCHBOARD_TURN`, `SWITCHBOARD_NODE` and `SWITCHBOARD_FOR_S`.
@@ -47,39 +44,10 @@ pub async fn call(
     Ok(())
 }
 
-/// How many commits each node has made; 0 where it does not tell.
-pub async fn commits(targets: &[Target]) -> Vec<f64> {
-    let mut all = Vec::new();
-    for target in targets {
-        all.push(commits_of(target).await.unwrap_or_default());
-    }
-    all
-}
-
-async fn commits_of(target: &Target) -> Option<f64> {
-    let internal = target.internal.as_deref()?;
-    let http = reqwest::Client::builder().timeout(METRICS_MAX).no_proxy().build().ok()?;
-    let url = Address::read(internal).url("/metrics");
-    let text = http.get(url).send().await.ok()?.text().await.ok()?;
-    value_of(&text, COMMITS)
-}
-
-fn value_of(metrics: &str, name: &str) -> Option<f64> {
-    let line = metrics.lines().find(|line| line.split(' ').next() == Some(name))?;
-    line.rsplit(' ').next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan;
-
-    #[test]
-    fn metrics_are_read() {
-        let text = "# HELP a_total b\na_total{x=\"1\"} 3\na_total 42\na_total_more 7\n";
-        assert_eq!(value_of(text, "a_total"), Some(42.0));
-        assert_eq!(value_of(text, "b"), None);
-    }
 
     #[tokio::test]
     async fn hooks_are_told_what_is_wanted_and_quoted_when_they_fail() {

@@ -82,6 +82,8 @@ pub fn judge(limits: &Thresholds, figures: &RunFigures, sustained: &[String]) ->
     };
     let growth = memory(figures.memory_end_bytes).map(|ratio| (ratio - 1.0) * 100.0);
     judge.at_most("growth of server memory", limits.max_memory_growth_percent, growth, "%");
+    let (limit, slope) = (limits.max_memory_slope_mib_per_hour, figures.memory_slope_mib_per_hour);
+    judge.at_most("rise of server memory at the end", limit, slope, "MiB/h");
     let peak = memory(figures.memory_peak_bytes);
     judge.at_most("peak of server memory, times the start", limits.max_memory_peak_ratio, peak, "");
     let cost = figures.server_cpu_us_per_message;

@@ -8,10 +8,12 @@
 //! happenings.rs  the plan's events; hooks.rs: commands of one's own
 //! meter.rs       counts and latencies; sampler.rs: the curves; console.rs: progress
 //! read_back.rs   the log, on every node; everybody must have it
+//! counters.rs    what the servers count themselves
 //! judge.rs       figures against thresholds; figures.rs: what they are
 //! ```
 
 mod console;
+mod counters;
 mod crowd;
 mod descriptors;
 mod figures;
@@ -40,7 +42,9 @@ use crate::client::{Recorder, provision, transport};
 use crate::plan::{Loop, Plan, Stage};
 use crate::run_report::{FORMAT, RunReport};
 pub use console::Console;
+use counters::Counters;
 use crowd::{Crowd, Setting};
+pub(crate) use descriptors::raise as raise_descriptors;
 use happenings::{Notes, Scene};
 pub use helper::{run_helper, set_helper_program};
 use meter::Meter;
@@ -57,6 +61,10 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// For answers that are still on their way when all is healed.
 const ANSWER_WAIT: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// From so long on, what nobody waits for any more is judged and forgotten as the run goes.
+const LONG_S: f64 = 60.0;
+/// Often, so that each time takes a moment only: everybody waits meanwhile.
+const SETTLE_EVERY: Duration = Duration::from_millis(250);
 
 /// Runs the plan.
 ///
@@ -162,6 +170,15 @@ impl Run {
         let mut sampler = Sampler::new(begin, &self.world);
         let is_over = Arc::new(AtomicBool::new(false));
         let load = Load::start(&self, load_begin, &is_over);
+        let settling = (self.plan.measured_s() >= LONG_S).then(|| {
+            let recorder = self.recorder.clone();
+            tokio::spawn(async move {
+                loop {
+                    sleep(SETTLE_EVERY).await;
+                    recorder.settle();
+                }
+            })
+        });
         let scene = Arc::new(Scene {
             plan: self.plan.clone(),
             world: Arc::clone(&self.world),
@@ -178,11 +195,16 @@ impl Run {
         let stage_at = |now_s: f64| stage_at(&stages, now_s);
         let (world, meter, console) = (&self.world, &self.meter, &self.console);
         sampler.run_until(begin, every, world, meter, console, stage_at).await;
+        let counted = Counters::read(&world.targets).await;
         sampler.run_until(end, every, world, meter, console, stage_at).await;
+        let counted = counted.zip(Counters::read(&world.targets).await);
         self.console.clear();
         let ended = self.end(load, events, &is_over).await;
         if let Err(error) = ended {
             self.recorder.problem(format!("{error:#}"));
+        }
+        if let Some(settling) = settling {
+            settling.abort();
         }
         let reading = Instant::now();
         sampler.sample(&self.world, &self.meter);
@@ -193,7 +215,7 @@ impl Run {
         let read_back_s = reading.elapsed().as_secs_f64();
         let notes = scene.notes.lock().map(|notes| notes.clone()).unwrap_or_default();
         drop(scene);
-        Ok(self.report(&sampler, notes, verdicts, read_back_s))
+        Ok(self.report(&sampler, notes, verdicts, counted, read_back_s))
     }
 
     /// Lets events and senders finish, heals everything, and waits for the last answers.
@@ -250,6 +272,7 @@ impl Run {
         sampler: &Sampler,
         notes: Notes,
         verdicts: Vec<Verdict>,
+        counted: Option<(Counters, Counters)>,
         read_back_s: f64,
     ) -> RunReport {
         let (mut verdict, mut problems) = self.recorder.judge();
@@ -273,6 +296,7 @@ impl Run {
             sampler,
             weight: &self.weight,
             notes: &notes,
+            counted,
             read_back_s,
         });
         // What came after the end counts in the totals, and makes no curve.

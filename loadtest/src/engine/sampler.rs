@@ -28,6 +28,8 @@ pub struct Sampler {
 pub struct Usage {
     pub cpu_s: BTreeMap<u8, f64>,
     pub memory: Vec<u64>,
+    /// When each of `memory` was read, seconds.
+    pub memory_at_s: Vec<f64>,
 }
 
 impl Sampler {
@@ -134,7 +136,10 @@ impl Sampler {
                     *memory.get_or_insert(0) += bytes;
                 }
             }
-            usage.memory.extend(memory);
+            if let Some(bytes) = memory {
+                usage.memory.push(bytes);
+                usage.memory_at_s.push(slice.at_s);
+            }
         }
         usage
     }

@@ -246,7 +246,7 @@ impl World {
         }
     }
 
-    /// `switchboard audit` of an own cluster's store; `None` where there is none. An error in the
+    /// `switchboard audit` of an own server's store; `None` where there is none. An error in the
     /// result when the log does not hold.
     ///
     /// # Errors
@@ -256,7 +256,8 @@ impl World {
     ) -> anyhow::Result<Option<Result<serde_json::Value, serde_json::Value>>> {
         match &self.kind {
             Kind::Cluster { stage, .. } => Ok(Some(stage.cluster.audit().await?)),
-            _ => Ok(None),
+            Kind::Single { server, .. } => Ok(Some(server.lock().await.audit().await?)),
+            Kind::Given { .. } => Ok(None),
         }
     }
 

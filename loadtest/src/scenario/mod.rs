@@ -1,5 +1,6 @@
 //! The scenarios, and the server that each runs against.
 
+pub mod cold_start;
 pub mod direct;
 pub mod faults;
 pub mod idle;

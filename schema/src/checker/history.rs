@@ -5,9 +5,11 @@ use std::collections::btree_map::Entry as Slot;
 
 use serde::{Deserialize, Serialize};
 
+use super::judge::Orders;
 use super::reader::{DeliveryFault, Reader};
 use super::row::{Digest, Row};
 use super::send_book::{SendBook, Speaker};
+use super::settle::{Gone, Held, Settled};
 use super::verdict::{Findings, Verdict};
 use super::violation::Violation;
 use crate::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
@@ -58,6 +60,8 @@ pub(super) struct Conversation {
     /// The largest head that the server told anyone.
     pub reported_head: Sequence,
     pub senders_complete: bool,
+    /// The beginning of the log, judged already.
+    pub settled: Settled,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,6 +82,9 @@ pub struct History {
     pub(super) sends: SendBook,
     pub(super) findings: Findings,
     pub(super) tally: Tally,
+    /// Of messages that are settled and gone.
+    pub(super) gone: Gone,
+    pub(super) orders: Orders,
     positions: BTreeMap<(ClientKey, ConversationId, PositionKind), Sequence>,
 }
 
@@ -262,6 +269,21 @@ impl History {
     /// recorded counts as empty: whatever was acknowledged in it is lost.
     pub fn record_log_row(&mut self, row: Row) {
         let conversation = self.conversations.entry(row.conversation_id).or_default();
+        match conversation.settled.compare(&row) {
+            Held::Later => {}
+            Held::Another => {
+                let client = "the log".to_owned();
+                return self.findings.add(Violation::SettledDiffers { client, seen: row });
+            }
+            Held::Same => {
+                if !conversation.settled.note_read(row.seq) {
+                    let (first, second) = (row, row);
+                    let conversation_id = row.conversation_id;
+                    self.findings.add(Violation::LogNumberTwice { conversation_id, first, second });
+                }
+                return;
+            }
+        }
         match conversation.log.entry(row.seq) {
             Slot::Vacant(slot) => {
                 slot.insert(row);
@@ -318,6 +340,14 @@ impl History {
     /// Compares with what others saw under the number; agreement leaves no trace.
     fn sight(&mut self, sighting: Sighting) {
         let conversation = self.conversations.entry(sighting.row.conversation_id).or_default();
+        match conversation.settled.compare(&sighting.row) {
+            Held::Later => {}
+            Held::Same => return,
+            Held::Another => {
+                let (client, seen) = (self.label(sighting.client), sighting.row);
+                return self.findings.add(Violation::SettledDiffers { client, seen });
+            }
+        }
         match conversation.sightings.entry(sighting.row.seq) {
             Slot::Vacant(slot) => {
                 slot.insert(sighting);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::history::{ClientKey, Conversation, History, Sighting, Source};
 use super::row::{Row, RowKind};
 use super::send_book::Sent;
+use super::settle::Settled;
 use super::verdict::{Counts, Findings, Verdict};
 use super::violation::{OrderRule, Violation};
 use crate::{ConversationId, MessageId, Sequence, UserId};
@@ -15,6 +16,11 @@ type StoredAt = HashMap<(UserId, ConversationId, MessageId), Sequence>;
 pub(super) fn judge(history: &History) -> Verdict {
     let mut findings = history.findings.clone();
     let mut stored_at = StoredAt::new();
+    for sent in history.sends.iter() {
+        if let Some(seq) = sent.settled_at {
+            stored_at.insert(key(sent), seq);
+        }
+    }
     for (conversation_id, conversation) in &history.conversations {
         numbers(*conversation_id, conversation, &mut findings);
         ids(history, conversation, &mut stored_at, &mut findings);
@@ -29,7 +35,10 @@ pub(super) fn judge(history: &History) -> Verdict {
 
 /// Numbers `1..=last` are all there, and nobody heard of a later one.
 fn numbers(id: ConversationId, conversation: &Conversation, findings: &mut Findings) {
-    let mut last = Sequence::START;
+    for (first, last) in conversation.settled.unread() {
+        findings.add(Violation::LogGap { conversation_id: id, first, last });
+    }
+    let mut last = conversation.settled.last();
     for seq in conversation.log.keys() {
         if *seq != last.next() {
             findings.add(Violation::LogGap {
@@ -123,6 +132,12 @@ fn differs(
 fn acknowledgements(history: &History, stored_at: &StoredAt, findings: &mut Findings) {
     for sent in history.sends.iter() {
         let at = stored_at.get(&key(sent)).copied();
+        if let Some(seq) = sent.settled_at
+            && sent.acked.is_none_or(|acked| acked == seq)
+        {
+            history.stored_as_hashed(sent, seq, findings);
+            continue;
+        }
         if let Some(seq) = sent.acked {
             match row_at(history, sent.conversation_id, seq) {
                 Some(row) if row.message_id == sent.message_id => {}
@@ -158,7 +173,7 @@ fn misplaced(
     }
 }
 
-fn stored_as_sent(history: &History, sent: &Sent, row: &Row, findings: &mut Findings) {
+pub(super) fn stored_as_sent(history: &History, sent: &Sent, row: &Row, findings: &mut Findings) {
     let digest = sent.digest.unwrap_or(row.digest);
     if !digest.agrees(row.digest) || sent.sender_id != row.sender_id {
         findings.add(Violation::StoredDiffers {
@@ -176,37 +191,56 @@ fn stored_as_sent(history: &History, sent: &Sent, row: &Row, findings: &mut Find
 
 /// Both rules about a sender's order; the module's documentation says what they are.
 fn senders_order(history: &History, stored_at: &StoredAt, findings: &mut Findings) {
-    let mut last_on_socket: HashMap<(ClientKey, ConversationId, u32), (Sequence, MessageId)> =
-        HashMap::new();
+    let mut orders = history.orders.clone();
     for sent in history.sends.iter() {
         let Some(seq) = stored_at.get(&key(sent)).copied() else { continue };
+        for (rule, earlier) in orders.judge(sent, seq) {
+            findings.add(out_of_order(history, sent, seq, rule, earlier));
+        }
+    }
+}
+
+/// The last number of each socket's messages, as its client sent them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Orders {
+    last_on_socket: HashMap<(ClientKey, ConversationId, u32), (Sequence, MessageId)>,
+}
+
+/// What a message should have come after, if that is known: else its own id stands for it.
+type Earlier = (Sequence, Option<MessageId>);
+
+impl Orders {
+    /// Takes the messages in the order of their first transmission; says which rules each breaks.
+    pub fn judge(&mut self, sent: &Sent, seq: Sequence) -> Vec<(OrderRule, Earlier)> {
+        let mut broken = Vec::new();
         if sent.transmissions > 0 && seq <= sent.floor {
-            let told = row_at(history, sent.conversation_id, sent.floor);
-            let earlier = told.map_or(sent.message_id, |row| row.message_id);
-            let rule = OrderRule::Sequential;
-            findings.add(out_of_order(history, sent, seq, rule, (sent.floor, earlier)));
+            broken.push((OrderRule::Sequential, (sent.floor, None)));
         }
         if sent.transmissions != 1 {
-            continue;
+            return broken;
         }
-        let last = last_on_socket
+        let last = self
+            .last_on_socket
             .entry((sent.client, sent.conversation_id, sent.socket))
             .or_insert((seq, sent.message_id));
         // What breaks the sequential rule is told once, not again as pipelined.
         if seq < last.0 && seq > sent.floor {
-            findings.add(out_of_order(history, sent, seq, OrderRule::Pipelined, *last));
+            broken.push((OrderRule::Pipelined, (last.0, Some(last.1))));
         }
         *last = (*last).max((seq, sent.message_id));
+        broken
     }
 }
 
-fn out_of_order(
+pub(super) fn out_of_order(
     history: &History,
     sent: &Sent,
     later_seq: Sequence,
     rule: OrderRule,
-    (earlier_seq, earlier): (Sequence, MessageId),
+    (earlier_seq, earlier): Earlier,
 ) -> Violation {
+    let told = || Some(row_at(history, sent.conversation_id, earlier_seq)?.message_id);
+    let earlier = earlier.or_else(told).unwrap_or(sent.message_id);
     Violation::SenderOrderBroken {
         client: history.label(sent.client),
         conversation_id: sent.conversation_id,
@@ -224,12 +258,9 @@ fn readers(history: &History, findings: &mut Findings) {
         for hole in reader.holes() {
             findings.add(history.delivery_gap(*client, *conversation_id, *hole));
         }
-        let head = history
-            .conversations
-            .get(conversation_id)
-            .and_then(|conversation| conversation.log.keys().next_back())
-            .copied()
-            .unwrap_or_default();
+        let head = history.conversations.get(conversation_id).map_or(Sequence::START, |it| {
+            it.log.keys().next_back().copied().unwrap_or_default().max(it.settled.last())
+        });
         if reader.expected_caught_up && reader.position() < head {
             findings.add(Violation::DeliveryTailMissing {
                 client: history.label(*client),
@@ -244,17 +275,21 @@ fn readers(history: &History, findings: &mut Findings) {
 fn count(history: &History, stored_at: &StoredAt, violations: u64) -> Counts {
     let rows = || history.conversations.values().flat_map(|each| each.log.values());
     let sends = || history.sends.iter();
+    let settled = || history.conversations.values().map(|each| &each.settled);
+    let settled_rows: u64 = settled().map(Settled::count_read).sum();
+    let settled_messages: u64 = settled().map(|it| it.messages).sum();
     let is_stored = |sent: &&Sent| stored_at.contains_key(&key(sent));
     Counts {
         conversations: size(history.conversations.len()),
-        log_rows: size(rows().count()),
-        messages: size(rows().filter(|row| row.kind == RowKind::Message).count()),
+        log_rows: settled_rows + size(rows().count()),
+        messages: settled_messages
+            + size(rows().filter(|row| row.kind == RowKind::Message).count()),
         clients: size(history.clients.len()),
         sockets: history.tally.sockets,
         readers: size(history.readers.len()),
-        sent: size(sends().filter(|sent| sent.transmissions > 0).count()),
+        sent: history.gone.sent + size(sends().filter(|sent| sent.transmissions > 0).count()),
         retries: history.sends.retries,
-        acked: size(sends().filter(|sent| sent.acked.is_some()).count()),
+        acked: history.gone.acked + size(sends().filter(|sent| sent.acked.is_some()).count()),
         duplicate_acks: history.sends.duplicate_acks,
         stored_unacked: size(sends().filter(|sent| sent.acked.is_none()).filter(is_stored).count()),
         deliveries: history.tally.deliveries,

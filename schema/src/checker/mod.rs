@@ -40,13 +40,15 @@
 //!   expected to be caught up end at the head; delivered and read positions never go back.
 //!
 //! Memory is proportional to log rows, sends and sockets, not to deliveries: a delivery that shows
-//! what another reader saw is compared and counted, not kept.
+//! what another reader saw is compared and counted, not kept. [`History::settle`] lets all go that
+//! nobody waits for any more, but for nine bytes a row.
 
 mod history;
 mod judge;
 mod reader;
 mod row;
 mod send_book;
+mod settle;
 mod verdict;
 mod violation;
 

@@ -21,6 +21,8 @@ pub(super) struct Sent {
     /// The largest number this client had been told here before the first transmission.
     pub floor: Sequence,
     pub acked: Option<Sequence>,
+    /// Where it is in the settled part of the log.
+    pub settled_at: Option<Sequence>,
 }
 
 /// All sends in the order of their first transmission.
@@ -84,6 +86,32 @@ impl SendBook {
         self.index.contains_key(&(sender_id, conversation_id, message_id))
     }
 
+    /// Where a known message was found among what is settled; `None` when nobody sent it.
+    pub fn settled_at(
+        &mut self,
+        sender_id: UserId,
+        conversation_id: ConversationId,
+        message_id: MessageId,
+    ) -> Option<&mut Option<Sequence>> {
+        let index = *self.index.get(&(sender_id, conversation_id, message_id))?;
+        Some(&mut self.sends[index].settled_at)
+    }
+
+    /// Takes out, in order, those for which nothing is to be remembered any more.
+    pub fn take_if(&mut self, mut is_over: impl FnMut(&Sent) -> bool) -> Vec<Sent> {
+        let (gone, kept) =
+            std::mem::take(&mut self.sends).into_iter().partition(|sent| is_over(sent));
+        self.sends = kept;
+        let gone: Vec<Sent> = gone;
+        for sent in &gone {
+            self.index.remove(&(sent.sender_id, sent.conversation_id, sent.message_id));
+        }
+        for (place, sent) in self.sends.iter().enumerate() {
+            self.index.insert((sent.sender_id, sent.conversation_id, sent.message_id), place);
+        }
+        gone
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Sent> {
         self.sends.iter()
     }
@@ -107,6 +135,7 @@ impl SendBook {
                     transmissions: 0,
                     floor: self.told.get(&(client, conversation_id)).copied().unwrap_or_default(),
                     acked: None,
+                    settled_at: None,
                 });
                 self.sends.len() - 1
             });

@@ -112,6 +112,9 @@ pub enum Violation {
     DeliveryDiffers { client: String, seen: Row, stored: Row },
     /// Shown to a reader, live or as history, and the log has nothing under that number.
     ShownButNotStored { client: String, seen: Row },
+    /// Seen by this client, or read in the log at the end, and not as readers had it when the
+    /// beginning of the log was settled.
+    SettledDiffers { client: String, seen: Row },
     /// Two readers saw different rows under a number that the log does not have.
     ReadersDisagree { client: String, seen: Row, other_client: String, other_seen: Row },
     /// A page of history skipped, repeated or cut off numbers.
@@ -162,6 +165,7 @@ impl Violation {
             Self::DeliveryTailMissing { .. } => "delivery_tail_missing",
             Self::DeliveryDiffers { .. } => "delivery_differs",
             Self::ShownButNotStored { .. } => "shown_but_not_stored",
+            Self::SettledDiffers { .. } => "settled_differs",
             Self::ReadersDisagree { .. } => "readers_disagree",
             Self::HistoryPageBroken { .. } => "history_page_broken",
             Self::HistoryDiffers { .. } => "history_differs",
@@ -277,6 +281,13 @@ impl Violation {
             }
             Self::ShownButNotStored { client, seen } => {
                 write!(out, "{}: {client} saw {seen}, the log does not", seen.conversation_id)
+            }
+            Self::SettledDiffers { client, seen } => {
+                write!(
+                    out,
+                    "{}: {client} saw {seen}, others had seen another",
+                    seen.conversation_id
+                )
             }
             Self::ReadersDisagree { client, seen, other_client, other_seen } => write!(
                 out,

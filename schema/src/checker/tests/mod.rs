@@ -6,7 +6,7 @@ mod world;
 
 use super::{Digest, History, Row, RowKind};
 use crate::{ConversationId, MessageId, Sequence, UserId};
-use script::play;
+use script::{play, play_settling};
 use world::{Random, good_history};
 
 /// Seeds of each test. A failing one is printed; paste it into [`replay_one_seed`].
@@ -20,6 +20,20 @@ fn good_histories_pass() {
         assert!(verdict.counts.messages > 20, "seed {seed} is no test: {verdict}");
         assert!(verdict.counts.deliveries > 0 && verdict.counts.readers > 0, "seed {seed}");
     }
+}
+
+#[test]
+fn settling_early_changes_no_count() {
+    let mut settled = 0;
+    for seed in 0..SEEDS {
+        let steps = good_history(seed);
+        let history = play_settling(&steps, 1 + seed as usize % 40);
+        let verdict = history.check();
+        assert!(verdict.passed(), "seed {seed}: {verdict}");
+        assert_eq!(verdict.counts, play(&steps).check().counts, "seed {seed}");
+        settled += history.settled();
+    }
+    assert!(settled > SEEDS * 20, "{settled} rows in {SEEDS} histories prove little");
 }
 
 #[test]
@@ -83,6 +97,46 @@ fn many_violations_are_counted_and_few_kept() {
     let verdict = history.check();
     assert_eq!(verdict.counts.violations, 5_000);
     assert_eq!(verdict.violations.len(), super::VIOLATIONS_KEPT_MAX);
+}
+
+/// Hours of traffic take no more memory than what is under way, but for a few bytes a row.
+#[test]
+fn what_is_settled_is_gone() {
+    let (conversation_id, sender_id) = (ConversationId::generate(), UserId::generate());
+    let mut history = History::new();
+    history.expect_known_senders(conversation_id);
+    let sender = history.add_client("sender", sender_id);
+    let reader = history.add_client("reader", UserId::generate());
+    let row = |seq: u64| Row {
+        conversation_id,
+        seq: Sequence(seq),
+        message_id: MessageId::from_bytes(u128::from(seq).to_be_bytes()),
+        sender_id,
+        kind: RowKind::Message,
+        digest: Digest(seq),
+    };
+    for seq in 1..=20_000 {
+        let Row { seq, message_id, digest, .. } = row(seq);
+        history.record_send(sender, conversation_id, message_id, digest);
+        history.record_ack(sender, conversation_id, message_id, seq, false);
+        history.record_delivery(reader, row(seq.0));
+        if seq.0 % 100 == 0 {
+            history.settle();
+            assert_eq!(history.remembered(), 0);
+        }
+    }
+    assert_eq!(history.settled(), 20_000);
+    let mut broken = history.clone();
+    (1..=20_000).for_each(|seq| history.record_log_row(row(seq)));
+    assert!(history.check().passed(), "{}", history.check());
+    // What was settled is still held against the log, and against whoever looks later.
+    (1..=20_000).filter(|seq| *seq != 7).for_each(|seq| broken.record_log_row(row(seq)));
+    assert!(broken.check().has("log_gap"));
+    broken.record_log_row(Row { digest: Digest(1), ..row(7) });
+    assert!(broken.check().has("settled_differs"));
+    // An id that comes again is one that nobody sent.
+    history.record_log_row(Row { seq: Sequence(20_001), ..row(9) });
+    assert!(history.check().has("unknown_message"));
 }
 
 /// A million messages, each delivered to four readers. Slow in debug builds, so by request:

@@ -71,6 +71,22 @@ pub fn play(steps: &[Step]) -> History {
     history
 }
 
+/// The same, with the senders known from the start and everything settled again and again, as in a
+/// run of hours.
+pub fn play_settling(steps: &[Step], every: usize) -> History {
+    let is_known = |step: &&Step| matches!(step, Step::KnownSenders { .. });
+    let (known, others): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(is_known);
+    let mut history = History::new();
+    let mut clients: Vec<ClientKey> = Vec::new();
+    for (number, step) in known.into_iter().chain(others).enumerate() {
+        play_one(&mut history, &mut clients, step.clone());
+        if number % every == 0 {
+            history.settle();
+        }
+    }
+    history
+}
+
 fn play_one(history: &mut History, clients: &mut Vec<ClientKey>, step: Step) {
     match step {
         Step::Client { user_id } => {

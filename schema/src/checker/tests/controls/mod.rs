@@ -7,7 +7,7 @@ mod order;
 mod reading;
 
 use super::SEEDS;
-use super::script::{Step, play};
+use super::script::{Step, play, play_settling};
 use super::world::{Random, good_history};
 use crate::checker::Row;
 use crate::{ConversationId, MessageId, Sequence};
@@ -61,6 +61,19 @@ fn every_broken_history_fails_under_its_own_name() {
             assert!(verdict.has(expected), "seed {seed}: {what} is not {expected}: {verdict}");
         }
         assert!(struck >= SEEDS / 4, "{what} struck only {struck} of {SEEDS} histories");
+    }
+}
+
+#[test]
+fn settling_early_hides_nothing() {
+    for (what, _, break_it) in CONTROLS {
+        for seed in 0..SEEDS / 2 {
+            let mut steps = good_history(seed);
+            if break_it(&mut steps, &mut Random::new(seed)) {
+                let verdict = play_settling(&steps, 1 + seed as usize % 25).check();
+                assert!(!verdict.passed(), "seed {seed}: {what} passed");
+            }
+        }
     }
 }
 
