@@ -127,6 +127,7 @@ impl Room {
             mentions: None,
             expires_after_ms: None,
             retry: None,
+            clear_draft: None,
         });
         codec::encode(Encoding::MessagePack, &frame).to_vec()
     }

@@ -201,6 +201,7 @@ impl Line {
                     mentions: None,
                     expires_after_ms: None,
                     retry: None,
+                    clear_draft: None,
                 });
                 Ok(socket.send(&codec::encode(Encoding::MessagePack, &frame)).await?)
             }

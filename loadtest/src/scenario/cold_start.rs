@@ -95,6 +95,7 @@ async fn send(socket: &mut Socket, id: ConversationId, reference: u64) -> anyhow
         mentions: None,
         expires_after_ms: None,
         retry: None,
+        clear_draft: None,
     });
     socket.send(&frame).await?;
     within("accepted", ANSWER_WAIT, async {
