@@ -125,6 +125,8 @@ impl Room {
             reply_to: None,
             thread: None,
             mentions: None,
+            mention_all: None,
+            forwarded_from: None,
             expires_after_ms: None,
             retry: None,
             clear_draft: None,

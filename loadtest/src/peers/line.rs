@@ -199,6 +199,8 @@ impl Line {
                     reply_to: None,
                     thread: None,
                     mentions: None,
+                    mention_all: None,
+                    forwarded_from: None,
                     expires_after_ms: None,
                     retry: None,
                     clear_draft: None,

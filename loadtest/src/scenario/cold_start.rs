@@ -93,6 +93,8 @@ async fn send(socket: &mut Socket, id: ConversationId, reference: u64) -> anyhow
         reply_to: None,
         thread: None,
         mentions: None,
+        mention_all: None,
+        forwarded_from: None,
         expires_after_ms: None,
         retry: None,
         clear_draft: None,
