@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use std::time::Duration;
 use actix_codec::Decoder as _;
 use actix_http::ws;
 use actix_rt::net::TcpStream;
-use actors::connection::{Link, Piece, Received};
+use actors::connection::{Link, Outlet, Piece, Received, Written};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use schema::metric;
@@ -27,9 +27,6 @@ use tokio::io::Interest;
 use super::admission::Permit;
 use super::watchdog::Watchdog;
 
-/// Frames and bytes of one write call.
-const WRITE_FRAMES_MAX: usize = 64;
-const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read at once, and in one turn of a task before others get theirs.
 const READ_BYTES: usize = 16 * 1024;
 const READ_TURN_BYTES: usize = 64 * 1024;
@@ -42,11 +39,23 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
+/// A socket, shared by who reads and who writes.
+pub struct Socket(pub TcpStream);
+
+impl Outlet for Socket {
+    fn write(&self, frames: &[IoSlice<'_>]) -> io::Result<usize> {
+        match frames {
+            [only] => self.0.try_write(only),
+            _ => self.0.try_write_vectored(frames),
+        }
+    }
+}
+
 type Driven = Pin<Box<dyn Stream<Item = Result<Bytes, actix_web::Error>>>>;
 
 /// Frames from the peer. A buffer is held only while a frame is cut.
 pub struct FrameReader {
-    socket: Rc<TcpStream>,
+    socket: Rc<Socket>,
     link: Rc<Link>,
     watchdog: Rc<Watchdog>,
     codec: ws::Codec,
@@ -58,12 +67,7 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    pub fn new(
-        socket: Rc<TcpStream>,
-        link: Rc<Link>,
-        watchdog: Rc<Watchdog>,
-        early: &[u8],
-    ) -> Self {
+    pub fn new(socket: Rc<Socket>, link: Rc<Link>, watchdog: Rc<Watchdog>, early: &[u8]) -> Self {
         let codec = ws::Codec::new().max_size(FRAME_BYTES_MAX);
         Self {
             socket,
@@ -102,7 +106,7 @@ impl FrameReader {
     /// Reads what is there: the count, zero at the end.
     fn read(&mut self) -> io::Result<usize> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let count = self.socket.try_read(scratch)?;
+            let count = self.socket.0.try_read(scratch)?;
             self.buffer.extend_from_slice(&scratch[..count]);
             self.turn_bytes += count;
             self.is_drained = count < scratch.len();
@@ -115,7 +119,7 @@ impl FrameReader {
     /// the next bytes are news: another read that would find nothing is saved. The end of the
     /// stream is never forgotten.
     fn forget_readiness(&self) {
-        let _ = self.socket.try_io(Interest::READABLE, || {
+        let _ = self.socket.0.try_io(Interest::READABLE, || {
             Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock))
         });
     }
@@ -144,7 +148,7 @@ impl Stream for FrameReader {
             }
             if std::mem::take(&mut self.is_drained) {
                 self.forget_readiness();
-                match self.socket.poll_read_ready(cx) {
+                match self.socket.0.poll_read_ready(cx) {
                     Poll::Pending => {
                         self.turn_bytes = 0;
                         return Poll::Pending;
@@ -159,7 +163,7 @@ impl Stream for FrameReader {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.turn_bytes = 0;
-                    match self.socket.poll_read_ready(cx) {
+                    match self.socket.0.poll_read_ready(cx) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(_)) => return self.ended(),
@@ -194,7 +198,7 @@ fn received(frame: ws::Frame) -> Received {
 
 /// The task of one socket.
 pub struct Transport {
-    socket: Rc<TcpStream>,
+    socket: Rc<Socket>,
     link: Rc<Link>,
     watchdog: Rc<Watchdog>,
     /// `None` once the connection is ending.
@@ -205,12 +209,13 @@ pub struct Transport {
 
 impl Transport {
     pub fn new(
-        socket: Rc<TcpStream>,
+        socket: Rc<Socket>,
         link: Rc<Link>,
         watchdog: Rc<Watchdog>,
         actor: Driven,
         permit: Permit,
     ) -> Self {
+        link.set_outlet(Some(socket.clone()));
         Self { socket, link, watchdog, actor: Some(actor), permit, lingering: None }
     }
 
@@ -237,24 +242,16 @@ impl Transport {
     /// Writes until nothing is left (`Ready`) or the peer takes no more (`Pending`).
     fn flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let write = self.link.with_front(WRITE_FRAMES_MAX, WRITE_BYTES_MAX, |frames| {
-                self.socket.try_write_vectored(frames)
-            });
-            match write {
-                None => return Poll::Ready(Ok(())),
-                Some(Ok(count)) => {
-                    actors::count!(metric::SOCKET_WRITES, 1);
-                    actors::count!(metric::DELIVERY_BYTES, count as u64);
-                    self.link.written(count);
-                }
-                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+            match self.link.write_out() {
+                Written::All => return Poll::Ready(Ok(())),
+                Written::Failed(error) => return Poll::Ready(Err(error)),
+                Written::Blocked => {
                     self.link.blocked(self.watchdog.now_s());
-                    match self.socket.poll_write_ready(cx) {
+                    match self.socket.0.poll_write_ready(cx) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(ready) => ready?,
                     }
                 }
-                Some(Err(error)) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -262,7 +259,7 @@ impl Transport {
     /// After goodbye: hear the peer out, so that unread bytes do not turn it into a reset.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.lingering.is_none() {
-            let _ = socket2::SockRef::from(&*self.socket).shutdown(std::net::Shutdown::Write);
+            let _ = socket2::SockRef::from(&self.socket.0).shutdown(std::net::Shutdown::Write);
         }
         let deadline =
             self.lingering.get_or_insert_with(|| Box::pin(actix_rt::time::sleep(LINGER)));
@@ -271,11 +268,11 @@ impl Transport {
         }
         SCRATCH.with_borrow_mut(|scratch| {
             loop {
-                match self.socket.try_read(scratch) {
+                match self.socket.0.try_read(scratch) {
                     Ok(0) => return Poll::Ready(()),
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        match self.socket.poll_read_ready(cx) {
+                        match self.socket.0.poll_read_ready(cx) {
                             Poll::Pending => return Poll::Pending,
                             Poll::Ready(Ok(())) => {}
                             Poll::Ready(Err(_)) => return Poll::Ready(()),
@@ -307,6 +304,8 @@ impl Future for Transport {
 
 impl Drop for Transport {
     fn drop(&mut self) {
+        // A session may hold the link a moment longer: the socket closes now.
+        self.link.set_outlet(None);
         let reason = self.link.closing().map_or("peer", CloseCode::name);
         metrics::counter!(metric::CONNECTIONS_CLOSED, "reason" => reason).increment(1);
     }

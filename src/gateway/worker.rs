@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::admission::{Admission, Turned};
 use super::handshake::{self, Refused};
 use super::listener::Routes;
-use super::transport::{FrameReader, Transport};
+use super::transport::{FrameReader, Socket, Transport};
 use super::watchdog::Watchdog;
 use crate::api::Readiness;
 use crate::api::address::{address_behind, limited_as};
@@ -49,6 +49,9 @@ pub async fn serve(
     gateway: Option<Arc<GatewayContext>>,
 ) {
     let watchdog = Watchdog::start();
+    if gateway.is_some() {
+        actix_rt::spawn(connection::flush_all());
+    }
     let app = App::new().configure(move |config| routes(config));
     let app = app.into_factory().map_err(|error: Error| error.error_response());
     let upgrade = move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
@@ -110,7 +113,7 @@ async fn upgrade(
         Ok(admitted) => admitted,
         Err(refused) => return refuse(parts.io, refused).await,
     };
-    let (socket, link) = (Rc::new(parts.io), Rc::new(Link::default()));
+    let (socket, link) = (Rc::new(Socket(parts.io)), Rc::new(Link::default()));
     link.send_raw(handshake::accept(request.head(), encoding));
     drop(request);
     watchdog.watch(&link);

@@ -18,19 +18,19 @@ use futures_util::Stream;
 use schema::wire::codec::{FRAME_BYTES_MAX, GREETING_BYTES_MAX};
 use schema::wire::{
     ClientFrame, CloseCode, DecodeError, Encoding, ErrorCode, ErrorFrame, Hello, ServerFrame,
-    decode_client, encode, framing,
+    decode_client, framing,
 };
 use schema::{ConnectionId, metric};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::assembler::{AssembleError, Assembler, Piece};
-use super::latency;
 use super::link::Link;
 use super::phase::{Effect, Phase};
 use super::received::Received;
-use crate::monitor::{DeathNotice, handled, trace};
+use crate::monitor::{DeathNotice, handled};
 use crate::ports::{Authenticator, TokenRefused, WallClock};
+use crate::session::local;
 use crate::session::{Attach, Drained, FromSocket, Session, Sessions, ToSocket};
 
 /// Above the sends that may wait for an answer at once; an empty mailbox takes no room.
@@ -60,7 +60,8 @@ struct Connection {
     incoming: Option<Pin<Box<dyn Stream<Item = Received>>>>,
     phase: Phase,
     assembler: Assembler,
-    session: Option<Addr<Session>>,
+    /// Shared with the watchdog: an address weighs a hundred bytes.
+    session: Option<Rc<Addr<Session>>>,
     /// Frames that a busy session refused, in order.
     parked: Vec<ClientFrame>,
     abandoned: Option<Arc<AtomicBool>>,
@@ -80,6 +81,7 @@ pub fn open<S>(
 where
     S: Stream<Item = Received> + 'static,
 {
+    link.set_encoding(encoding);
     let connection = Connection {
         id: ConnectionId::generate(),
         encoding,
@@ -103,7 +105,7 @@ type Ctx = WebsocketContext<Connection>;
 
 impl Connection {
     fn send(&self, frame: &ServerFrame) {
-        self.link.send(framing::message(self.encoding, &encode(self.encoding, frame)));
+        self.link.send_frame(frame);
     }
 
     fn error(&self, error: ErrorFrame) {
@@ -172,6 +174,7 @@ impl Connection {
         let Hello { token, device_id, positions, .. } = hello;
         let (context, connection) = (self.context.clone(), self.id);
         let socket = ctx.address().recipient();
+        local::offer(self.id, self.link.clone());
         let abandoned = Arc::new(AtomicBool::new(false));
         self.abandoned = Some(abandoned.clone());
         self.is_back = positions.as_ref().is_some_and(|it| !it.is_empty());
@@ -264,6 +267,12 @@ fn count_frame(frame: &ClientFrame) {
     }
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        local::withdraw(self.id);
+    }
+}
+
 impl Actor for Connection {
     type Context = Ctx;
 
@@ -307,6 +316,9 @@ impl Handler<ToSocket> for Connection {
 
     fn handle(&mut self, message: ToSocket, ctx: &mut Ctx) {
         handled();
+        if !matches!(message, ToSocket::Probe(_)) {
+            self.link.note_taken();
+        }
         if self.abandoned.as_ref().is_some_and(|it| it.load(Ordering::Relaxed)) {
             metrics::counter!(metric::SLOW_CONSUMERS).increment(1);
             return self.close(CloseCode::SlowConsumer);
@@ -320,25 +332,15 @@ impl Handler<ToSocket> for Connection {
                         metrics::counter!(metric::RECONNECTS).increment(1);
                     }
                 }
+                let session = Rc::new(session);
                 let watched = session.clone();
                 self.link.set_orphaned(move || !watched.connected());
                 (self.session, self.notice) = (Some(session), Some(notice));
+                local::withdraw(self.id);
                 frames.iter().for_each(|frame| self.send(frame));
             }
-            ToSocket::Deliver { items, skip } => {
-                let others = items.iter().skip(skip).filter(|item| item.origin != Some(self.id));
-                let mut count = 0;
-                for item in others {
-                    self.link.send(item.log.frame(self.encoding));
-                    trace::delivered(item.log.entry.message_id);
-                    count += 1;
-                }
-                crate::count!(metric::DELIVERIES, count);
-                if count > 0
-                    && let Some(item) = items.last()
-                {
-                    latency::sample(self.context.clock.as_ref(), item.log.entry.sent_at);
-                }
+            ToSocket::Deliver { batch, skip } => {
+                self.link.put(&batch, skip, self.id, self.context.clock.as_ref());
             }
             ToSocket::Page { conversation, entries } => {
                 metrics::counter!(metric::DELIVERIES).increment(entries.len() as u64);

@@ -5,14 +5,26 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
 use std::task::Waker;
 
 use bytes::Bytes;
-use schema::metric;
-use schema::wire::{CloseCode, framing};
+use schema::wire::{CloseCode, Encoding, ServerFrame, encode, framing};
+use schema::{ConnectionId, metric};
+
+use super::flush::{self, Outlet, Written};
+use super::latency;
+use crate::conversation::Batch;
+use crate::monitor::trace;
+use crate::ports::WallClock;
+use crate::session::local::LocalSocket;
 
 /// Bytes that may wait for one peer. What is added when less waits is taken whole.
 pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// Frames and bytes of one write call.
+const WRITE_FRAMES_MAX: usize = 64;
+const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// Below this a waiting page counts as written.
 const LOW_WATER_BYTES: usize = 64 * 1024;
 
@@ -42,10 +54,45 @@ pub struct Link {
     closed_at: Cell<Option<u32>>,
     /// The socket is to be dropped at once.
     aborted: Cell<bool>,
+    is_json: Cell<bool>,
+    /// It is among those that are written next.
+    pub(super) is_noted: Cell<bool>,
+    outlet: RefCell<Option<Rc<dyn Outlet>>>,
+    /// What a session on this thread put in the actor's mailbox that was not taken out yet.
+    queued: Cell<u32>,
 }
 
 impl Link {
-    /// Queues a complete WebSocket frame. A peer that does not read is let go.
+    pub fn set_encoding(&self, encoding: Encoding) {
+        self.is_json.set(encoding == Encoding::Json);
+    }
+
+    fn encoding(&self) -> Encoding {
+        if self.is_json.get() { Encoding::Json } else { Encoding::MessagePack }
+    }
+
+    /// The actor took something out of its mailbox.
+    pub fn note_taken(&self) {
+        self.queued.set(self.queued.get().saturating_sub(1));
+    }
+
+    /// Queues a frame.
+    pub fn send_frame(&self, frame: &ServerFrame) {
+        self.send(framing::message(self.encoding(), &encode(self.encoding(), frame)));
+    }
+
+    /// Queues live entries, less the first `skip` and those that `reader`, this socket, sent.
+    pub fn put(&self, batch: &Batch, skip: usize, reader: ConnectionId, clock: &dyn WallClock) {
+        let count = batch.frames(self.encoding(), reader, skip, |frames| self.send(frames));
+        crate::count!(metric::DELIVERIES, count as u64);
+        let others = batch.items().iter().skip(skip).filter(|it| it.origin != Some(reader));
+        others.for_each(|item| trace::delivered(item.log.entry.message_id));
+        if let (Some(item), true) = (batch.items().last(), count > 0) {
+            latency::sample(clock, item.log.entry.sent_at);
+        }
+    }
+
+    /// Queues complete WebSocket frames. A peer that does not read is let go.
     pub fn send(&self, frame: Bytes) {
         if self.closing.get().is_some() {
             return;
@@ -124,29 +171,47 @@ impl Link {
         self.is_orphaned.borrow().as_ref().is_some_and(|check| check())
     }
 
-    /// The frames to write now, at most `frames_max` and about `bytes_max`, without taking them.
-    pub fn with_front<T>(
-        &self,
-        frames_max: usize,
-        bytes_max: usize,
-        write: impl FnOnce(&[std::io::IoSlice<'_>]) -> T,
-    ) -> Option<T> {
+    /// Where output goes; `None` once the socket has ended.
+    pub fn set_outlet(&self, outlet: Option<Rc<dyn Outlet>>) {
+        *self.outlet.borrow_mut() = outlet;
+    }
+
+    /// Writes until nothing is left or the peer takes no more, in few calls.
+    pub fn write_out(&self) -> Written {
+        let outlet = self.outlet.borrow().clone();
+        // Of a socket that has ended.
+        let Some(outlet) = outlet else { return Written::All };
+        loop {
+            let write = self.with_front(|frames| outlet.write(frames));
+            match write {
+                None => return Written::All,
+                Some(Ok(count)) => {
+                    crate::count!(metric::SOCKET_WRITES, 1);
+                    crate::count!(metric::DELIVERY_BYTES, count as u64);
+                    self.written(count);
+                }
+                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Written::Blocked;
+                }
+                Some(Err(error)) => return Written::Failed(error),
+            }
+        }
+    }
+
+    /// The frames to write now, without taking them; `None` when there are none.
+    fn with_front<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> Option<T> {
         let outbox = self.outbox.borrow();
-        if outbox.is_empty() {
-            return None;
+        if let (Some(only), 1) = (outbox.front(), outbox.len()) {
+            return Some(write(&[IoSlice::new(only)]));
         }
         let mut bytes = 0;
-        let slices: Vec<std::io::IoSlice<'_>> = outbox
-            .iter()
-            .take(frames_max)
-            .take_while(|frame| {
-                let fits = bytes < bytes_max;
-                bytes += frame.len();
-                fits
-            })
-            .map(|frame| std::io::IoSlice::new(frame))
-            .collect();
-        Some(write(&slices))
+        let frames = outbox.iter().take(WRITE_FRAMES_MAX).take_while(|frame| {
+            let fits = bytes < WRITE_BYTES_MAX;
+            bytes += frame.len();
+            fits
+        });
+        let slices: Vec<IoSlice<'_>> = frames.map(|frame| IoSlice::new(frame)).collect();
+        (!slices.is_empty()).then(|| write(&slices))
     }
 
     /// Bytes that wait for the peer.
@@ -156,7 +221,7 @@ impl Link {
     }
 
     /// `count` bytes at the front have left.
-    pub fn written(&self, mut count: usize) {
+    fn written(&self, mut count: usize) {
         self.blocked_since.set(None);
         self.outbox_bytes.set(self.outbox_bytes.get().saturating_sub(count));
         let mut outbox = self.outbox.borrow_mut();
@@ -281,10 +346,34 @@ impl Link {
     }
 }
 
+impl LocalSocket for Link {
+    fn is_open(&self) -> bool {
+        self.greeted.get() && self.queued.get() == 0
+    }
+
+    fn note_queued(&self) {
+        self.queued.set(self.queued.get() + 1);
+    }
+
+    fn deliver(
+        self: Rc<Self>,
+        batch: &Batch,
+        skip: usize,
+        reader: ConnectionId,
+        clock: &dyn WallClock,
+    ) {
+        self.put(batch, skip, reader, clock);
+        flush::note(self);
+    }
+
+    fn frame(self: Rc<Self>, frame: &ServerFrame) {
+        self.send_frame(frame);
+        flush::note(self);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::*;
 
     fn frame(length: usize) -> Bytes {
@@ -307,12 +396,11 @@ mod tests {
         let link = Link::default();
         link.send(frame(10));
         link.send(frame(5));
-        let lengths = link.with_front(32, 1000, |slices| {
-            slices.iter().map(|slice| slice.len()).collect::<Vec<_>>()
-        });
+        let lengths =
+            link.with_front(|slices| slices.iter().map(|slice| slice.len()).collect::<Vec<_>>());
         assert_eq!(lengths, Some(vec![10, 5]));
         link.written(12);
-        assert_eq!(link.with_front(32, 1000, |slices| slices[0].len()), Some(3));
+        assert_eq!(link.with_front(|slices| slices[0].len()), Some(3));
         link.written(3);
         assert!(!link.has_output());
         assert_eq!(link.outbox.borrow().capacity(), 0);

@@ -116,10 +116,12 @@ impl Conversation {
             if busy || actor.active_at.elapsed() < IDLE {
                 return actor.check_idle(ctx);
             }
-            if let Ok(serving) = &actor.serving {
+            if let Ok(serving) = &mut actor.serving {
+                serving.send_out(actor.id);
                 serving.sequencer.stop(Stop::Idle);
+                let delivered = serving.head;
                 // What waits in the mailbox is lost.
-                actor.missed(serving.head);
+                actor.missed(delivered);
             }
             ctx.stop();
         });
@@ -143,6 +145,7 @@ impl Conversation {
     /// Whoever waits says it again; whoever listens is told by the next life.
     fn give_up(&mut self, refusal: &Refusal) {
         let Ok(serving) = &mut self.serving else { return };
+        serving.send_out(self.id);
         let delivered = serving.head;
         for waiting in serving.pending.take_all() {
             waiting.reply.answer(self.id, waiting.draft.message_id, Err(refusal.clone()));
@@ -303,6 +306,7 @@ impl Conversation {
                 let skip = usize::try_from(skip).unwrap_or(usize::MAX);
                 let audience = self.context.audience.as_ref();
                 serving.deliver(self.id, &entries[skip..], origins, audience);
+                self.send_out_when_due(ctx);
             }
             Arrival::Gap(_) => {
                 serving.known_head = serving.known_head.max(last.seq);
@@ -310,6 +314,24 @@ impl Conversation {
             }
         }
         self.arm_tick(ctx);
+    }
+
+    /// Hands on what came: now, or when a large room may be told again.
+    fn send_out_when_due(&mut self, ctx: &mut Context<Self>) {
+        let Ok(serving) = &mut self.serving else { return };
+        match serving.send_out_in() {
+            Some(Duration::ZERO) => serving.send_out(self.id),
+            Some(wait) if !serving.outgoing_armed => {
+                serving.outgoing_armed = true;
+                ctx.run_later(wait, |actor, ctx| {
+                    if let Ok(serving) = &mut actor.serving {
+                        serving.outgoing_armed = false;
+                    }
+                    actor.send_out_when_due(ctx);
+                });
+            }
+            Some(_) | None => {}
+        }
     }
 
     fn arm_tick(&mut self, ctx: &mut Context<Self>) {

@@ -6,7 +6,8 @@ use actix::Recipient;
 use actix::prelude::SendError;
 use schema::{ConversationId, Sequence, UserId, metric};
 
-use super::messages::{Delivery, ToMember};
+use super::delivery::Delivery;
+use super::messages::ToMember;
 
 /// A session that listens.
 struct Listener {

@@ -14,6 +14,7 @@ use schema::wire::{
 use schema::{ConnectionId, ConversationId, DeviceId, Sequence, UserId};
 use tokio::sync::oneshot;
 
+use super::delivery::Delivery;
 use super::page::{Page, Submitted};
 
 /// A stored entry and its WebSocket frames, each made at most once however many receive it.
@@ -42,21 +43,6 @@ impl LogEntry {
         };
         made.get_or_init(make).clone()
     }
-}
-
-/// One entry on its way to a session.
-#[derive(Clone, Debug)]
-pub struct DeliveryItem {
-    pub log: Arc<LogEntry>,
-    /// The socket that sent it: it gets `accepted` in place of the entry.
-    pub origin: Option<ConnectionId>,
-}
-
-/// Consecutive entries of one conversation.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    pub conversation: ConversationId,
-    pub items: Arc<[DeliveryItem]>,
 }
 
 /// Everything that a conversation tells a session.

@@ -1,11 +1,13 @@
 //! One conversation on this node: who is in it, who listens, what was said last.
 //!
 //! Pure: `roster` (who may do what), `bounds` (what one may see), `recent` (the newest entries),
-//! `gap` (is this the next one), `gone` (what is shown no more), `statuses` (who hears how far others are). `actor` carries out.
+//! `gap` (is this the next one), `gone` (what is shown no more), `delivery` (entries framed once for
+//! all), `outgoing` (when they go), `statuses` (who hears how far others are). `actor` carries out.
 
 mod actor;
 mod blocks;
 mod changes;
+mod delivery;
 mod fan_out;
 mod forward;
 pub(crate) mod gap;
@@ -13,6 +15,7 @@ mod gone;
 mod jump;
 mod load;
 mod messages;
+mod outgoing;
 mod page;
 pub(crate) mod pending;
 mod read;
@@ -27,11 +30,11 @@ mod signals;
 pub mod statuses;
 
 pub use actor::{Conversation, ConversationContext};
+pub use delivery::{Batch, Delivery, DeliveryItem};
 pub use gone::Gone;
 pub use messages::{
-    Answered, Block, CheckSequencer, Delivery, DeliveryItem, Describe, Described, Heard, Heed,
-    Join, Joined, Leave, LogEntry, PageRead, Peek, Peeked, Purged, Read, Settle, Submit,
-    SubmitReply, ToMember,
+    Answered, Block, CheckSequencer, Describe, Described, Heard, Heed, Join, Joined, Leave,
+    LogEntry, PageRead, Peek, Peeked, Purged, Read, Settle, Submit, SubmitReply, ToMember,
 };
 pub use page::{HISTORY_PAGE_MAX, Page, Submitted};
 pub use recent::concealed;

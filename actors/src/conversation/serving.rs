@@ -1,6 +1,7 @@
 //! The state of a conversation that serves: what it knows, and what it tells its listeners.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use schema::record::{ConversationKind, Entry, Event, Role};
 use schema::wire::Refusal;
@@ -8,11 +9,11 @@ use schema::{ConnectionId, ConversationId, Sequence, SequenceRange, UserId};
 use tokio::time::Instant;
 
 use super::changes::Judging;
+use super::delivery::{Delivery, DeliveryItem};
 use super::fan_out::Listeners;
 use super::load::Loaded;
-use super::messages::{
-    Delivery, DeliveryItem, Described, Join, Joined, LogEntry, Peeked, ToMember,
-};
+use super::messages::{Described, Join, Joined, LogEntry, Peeked, ToMember};
+use super::outgoing::Outgoing;
 use super::pending::Pending;
 use super::read::Reads;
 use super::recent::Recent;
@@ -51,6 +52,8 @@ pub(super) struct Serving {
     pub materialised: Sequence,
     pub recent: Recent,
     pub listeners: Listeners,
+    pub outgoing: Outgoing,
+    pub outgoing_armed: bool,
     pub pending: Pending,
     pub reads: Reads,
     pub judging: Judging,
@@ -72,6 +75,8 @@ impl Serving {
             materialised: loaded.opened.materialised,
             recent: Recent::default(),
             listeners: Listeners::default(),
+            outgoing: Outgoing::default(),
+            outgoing_armed: false,
             pending: Pending::default(),
             reads: Reads::default(),
             judging: Judging::default(),
@@ -106,8 +111,6 @@ impl Serving {
         origins: &[(Sequence, ConnectionId)],
         audience: &dyn Audience,
     ) {
-        let mut items = Vec::with_capacity(entries.len());
-        let mut removed: Vec<UserId> = Vec::new();
         for entry in entries {
             self.head = entry.seq;
             self.roster.apply(entry);
@@ -115,31 +118,50 @@ impl Serving {
             self.recent.push(log.clone(), self.materialised);
             self.scrub(entry);
             let origin = origins.iter().find(|(seq, _)| *seq == entry.seq).map(|(_, it)| *it);
-            items.push(DeliveryItem { log, origin });
+            self.outgoing.push(DeliveryItem { log, origin });
             match &entry.event {
                 Event::MembersChanged { added, removed: gone } => {
                     for member in added {
                         self.welcome(id, member.user_id, audience);
                     }
-                    removed.extend(gone);
+                    if !gone.is_empty() {
+                        self.dismiss(id, gone);
+                    }
                 }
                 Event::Joined { .. } => self.welcome(id, entry.sender_id, audience),
-                Event::BansChanged { banned, .. } => removed.extend(banned),
+                Event::BansChanged { banned, .. } if !banned.is_empty() => {
+                    self.dismiss(id, banned);
+                }
                 _ => {}
             }
         }
-        for item in &items {
-            trace::enter(item.log.entry.message_id, Station::FanOut);
-        }
-        let delivery = Delivery { conversation: id, items: items.into() };
-        self.listeners.deliver(&delivery);
-        for item in delivery.items.iter() {
-            trace::leave(item.log.entry.message_id, Station::FanOut);
-        }
-        for user in removed.into_iter().filter(|user| !self.roster.is_member(*user)) {
-            if let Some(listener) = self.listeners.remove(user) {
+    }
+
+    /// Who is removed hears of it, and of nothing after it.
+    fn dismiss(&mut self, id: ConversationId, gone: &[UserId]) {
+        self.send_out(id);
+        for user in gone.iter().filter(|user| !self.roster.is_member(**user)) {
+            if let Some(listener) = self.listeners.remove(*user) {
                 let _ = listener.try_send(ToMember::Left { conversation: id });
             }
+        }
+    }
+
+    /// How long what is to go out may wait; `None` when there is nothing.
+    pub fn send_out_in(&self) -> Option<Duration> {
+        self.outgoing.wait(self.listeners.count(), Instant::now())
+    }
+
+    /// Hands to those who listen what waited for it.
+    pub fn send_out(&mut self, id: ConversationId) {
+        let Some(batch) = self.outgoing.take(Instant::now()) else { return };
+        for item in batch.items() {
+            trace::enter(item.log.entry.message_id, Station::FanOut);
+        }
+        let delivery = Delivery { conversation: id, batch: Arc::new(batch) };
+        self.listeners.deliver(&delivery);
+        for item in delivery.batch.items() {
+            trace::leave(item.log.entry.message_id, Station::FanOut);
         }
     }
 

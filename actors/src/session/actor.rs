@@ -1,6 +1,7 @@
 //! One user on this node: routes frames to conversations and deliveries to sockets.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,13 +20,14 @@ use tokio::time::Instant;
 
 use super::cursor::Step;
 use super::limits::{SendLimit, SendLimiter};
+use super::local::LocalSocket;
 use super::messages::{CloseDevice, ProbeSocket, ReadUpTo, ToSocket};
 use super::own::Mine;
 use super::positions::Positions;
 use super::signals::News;
 use super::subscription::{Part, Subscription};
 use crate::conversation::{
-    Conversation, Conversations, Delivery, DeliveryItem, Joined, Leave, ToMember,
+    Batch, Conversation, Conversations, Delivery, DeliveryItem, Joined, Leave, ToMember,
 };
 use crate::monitor::{Child, DeathNotice, Down, handled};
 use crate::personal::Personal;
@@ -57,6 +59,8 @@ pub(super) struct Link {
     pub connection: ConnectionId,
     pub device: DeviceId,
     pub socket: Recipient<ToSocket>,
+    /// When it is on this thread.
+    pub local: Option<Rc<dyn LocalSocket>>,
     pub abandoned: Arc<AtomicBool>,
     pub is_away: bool,
     /// Whose presence it wants to hear of.
@@ -126,16 +130,8 @@ impl Session {
     /// Hands something to a socket. One whose mailbox is full or gone is cut off: it comes back
     /// and catches up.
     pub(super) fn hand(&mut self, connection: ConnectionId, what: ToSocket) {
-        let Some(link) = self.link(connection) else { return };
-        match link.socket.try_send(what) {
-            Ok(()) => {}
-            Err(SendError::Full(_)) => {
-                metrics::counter!(schema::metric::MAILBOX_REFUSALS, "kind" => "connection")
-                    .increment(1);
-                link.abandoned.store(true, Ordering::Relaxed);
-                self.detach(connection);
-            }
-            Err(SendError::Closed(_)) => self.detach(connection),
+        if self.link(connection).is_some_and(|link| !link.hand(what)) {
+            self.detach(connection);
         }
     }
 
@@ -217,35 +213,34 @@ impl Session {
     }
 
     fn deliver(&mut self, delivery: &Delivery, ctx: &mut Context<Self>) {
-        let (Some(first), Some(last)) = (delivery.items.first(), delivery.items.last()) else {
-            return;
-        };
-        let (first, last) = (first.log.entry.seq, last.log.entry.seq);
-        let Some(subscription) = self.conversations.get_mut(&delivery.conversation) else { return };
+        let Delivery { conversation, batch } = delivery;
+        let (first, last) = (batch.first(), batch.last());
+        let concealed = self.mine.conceal_live(*conversation, batch);
+        let batch = concealed.as_ref().unwrap_or(batch);
+        let Some(subscription) = self.conversations.get_mut(conversation) else { return };
         subscription.head = subscription.head.max(last);
-        let (mut forward, mut behind) = (Vec::new(), Vec::new());
+        let (mut lost, mut behind) = (Vec::new(), Vec::new());
         for cursor in &mut subscription.cursors {
             // After a repair the socket's own messages come without their origin.
             let known = cursor.accepted_of(first, last);
+            let connection = cursor.connection;
             match cursor.on_delivery(first, last) {
-                Step::Forward { skip } => forward.push((cursor.connection, skip, known)),
-                Step::Behind => behind.push(cursor.connection),
+                Step::Forward { skip } => {
+                    let link = self.links.iter_mut().find(|link| link.connection == connection);
+                    let clock = self.context.clock.as_ref();
+                    if link.is_some_and(|link| !link.deliver(batch, skip, &known, clock)) {
+                        lost.push(connection);
+                    }
+                }
+                Step::Behind => behind.push(connection),
                 Step::Drop | Step::Hold => {}
             }
         }
-        let concealed = self.mine.conceal_live(delivery.conversation, &delivery.items);
-        let items = concealed.unwrap_or_else(|| delivery.items.clone());
-        for (connection, skip, known) in forward {
-            let is_own = |item: &DeliveryItem| item.origin == Some(connection);
-            if items.iter().skip(skip).all(is_own) {
-                // The socket has sent them itself and hears `accepted`.
-                continue;
-            }
-            let items = without(&items, connection, &known);
-            self.hand(connection, ToSocket::Deliver { items, skip });
+        for connection in lost {
+            self.detach(connection);
         }
         for connection in behind {
-            self.fall_behind(connection, delivery.conversation, ctx);
+            self.fall_behind(connection, *conversation, ctx);
         }
     }
 
@@ -289,21 +284,55 @@ impl Session {
     }
 }
 
-/// The items, with those that the socket was told of by `accepted` marked as its own.
-fn without(
-    items: &Arc<[DeliveryItem]>,
-    connection: ConnectionId,
-    known: &BTreeSet<Sequence>,
-) -> Arc<[DeliveryItem]> {
-    if known.is_empty() {
-        return items.clone();
+impl Link {
+    /// False when the socket is gone, or its mailbox is full.
+    fn hand(&mut self, what: ToSocket) -> bool {
+        if let (Some(local), ToSocket::Frame(frame)) = (&self.local, &what)
+            && local.is_open()
+        {
+            local.clone().frame(frame);
+            return true;
+        }
+        match self.socket.try_send(what) {
+            Ok(()) => {
+                if let Some(local) = &self.local {
+                    local.note_queued();
+                }
+                true
+            }
+            Err(SendError::Full(_)) => {
+                metrics::counter!(schema::metric::MAILBOX_REFUSALS, "kind" => "connection")
+                    .increment(1);
+                self.abandoned.store(true, Ordering::Relaxed);
+                false
+            }
+            Err(SendError::Closed(_)) => false,
+        }
     }
-    let mark = |item: &DeliveryItem| {
-        let is_known = known.contains(&item.log.entry.seq);
-        let origin = if is_known { Some(connection) } else { item.origin };
-        DeliveryItem { log: item.log.clone(), origin }
-    };
-    items.iter().map(mark).collect()
+
+    /// Hands live entries over. Those of `known` the socket was told of by `accepted`. False as
+    /// [`hand`](Self::hand).
+    fn deliver(
+        &mut self,
+        batch: &Arc<Batch>,
+        skip: usize,
+        known: &[Sequence],
+        clock: &dyn WallClock,
+    ) -> bool {
+        let is_own = |item: &DeliveryItem| item.origin == Some(self.connection);
+        if batch.items()[skip..].iter().all(is_own) {
+            // The socket has sent them itself and hears `accepted`.
+            return true;
+        }
+        let batch = batch.marked(self.connection, known);
+        match &self.local {
+            Some(local) if local.is_open() => {
+                local.clone().deliver(&batch, skip, self.connection, clock);
+                true
+            }
+            _ => self.hand(ToSocket::Deliver { batch, skip }),
+        }
+    }
 }
 
 impl Actor for Session {

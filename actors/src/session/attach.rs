@@ -14,6 +14,7 @@ use schema::wire::{
 use schema::{ConnectionId, ConversationId, DeviceId, Sequence};
 
 use super::actor::{Link, Session};
+use super::local;
 use super::messages::{Attach, ToSocket};
 use super::subscription::Subscription;
 use crate::conversation::Join;
@@ -91,6 +92,7 @@ impl Session {
             connection,
             device,
             socket,
+            local: local::take(connection),
             abandoned,
             is_away: false,
             watched: Box::default(),

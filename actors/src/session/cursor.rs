@@ -56,7 +56,10 @@ impl Cursor {
     /// Of `first..=last`, what the socket was told of by `accepted` before its turn. Call before
     /// [`on_delivery`](Self::on_delivery) moves past them.
     #[must_use]
-    pub fn accepted_of(&self, first: Sequence, last: Sequence) -> BTreeSet<Sequence> {
+    pub fn accepted_of(&self, first: Sequence, last: Sequence) -> Vec<Sequence> {
+        if self.accepted.above.is_empty() {
+            return Vec::new();
+        }
         self.accepted.above.range(first..=last).copied().collect()
     }
 

@@ -9,7 +9,7 @@ use schema::{ConnectionId, ConversationId, DeviceId, Sequence};
 use tokio::sync::oneshot;
 
 use super::actor::Session;
-use crate::conversation::{DeliveryItem, LogEntry};
+use crate::conversation::{Batch, LogEntry};
 use crate::monitor::{DeathNotice, Probe};
 
 /// A socket of this user is authenticated. Answered by a `welcome` frame through `socket`.
@@ -78,7 +78,7 @@ pub enum ToSocket {
     },
     /// Live entries, less the first `skip`.
     Deliver {
-        items: Arc<[DeliveryItem]>,
+        batch: Arc<Batch>,
         skip: usize,
     },
     /// Entries that the device missed. Answered by [`Drained`] once written.

@@ -9,6 +9,7 @@ mod catch_up;
 mod changes;
 pub(crate) mod cursor;
 mod limits;
+pub mod local;
 mod messages;
 mod own;
 mod positions;

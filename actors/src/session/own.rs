@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::actor::Session;
 use super::subscription::Part;
-use crate::conversation::{DeliveryItem, LogEntry, Page, Read, concealed};
+use crate::conversation::{Batch, DeliveryItem, LogEntry, Page, Read, concealed};
 use crate::personal::{Own, Privacy, Sight};
 
 /// What a session holds of its user.
@@ -65,21 +65,17 @@ impl Mine {
     }
 
     /// The same of live entries; `None` when there is nothing to take away.
-    pub fn conceal_live(
-        &self,
-        id: ConversationId,
-        items: &[DeliveryItem],
-    ) -> Option<Arc<[DeliveryItem]>> {
+    pub fn conceal_live(&self, id: ConversationId, batch: &Batch) -> Option<Arc<Batch>> {
         let hidden = self.hidden.get(&id)?;
         let is_meant = |item: &DeliveryItem| concealed(&item.log, hidden).is_some();
-        if !items.iter().any(is_meant) {
+        if !batch.items().iter().any(is_meant) {
             return None;
         }
         let conceal = |item: &DeliveryItem| DeliveryItem {
             log: concealed(&item.log, hidden).unwrap_or_else(|| item.log.clone()),
             origin: item.origin,
         };
-        Some(items.iter().map(conceal).collect())
+        Batch::new(batch.items().iter().map(conceal).collect()).map(Arc::new)
     }
 
     /// What became of hidden messages is nobody's business.

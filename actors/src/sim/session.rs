@@ -1,7 +1,7 @@
 //! A simulated session: routes sends to conversations and entries to sockets, as the real actor
 //! does.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use schema::record::{Draft, Entry};
@@ -242,7 +242,7 @@ impl Session {
         &self,
         socket: u64,
         entries: &[Entry],
-        known: &BTreeSet<Sequence>,
+        known: &[Sequence],
         ctx: &mut Context<'_>,
     ) {
         for entry in entries.iter().filter(|entry| !known.contains(&entry.seq)) {

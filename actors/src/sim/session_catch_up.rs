@@ -1,7 +1,5 @@
 //! How a simulated session hands a socket what it missed, page after page.
 
-use std::collections::BTreeSet;
-
 use schema::record::Entry;
 use schema::{ConversationId, Sequence};
 
@@ -85,7 +83,7 @@ impl Session {
             return self.caught_up(socket, id, ctx);
         };
         let known = if ctx.mutant == Mutant::PagesRepeatAccepted {
-            BTreeSet::new()
+            Vec::new()
         } else {
             cursor.accepted_of(first.seq, last.seq)
         };

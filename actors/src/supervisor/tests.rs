@@ -105,8 +105,8 @@ impl Handler<ToSocket> for Recorder {
             ToSocket::Welcome { session, notice, .. } => {
                 (self.session, self.notice) = (Some(session), Some(notice));
             }
-            ToSocket::Deliver { items, skip } => {
-                items.iter().skip(skip).for_each(|item| self.saw(item.log.entry.seq));
+            ToSocket::Deliver { batch, skip } => {
+                batch.items().iter().skip(skip).for_each(|item| self.saw(item.log.entry.seq));
             }
             ToSocket::Page { conversation, entries } => {
                 entries.iter().for_each(|log| self.saw(log.entry.seq));

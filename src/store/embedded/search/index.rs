@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actors::ports::wall_clock::SystemClock;
 use actors::ports::{StoreError, WallClock as _};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use schema::metric;
 use schema::record::{Content, Event};
 use tokio::time::Instant;
@@ -18,11 +18,11 @@ use crate::store::embedded::open::{BUSY_MAX, OpenError};
 use crate::store::embedded::rows::unpack;
 
 /// What grew is indexed this often: many messages in one transaction.
-const EVERY: Duration = Duration::from_millis(200);
+const EVERY: Duration = Duration::from_secs(1);
 /// What expired is taken out this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Entries of one transaction.
-const BATCH: i64 = 1_000;
+const ENTRIES_MAX: i64 = 4_000;
 
 const SCHEMA: &str = include_str!("../../../../schema/sqlite/search.sql");
 
@@ -85,9 +85,7 @@ impl Index {
             let indexed = match feed.next(EVERY) {
                 Next::Closed => return,
                 Next::Nothing => continue,
-                Next::Logs(numbers) => {
-                    numbers.into_iter().try_for_each(|it| self.index(SEARCHED, it).map(drop))
-                }
+                Next::Logs(numbers) => self.index(SEARCHED, numbers).map(drop),
                 Next::All => self.index_all(SEARCHED).map(drop),
                 Next::Anew(waiting) => {
                     let entries = self.make_anew().map_err(StoreError::from);
@@ -131,38 +129,64 @@ impl Index {
             let rows = statement.query_map([], |row| row.get::<_, i64>(0))?;
             rows.collect::<Result<Vec<_>, _>>()?
         };
-        behind.into_iter().try_fold(0, |sum, number| Ok(sum + self.index(tables, number)?))
+        self.index(tables, behind)
     }
 
-    /// Brings one log up to date.
-    fn index(&mut self, tables: Tables, number: i64) -> Result<u64, Failure> {
+    /// Brings logs up to date, many in one transaction: each leaves a segment that is merged later,
+    /// so few large ones cost a fraction of many small ones. Returns how many entries were read.
+    fn index(
+        &mut self,
+        tables: Tables,
+        numbers: impl IntoIterator<Item = i64>,
+    ) -> Result<u64, Failure> {
         let mut entries = 0;
-        loop {
-            let (count, is_all) = self.index_some(tables, number)?;
-            entries += count;
-            if is_all {
-                return Ok(entries);
+        let mut batch = Batch::begin(&self.connection, tables)?;
+        for number in numbers {
+            while batch.index(number)? {
+                entries += batch.commit()?;
+                batch = Batch::begin(&self.connection, tables)?;
             }
         }
+        Ok(entries + batch.commit()?)
+    }
+}
+
+/// Entries indexed in one transaction.
+struct Batch<'a> {
+    transaction: Transaction<'a>,
+    tables: Tables,
+    count: i64,
+}
+
+impl<'a> Batch<'a> {
+    fn begin(connection: &'a Connection, tables: Tables) -> Result<Self, Failure> {
+        Ok(Self { transaction: connection.unchecked_transaction()?, tables, count: 0 })
     }
 
-    /// Indexes the next entries of a log; tells how many, and whether these were all.
-    fn index_some(&mut self, tables: Tables, number: i64) -> Result<(u64, bool), Failure> {
-        let transaction = self.connection.transaction()?;
+    fn commit(self) -> Result<u64, Failure> {
+        self.transaction.commit()?;
+        let count = self.count.unsigned_abs();
+        metrics::counter!(metric::SEARCH_INDEXED).increment(count);
+        Ok(count)
+    }
+
+    /// Indexes the next entries of a log; true when this is full, and there may be more.
+    fn index(&mut self, number: i64) -> Result<bool, Failure> {
+        let (transaction, tables) = (&self.transaction, self.tables);
         let sql = format!("SELECT seq FROM {} WHERE number = ?1", tables.indexed);
-        let position: Option<i64> =
+        let begun: Option<i64> =
             transaction.prepare_cached(&sql)?.query_row([number], |row| row.get(0)).optional()?;
         // A log may begin above what was indexed of it: the rest is kept no longer.
-        let indexed = position.unwrap_or(0);
-        let removed = sweep::removed(&transaction, tables.text, number, indexed)?;
-        let mut position = indexed.max(removed);
-        let mut count = 0_i64;
+        let indexed = begun.unwrap_or(0);
+        let removed = sweep::removed(transaction, tables.text, number, indexed)?;
+        let begun = indexed.max(removed);
+        let mut position = begun;
         {
             let sql = "SELECT entry_id & 0xFFFFFFFF, event FROM store.messages
                        WHERE entry_id BETWEEN ?1 AND ?2 ORDER BY entry_id LIMIT ?3";
             let mut statement = transaction.prepare_cached(sql)?;
             let (first, last) = (entry_id(number, 0) + position + 1, entry_id(number, SEQ_MAX));
-            let mut rows = statement.query(params![first, last, BATCH])?;
+            let mut rows = statement.query(params![first, last, ENTRIES_MAX - self.count])?;
             while let Some(row) = rows.next()? {
                 let seq: i64 = row.get(0)?;
                 if seq != position + 1 {
@@ -171,9 +195,8 @@ impl Index {
                 }
                 let event = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
                 let event = unpack(event)?;
-                apply(&transaction, tables, number, seq, &event)?;
+                apply(transaction, tables, number, seq, &event)?;
                 position = seq;
-                count += 1;
             }
         }
         if position > indexed {
@@ -184,10 +207,8 @@ impl Index {
             );
             transaction.prepare_cached(&sql)?.execute([number, position])?;
         }
-        transaction.commit()?;
-        let indexed = count.unsigned_abs();
-        metrics::counter!(metric::SEARCH_INDEXED).increment(indexed);
-        Ok((indexed, count < BATCH))
+        self.count += position - begun;
+        Ok(self.count >= ENTRIES_MAX)
     }
 }
 
