@@ -8,8 +8,6 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
-use super::secret_file::random_text;
-
 /// Memory of one hash, KiB (OWASP's first recommendation for argon2id).
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
@@ -46,16 +44,13 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Takes the time of one hash.
-    ///
     /// # Errors
-    /// [`PasswordError::Failed`] when there is no memory or randomness.
+    /// [`PasswordError::Failed`] when there is no randomness.
     pub fn try_new() -> Result<Self, PasswordError> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let memory = Arc::new(MemoryPool::default());
-        let dummy = hash_now(&random_text(), &memory)?.into();
         let cores = Arc::new(Semaphore::new(cores));
-        Ok(Self { cores, waiting: AtomicUsize::new(0), memory, dummy })
+        let (waiting, memory) = (AtomicUsize::new(0), Arc::default());
+        Ok(Self { cores, waiting, memory, dummy: nobodys_hash()?.into() })
     }
 
     /// The PHC string of a password.
@@ -147,12 +142,25 @@ fn hash_now(password: &str, memory: &MemoryPool) -> Result<String, PasswordError
     let salt = Salt::generate();
     let text = ParamsString::try_from(&params).map_err(failed)?;
     let hash = derive(Algorithm::Argon2id, Version::V0x13, params, password, &salt, memory)?;
+    phc(text, salt, &hash)
+}
+
+/// As long to compare with as any other, and the hash of no password: its bytes are random. Nothing
+/// is derived for it, so that a start does not wait for it.
+fn nobodys_hash() -> Result<String, PasswordError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
+    let mut bytes = [0; HASH_BYTES];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(failed)?;
+    phc(ParamsString::try_from(&params).map_err(failed)?, Salt::generate(), &bytes)
+}
+
+fn phc(params: ParamsString, salt: Salt, hash: &[u8]) -> Result<String, PasswordError> {
     let hash = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
-        params: text,
+        params,
         salt: Some(salt),
-        hash: Some(Output::new(&hash).map_err(failed)?),
+        hash: Some(Output::new(hash).map_err(failed)?),
     };
     Ok(hash.to_string())
 }
