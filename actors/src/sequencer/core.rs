@@ -75,7 +75,7 @@ impl SequencerCore {
             messages: recovered.recent.last().map_or(0, |entry| entry.ordinal),
             stored: recovered.head,
             materialised: recovered.head,
-            dedupe: Dedupe::new(floor, covered_since_ms),
+            dedupe: Dedupe::new(covered_since_ms),
             looks_up_all: false,
         };
         for entry in &recovered.recent {
@@ -125,7 +125,8 @@ impl SequencerCore {
     }
 
     fn proves_new(&self, draft: &Draft) -> bool {
-        self.dedupe.proves_new(draft.message_id, draft.retry || self.looks_up_all)
+        let retry = draft.retry || self.looks_up_all;
+        self.dedupe.proves_new(draft.sender_id, draft.message_id, retry)
     }
 
     /// Decides on a draft. `now_ms`: calendar time, for display.

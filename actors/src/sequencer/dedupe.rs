@@ -1,7 +1,7 @@
 //! What a sequencer remembers of ids it has numbered, and since when. Pure.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 
 use schema::record::{Entry, Event, MessageBody};
 use schema::{MessageId, Sequence, UserId};
@@ -11,6 +11,9 @@ pub const CLOCK_LEEWAY_MS: i64 = 5 * 60 * 1000;
 
 /// Ids per generation; two generations are kept.
 const GENERATION_MAX: usize = 4096;
+/// Of older ids a fingerprint is kept: so many per generation, two generations, some 10 MB at most.
+/// A flood outruns any clock: without them every id of it would be looked up.
+const FADED_MAX: usize = 256 * 1024;
 
 /// A numbered id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,36 +47,70 @@ type Key = (UserId, MessageId);
 
 /// The ids of the newest entries of one conversation.
 ///
-/// Never iterated: the order of a hash map decides nothing.
+/// The order of a hash map decides nothing.
 #[derive(Debug, Default)]
 pub struct Dedupe {
     current: HashMap<Key, Known>,
     previous: HashMap<Key, Known>,
-    /// Everything above this number is remembered.
-    floor: Sequence,
-    /// When the entry after `floor` was sent; `None` while nothing was forgotten.
+    /// Where `current` begins: the number before it.
+    began: Sequence,
+    faded: Faded,
+    /// When the oldest remembered entry was sent; `None` while nothing was forgotten.
     covered_since_ms: Option<i64>,
-    /// Floor and time that apply when `previous` is dropped.
-    next_floor: (Sequence, i64),
+}
+
+/// Fingerprints of ids: one that is not among them was not remembered.
+#[derive(Debug, Default)]
+struct Faded {
+    hasher: RandomState,
+    current: HashSet<u64>,
+    previous: HashSet<u64>,
+    /// When the oldest entry of `current` was sent.
+    since_ms: i64,
+}
+
+impl Faded {
+    fn has(&self, key: &Key) -> bool {
+        let fingerprint = self.hasher.hash_one(key);
+        self.current.contains(&fingerprint) || self.previous.contains(&fingerprint)
+    }
+
+    /// Takes ids, all younger than those it has. When some are forgotten: since when it remembers.
+    fn take(&mut self, ids: &HashMap<Key, Known>) -> Option<i64> {
+        let oldest_ms = ids.values().map(|known| known.sent_at).min()?;
+        let mut forgotten_before_ms = None;
+        if self.current.is_empty() {
+            self.since_ms = oldest_ms;
+        } else if self.current.len() >= FADED_MAX {
+            if !self.previous.is_empty() {
+                forgotten_before_ms = Some(self.since_ms);
+            }
+            self.previous = std::mem::take(&mut self.current);
+            self.since_ms = oldest_ms;
+        }
+        self.current.extend(ids.keys().map(|key| self.hasher.hash_one(key)));
+        forgotten_before_ms
+    }
 }
 
 impl Dedupe {
-    /// A memory that holds everything above `floor`. `covered_since_ms`: when the oldest
-    /// remembered entry was sent (`None` for a conversation without any before it).
+    /// `covered_since_ms`: when the oldest entry that will be remembered was sent (`None` for a
+    /// conversation without any before it).
     #[must_use]
-    pub fn new(floor: Sequence, covered_since_ms: Option<i64>) -> Self {
-        Self { floor, covered_since_ms, ..Self::default() }
+    pub fn new(covered_since_ms: Option<i64>) -> Self {
+        Self { covered_since_ms, ..Self::default() }
     }
 
     /// Remembers an entry. Entries come in the order of their numbers. What is older than
     /// `materialised` may be forgotten when there is too much: the store's index has it.
     pub fn remember(&mut self, entry: &Entry, digest: u64, materialised: Sequence) {
-        if self.current.len() >= GENERATION_MAX && self.next_floor.0 <= materialised {
-            self.previous = std::mem::take(&mut self.current);
-            if self.next_floor.0 > Sequence::START {
-                (self.floor, self.covered_since_ms) = (self.next_floor.0, Some(self.next_floor.1));
+        if self.current.len() >= GENERATION_MAX && self.began <= materialised {
+            let current = std::mem::take(&mut self.current);
+            let fading = std::mem::replace(&mut self.previous, current);
+            if let Some(since_ms) = self.faded.take(&fading) {
+                self.covered_since_ms = Some(since_ms);
             }
-            self.next_floor = (entry.seq.back(1), entry.sent_at);
+            self.began = entry.seq.back(1);
         }
         let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest };
         self.current.insert((entry.sender_id, entry.message_id), known);
@@ -85,11 +122,66 @@ impl Dedupe {
         self.current.get(&key).or_else(|| self.previous.get(&key)).copied()
     }
 
-    /// True when an id that is not remembered cannot have been stored before: memory covers all
-    /// of the conversation, or the id was made well after the oldest thing remembered.
+    /// True when an id that is not known here cannot have been stored before: it has left no trace,
+    /// and memory covers all of the conversation, or the id was made well after the oldest thing
+    /// remembered.
     #[must_use]
-    pub fn proves_new(&self, message: MessageId, retry: bool) -> bool {
+    pub fn proves_new(&self, sender: UserId, message: MessageId, retry: bool) -> bool {
+        if self.faded.has(&(sender, message)) {
+            return false;
+        }
         let Some(since_ms) = self.covered_since_ms else { return true };
         !retry && message.unix_ms().is_some_and(|made_ms| made_ms > since_ms + CLOCK_LEEWAY_MS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::committer::tests::entry;
+
+    /// Remembers entries `1..=count`, made and sent one a millisecond, all materialised.
+    fn flood(count: u64) -> (Dedupe, impl Fn(u64) -> Entry) {
+        let numbered = |seq: u64| {
+            let message_id = MessageId::from_bytes(u128::from(seq).to_be_bytes());
+            let sent_at = i64::try_from(seq).unwrap();
+            Entry { message_id, sent_at, ..entry(1, seq, "x") }
+        };
+        let mut dedupe = Dedupe::new(None);
+        for seq in 1..=count {
+            dedupe.remember(&numbered(seq), 0, Sequence(seq));
+        }
+        (dedupe, numbered)
+    }
+
+    #[test]
+    fn old_ids_leave_a_trace_and_new_ones_are_proved_new_without_a_clock() {
+        let (dedupe, numbered) = flood(20_000);
+        let is_new = |seq| {
+            let Entry { sender_id, message_id, .. } = numbered(seq);
+            dedupe.get(sender_id, message_id).is_none()
+                && dedupe.proves_new(sender_id, message_id, true)
+        };
+        assert!((1..=20_000).all(|seq| !is_new(seq)));
+        assert!((20_001..=20_100).all(is_new));
+        let Entry { sender_id, message_id, .. } = numbered(1);
+        assert_eq!(dedupe.get(sender_id, message_id), None, "only a trace is left");
+    }
+
+    #[test]
+    fn what_leaves_no_trace_any_more_is_not_proved_new() {
+        let generation = FADED_MAX as u64;
+        let (dedupe, _) = flood(2 * generation + 4_096);
+        assert_eq!(dedupe.covered_since_ms, None, "two generations and what is known hold all");
+        let (dedupe, numbered) = flood(2 * generation + 20_000);
+        let oldest_ms = i64::try_from(generation + 1).unwrap();
+        assert_eq!(dedupe.covered_since_ms, Some(oldest_ms));
+        let is_new = |seq, retry| {
+            let Entry { sender_id, message_id, .. } = numbered(seq);
+            dedupe.proves_new(sender_id, message_id, retry)
+        };
+        // Its id tells no time, so that nothing proves it new.
+        assert!(!is_new(1, false));
+        assert!(!is_new(4 * generation, false));
     }
 }
