@@ -20,9 +20,9 @@ const INTERVAL_MS: u64 = 50;
 /// Frames (pages of 4 KiB) that are worth copying. Each copy syncs the database, and commits that
 /// sync meanwhile wait for the disk; the ring's pages come again and again, so that a longer log
 /// brings hardly more pages to copy.
-const COPY_FRAMES: u64 = 4_000;
+const COPY_FRAMES: u64 = 2_000;
 /// Length at which the log should start over.
-const RESTART_FRAMES: u64 = 10_000;
+const RESTART_FRAMES: u64 = 4_000;
 /// Frames that the writer may be asked to copy itself, and how often we try to get there.
 const WRITER_FRAMES_MAX: u64 = 256;
 const COPIES_MAX: usize = 4;
