@@ -1,12 +1,9 @@
 //! One user on this node: routes frames to conversations and deliveries to sockets.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix::prelude::SendError;
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
     Recipient, WrapFuture as _,
@@ -20,15 +17,13 @@ use tokio::time::Instant;
 
 use super::cursor::Step;
 use super::limits::{SendLimit, SendLimiter};
-use super::local::LocalSocket;
+use super::link::Link;
 use super::messages::{CloseDevice, ProbeSocket, ReadUpTo, ToSocket};
 use super::own::Mine;
 use super::positions::Positions;
 use super::signals::News;
 use super::subscription::{Part, Subscription};
-use crate::conversation::{
-    Batch, Conversation, Conversations, Delivery, DeliveryItem, Joined, Leave, ToMember,
-};
+use crate::conversation::{Conversation, Conversations, Delivery, Joined, Leave, ToMember};
 use crate::monitor::{Child, DeathNotice, Down, handled};
 use crate::personal::Personal;
 use crate::ports::{RosterStore, WallClock};
@@ -53,23 +48,6 @@ pub struct SessionContext {
     pub heartbeat_ms: u64,
     pub limits: Limits,
     pub send_limit: SendLimit,
-}
-
-/// One attached socket.
-pub(super) struct Link {
-    pub connection: ConnectionId,
-    pub device: DeviceId,
-    pub socket: Recipient<ToSocket>,
-    /// When it is on this thread.
-    pub local: Option<Rc<dyn LocalSocket>>,
-    pub abandoned: Arc<AtomicBool>,
-    pub is_away: bool,
-    /// Whose presence it wants to hear of.
-    pub watched: Box<[UserId]>,
-    /// Conversations that wait for their turn to catch up.
-    pub behind: VecDeque<ConversationId>,
-    /// Conversations whose pages are on their way.
-    pub catching_up: usize,
 }
 
 /// A send not answered yet.
@@ -281,57 +259,6 @@ impl Session {
         let connections: Vec<ConnectionId> = self.links.iter().map(|it| it.connection).collect();
         for connection in connections {
             self.frame(connection, frame.clone());
-        }
-    }
-}
-
-impl Link {
-    /// False when the socket is gone, or its mailbox is full.
-    fn hand(&mut self, what: ToSocket) -> bool {
-        if let (Some(local), ToSocket::Frame(frame)) = (&self.local, &what)
-            && local.is_open()
-        {
-            local.clone().frame(frame);
-            return true;
-        }
-        match self.socket.try_send(what) {
-            Ok(()) => {
-                if let Some(local) = &self.local {
-                    local.note_queued();
-                }
-                true
-            }
-            Err(SendError::Full(_)) => {
-                metrics::counter!(schema::metric::MAILBOX_REFUSALS, "kind" => "connection")
-                    .increment(1);
-                self.abandoned.store(true, Ordering::Relaxed);
-                false
-            }
-            Err(SendError::Closed(_)) => false,
-        }
-    }
-
-    /// Hands live entries over. Those of `known` the socket was told of by `accepted`. False as
-    /// [`hand`](Self::hand).
-    fn deliver(
-        &mut self,
-        batch: &Arc<Batch>,
-        skip: usize,
-        known: &[Sequence],
-        clock: &dyn WallClock,
-    ) -> bool {
-        let is_own = |item: &DeliveryItem| item.origin == Some(self.connection);
-        if batch.items()[skip..].iter().all(is_own) {
-            // The socket has sent them itself and hears `accepted`.
-            return true;
-        }
-        let batch = batch.marked(self.connection, known);
-        match &self.local {
-            Some(local) if local.is_open() => {
-                local.clone().deliver(&batch, skip, self.connection, clock);
-                true
-            }
-            _ => self.hand(ToSocket::Deliver { batch, skip }),
         }
     }
 }

@@ -13,7 +13,8 @@ use schema::wire::{
 };
 use schema::{ConnectionId, ConversationId, DeviceId, Sequence};
 
-use super::actor::{Link, Session};
+use super::actor::Session;
+use super::link::Link;
 use super::local;
 use super::messages::{Attach, ToSocket};
 use super::subscription::Subscription;

@@ -9,6 +9,7 @@ mod catch_up;
 mod changes;
 pub(crate) mod cursor;
 mod limits;
+mod link;
 pub mod local;
 mod messages;
 mod own;
