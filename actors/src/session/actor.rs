@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
-    Recipient, WrapFuture as _,
+    WrapFuture as _,
 };
 use rand::RngExt as _;
 use schema::record::PositionAdvance;
 use schema::wire::server_frame::Draining;
 use schema::wire::{CloseCode, Limits, Resync, ServerFrame};
-use schema::{ConnectionId, ConversationId, DeviceId, NodeId, Sequence, UserId};
+use schema::{ConnectionId, ConversationId, NodeId, UserId};
 use tokio::time::Instant;
 
 use super::cursor::Step;
