@@ -102,3 +102,11 @@ need_helm() {
     GOBIN="$PWD/target/tools/go" GOFLAGS=-trimpath go install helm.sh/helm/v4/cmd/helm@v4.3.1 \
         || fail "Helm, which renders the chart (a recent Go is needed)"
 }
+
+# The tests of the shipped proxy configurations start the real ones.
+need_proxies() {
+    # Debian keeps both where only root's PATH looks.
+    export PATH="$PATH:/usr/sbin"
+    install_debian nginx nginx-light
+    install_debian haproxy haproxy
+}

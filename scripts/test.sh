@@ -18,6 +18,7 @@ need_c_compiler
 need_node
 need_redis
 need_prometheus
+need_proxies
 need_java
 need_maven
 install_debian chromium chromium

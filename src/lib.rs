@@ -7,8 +7,9 @@
 //! bridge/         between nodes              coordination/  who owns what
 //! config/         settings                   telemetry/  logs and metrics
 //! internal/       health, metrics, admin     web/        the chat page
-//! drain.rs        going away in good order   service_manager.rs  what systemd is told
+//! drain/          going away in good order   service_manager.rs  what systemd is told
 //! search/         full text                  preview/    what links lead to
+//! trust.rs        whose certificates are believed
 //! ```
 
 pub mod api;
@@ -26,4 +27,5 @@ pub mod search;
 pub mod service_manager;
 pub mod store;
 pub mod telemetry;
+pub mod trust;
 pub mod web;

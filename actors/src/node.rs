@@ -275,6 +275,19 @@ impl Node {
         }
     }
 
+    /// Users with a socket here, in no order.
+    #[must_use]
+    pub fn users_online(&self) -> Vec<UserId> {
+        self.tree.sessions.online().all().into_iter().map(|(user, _)| user).collect()
+    }
+
+    /// Closes every socket that a user has at this node.
+    pub fn disconnect_here(&self, user: UserId, code: CloseCode) {
+        if let Some(session) = self.tree.sessions.online().get(user) {
+            let _ = session.try_send(CloseDevice { device: None, code });
+        }
+    }
+
     /// Closes every socket of this node with `code`.
     pub fn disconnect_all(&self, code: CloseCode) {
         for (_, session) in self.tree.sessions.online().all() {

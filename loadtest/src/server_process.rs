@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
@@ -121,8 +122,7 @@ impl ServerProcess {
     /// # Errors
     /// When it does not run.
     pub async fn stop(&mut self, deadline: Duration) -> anyhow::Result<()> {
-        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        kill_process(pid.context("it does not run")?, Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         if tokio::time::timeout(deadline, self.child.wait()).await.is_err() {
             self.kill_9().await?;
         }
@@ -144,6 +144,30 @@ impl ServerProcess {
             .await
             .with_context(|| self.spec.binary.display().to_string())?;
         audited(&output)
+    }
+
+    /// Sends a signal, and goes on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        kill_process(pid.context("it does not run")?, signal).context("it cannot be told")
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it goes on beyond `deadline`.
+    pub async fn ended(&mut self, deadline: Duration) -> anyhow::Result<()> {
+        tokio::time::timeout(deadline, self.child.wait()).await.context("it goes on")??;
+        Ok(())
+    }
+
+    /// Everything it has printed.
+    #[must_use]
+    pub fn output(&self) -> String {
+        fs::read_to_string(output_file(&self.data_dir)).unwrap_or_default()
     }
 
     /// Starts it again on the same data and the same ports; returns how long it took to be ready.

@@ -67,6 +67,7 @@ metrics! {
     CONNECTIONS_CLOSED = "switchboard_connections_closed_total", Counter, ["reason"], "Sockets closed, by close code name.";
     CONNECTIONS_REFUSED = "switchboard_connections_refused_total", Counter, ["reason"], "Upgrades refused, by reason.";
     RECONNECTS = "switchboard_reconnects_total", Counter, [], "Sockets greeted that had been connected before: their hello named positions.";
+    CONFIG_RELOADS = "switchboard_config_reloads_total", Counter, ["outcome"], "Settings read again, by outcome: done, refused.";
     FRAMES_RECEIVED = "switchboard_frames_received_total", Counter, ["frame"], "Frames from clients, by name.";
     FRAME_ERRORS = "switchboard_frame_errors_total", Counter, ["code"], "Error frames sent, by code.";
     SENDS_ACCEPTED = "switchboard_sends_accepted_total", Counter, [], "Messages stored and acknowledged.";

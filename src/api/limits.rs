@@ -3,9 +3,11 @@
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 use schema::UserId;
@@ -27,8 +29,10 @@ const PREVIEWS_PER_MINUTE: u32 = 30;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// All limits of REST.
-pub struct RateLimits {
+/// All limits of REST. May be set at any time: then everyone begins anew.
+pub struct RateLimits(ArcSwap<InForce>);
+
+struct InForce {
     sign_ins: Limit,
     sign_ins_of_user: Limit,
     registrations: Limit,
@@ -40,6 +44,54 @@ pub struct RateLimits {
 impl RateLimits {
     #[must_use]
     pub fn new(config: &LimitsConfig) -> Self {
+        Self(ArcSwap::from_pointee(InForce::new(config)))
+    }
+
+    pub fn set(&self, config: &LimitsConfig) {
+        self.0.store(Arc::new(InForce::new(config)));
+    }
+
+    /// # Errors
+    /// `rate_limited`.
+    pub fn check_sign_in(&self, address: IpAddr, username: &str) -> Result<(), Refusal> {
+        let limits = self.0.load();
+        limits.sign_ins.check(limited_as(address))?;
+        limits.sign_ins_of_user.check(username)
+    }
+
+    /// # Errors
+    /// `rate_limited`.
+    pub fn check_registration(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.0.load().registrations.check(limited_as(address))
+    }
+
+    /// A request of a signed-in user.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn check_request(&self, user: UserId) -> Result<(), Refusal> {
+        self.0.load().requests.check(user)
+    }
+
+    /// A preview of a link, for which the server asks others.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn check_preview(&self, user: UserId) -> Result<(), Refusal> {
+        self.0.load().previews.check(user)
+    }
+
+    /// A request of someone not signed in.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn check_anonymous_request(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.0.load().anonymous_requests.check(limited_as(address))
+    }
+}
+
+impl InForce {
+    fn new(config: &LimitsConfig) -> Self {
         let requests = per_second(config.requests_per_second, config.requests_burst);
         Self {
             sign_ins: Limit::new("sign_ins", per(config.sign_ins_per_minute, MINUTE)),
@@ -52,43 +104,6 @@ impl RateLimits {
             anonymous_requests: Limit::new("anonymous_requests", requests),
             previews: Limit::new("previews", per(PREVIEWS_PER_MINUTE, MINUTE)),
         }
-    }
-
-    /// # Errors
-    /// `rate_limited`.
-    pub fn check_sign_in(&self, address: IpAddr, username: &str) -> Result<(), Refusal> {
-        self.sign_ins.check(limited_as(address))?;
-        self.sign_ins_of_user.check(username)
-    }
-
-    /// # Errors
-    /// `rate_limited`.
-    pub fn check_registration(&self, address: IpAddr) -> Result<(), Refusal> {
-        self.registrations.check(limited_as(address))
-    }
-
-    /// A request of a signed-in user.
-    ///
-    /// # Errors
-    /// `rate_limited`.
-    pub fn check_request(&self, user: UserId) -> Result<(), Refusal> {
-        self.requests.check(user)
-    }
-
-    /// A preview of a link, for which the server asks others.
-    ///
-    /// # Errors
-    /// `rate_limited`.
-    pub fn check_preview(&self, user: UserId) -> Result<(), Refusal> {
-        self.previews.check(user)
-    }
-
-    /// A request of someone not signed in.
-    ///
-    /// # Errors
-    /// `rate_limited`.
-    pub fn check_anonymous_request(&self, address: IpAddr) -> Result<(), Refusal> {
-        self.anonymous_requests.check(limited_as(address))
     }
 }
 

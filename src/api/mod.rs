@@ -44,6 +44,7 @@ pub mod members;
 pub mod messages;
 pub mod observe;
 pub mod openapi;
+pub mod operations;
 pub mod personal;
 pub mod presence;
 pub mod problem;

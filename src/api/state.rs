@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use actors::memory::MemoryAdminLog;
 use actors::personal::Personal;
-use actors::ports::{InviteStore, RosterStore, UserStore, WallClock};
+use actors::ports::{AdminLog, InviteStore, RosterStore, UserStore, WallClock};
 
 use super::door::Door;
 use super::idempotency::{IdempotencyStore, InMemoryIdempotency};
 use super::limits::RateLimits;
+use super::operations::Operations;
 use super::readiness::Readiness;
 use crate::auth::Auth;
 use crate::config::{AddressRange, Config};
@@ -36,6 +38,10 @@ pub struct ApiState {
     pub embedded: Option<embedded::Store>,
     /// `None` where they are off.
     pub previews: Option<Arc<LinkPreviews>>,
+    /// What operators did.
+    pub admin_log: Arc<dyn AdminLog>,
+    /// `None` in tests without a node.
+    pub operations: Option<Arc<dyn Operations>>,
     /// `None` in tests that record nothing.
     pub metrics: Option<MetricsHandle>,
 }
@@ -74,6 +80,8 @@ impl ApiState {
             search: None,
             embedded: None,
             previews: None,
+            admin_log: Arc::new(MemoryAdminLog::default()),
+            operations: None,
             metrics: None,
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::ports::{
-    Bridge, CommitRing, Directory, InviteStore, LogIndex, MessageStore, PersonalStore, RosterStore,
-    UserStore, WallClock as _, wall_clock::SystemClock,
+    AdminLog, Bridge, CommitRing, Directory, InviteStore, LogIndex, MessageStore, PersonalStore,
+    RosterStore, UserStore, WallClock as _, wall_clock::SystemClock,
 };
 use anyhow::Context as _;
 use schema::NodeId;
@@ -17,7 +17,7 @@ use crate::bridge::LocalBridge;
 use crate::bridge::redis::{BridgeLimits, RedisBridge, RedisConfig};
 use crate::config::{BridgeAddress, Config, SearchAddress, StoreAddress};
 use crate::coordination::LocalDirectory;
-use crate::coordination::redis::{Advertised, Membership, RedisPool};
+use crate::coordination::redis::{Advertised, Members, Membership, RedisPool};
 use crate::search::{ClusterSearch, OpenSearchConfig, SearchIndex};
 use crate::store::cql::{self, CqlConfig};
 use crate::store::embedded::{self, EmbeddedConfig, Health};
@@ -38,13 +38,14 @@ pub struct Stores {
     pub personal: Arc<dyn PersonalStore>,
     pub invites: Arc<dyn InviteStore>,
     pub users: Arc<dyn UserStore>,
+    pub admin_log: Arc<dyn AdminLog>,
 }
 
 impl Stores {
     fn of<S>(store: S) -> Self
     where
         S: CommitRing + MessageStore + RosterStore + LogIndex,
-        S: PersonalStore + InviteStore + UserStore,
+        S: PersonalStore + InviteStore + UserStore + AdminLog,
     {
         let store = Arc::new(store);
         Self {
@@ -54,7 +55,8 @@ impl Stores {
             index: store.clone(),
             personal: store.clone(),
             invites: store.clone(),
-            users: store,
+            users: store.clone(),
+            admin_log: store,
         }
     }
 }
@@ -147,6 +149,12 @@ impl Backends {
     #[must_use]
     pub const fn is_clustered(&self) -> bool {
         self.membership.is_some()
+    }
+
+    /// Who else is there; `None` for a node alone.
+    #[must_use]
+    pub fn members(&self) -> Option<Members> {
+        self.membership.as_ref().map(Membership::watch_members)
     }
 
     /// The embedded store, if that is what messages are kept in.

@@ -35,11 +35,11 @@ pub(super) struct AuditArguments {
 
 /// What was read and what is wrong with it.
 #[derive(Debug, Default, Serialize)]
-struct Report {
-    passed: bool,
-    conversations: u64,
+pub(super) struct Report {
+    pub passed: bool,
+    pub conversations: u64,
     rows: u64,
-    messages: u64,
+    pub messages: u64,
     /// Rows of commits that readers' tables do not have yet.
     rows_only_in_ring: u64,
     violations: Vec<Violation>,
@@ -121,7 +121,7 @@ fn cluster(config: &CqlConfig, arguments: &AuditArguments) -> anyhow::Result<Out
 }
 
 /// One conversation at a time: memory is that of the largest.
-fn audit(store: &ReadOnlyStore) -> anyhow::Result<Report> {
+pub(super) fn audit(store: &ReadOnlyStore) -> anyhow::Result<Report> {
     let mut report =
         Report { file_faults: store.faults_of_file().context("check")?, ..Report::default() };
     // The ring first: a commit that is materialised meanwhile is then seen twice, never not at all.

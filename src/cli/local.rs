@@ -113,6 +113,37 @@ impl Internal {
         Ok(Some(Self { http, base, admin_token }))
     }
 
+    /// The node whose internal listener is there, or the one of this data directory.
+    pub(super) async fn of(config: &Config, node: Option<&str>) -> anyhow::Result<Self> {
+        let addresses = match node {
+            Some(node) => {
+                let internal = node.trim_start_matches("http://").trim_end_matches('/').to_owned();
+                Addresses { public: String::new(), internal, pid: 0 }
+            }
+            None => addresses(config).unwrap_or_else(|| Addresses {
+                public: config.listen.to_string(),
+                internal: config.internal_listen.to_string(),
+                pid: 0,
+            }),
+        };
+        let reached = Self::reach(config, &addresses).await?;
+        reached.with_context(|| format!("no server answers at {}", addresses.internal))
+    }
+
+    /// GETs an administrative route.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> anyhow::Result<T> {
+        let mut url = reqwest::Url::parse(&format!("{}{path}", self.base))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.http.get(url).bearer_auth(self.admin_token.expose_secret());
+        read_answer(request.send().await.context("the server does not answer")?).await
+    }
+
     /// POSTs to an administrative route.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,

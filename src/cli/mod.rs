@@ -3,7 +3,9 @@
 //! Exit codes: 0 done, and what was asked holds; 1 failed, or it does not hold; 2 the command line
 //! or the configuration is wrong, or there is nothing to look at.
 
+mod admin;
 mod audit;
+mod backup;
 mod chat;
 mod config;
 mod doctor;
@@ -50,6 +52,15 @@ enum Command {
     },
     /// Move everything of an embedded store into a new cluster, numbers and positions kept.
     Import(import::ImportArguments),
+    /// Copy the store as it stands, also while servers run, and prove the copy.
+    Backup(backup::BackupArguments),
+    /// Put a backup into a new data directory, with a new generation: clients fetch again.
+    Restore(backup::RestoreArguments),
+    /// After a restore by other means: tell all clients to fetch again. No server may run.
+    RaiseGeneration(ServerOptions),
+    /// Look at a running node and act on it; every act is logged.
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Manage accounts.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -106,11 +117,16 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Serve(options) => {
-            crate::app::run(options.load()?)?;
+            let config = options.load()?;
+            crate::app::run(config, Box::new(move || options.load()))?;
             Ok(Outcome::Holds)
         }
         Command::Config(command) => config::run(command),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Admin(command) => admin::run(&command),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::RaiseGeneration(options) => backup::raise(&options),
         Command::Migrate { json, options } => migrate::run(&options.cql()?, json),
         Command::User(command) => user::run(command),
         Command::Token(arguments) => token::run(&arguments),

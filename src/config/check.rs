@@ -27,6 +27,11 @@ pub(super) fn check(config: &Config, problems: &mut Vec<ConfigProblem>) {
     config.auth.check(&mut refuse);
     config.log.check(&mut refuse);
     config.telemetry.check(&mut refuse);
+    config.tls.check(&mut refuse);
+    config.drain.check(&mut refuse);
+    if config.proxy_protocol && config.trusted_proxies.is_empty() {
+        refuse("proxy_protocol", "needs trusted_proxies: nobody else is believed".to_owned());
+    }
 }
 
 /// Nodes of one cluster share a store that several may open, and their secrets.

@@ -3,11 +3,13 @@
 //! ```text
 //! load.rs     the three layers, unknown keys, all problems at once
 //! check.rs    what values must satisfy together
+//! changes.rs  what is another value now, and what of it can be taken over while running
 //! render.rs   the defaults as commented TOML, the environment's names
 //! ```
 
 pub mod address;
 pub mod address_range;
+pub mod changes;
 pub mod check;
 pub mod choice;
 pub mod limits;
@@ -32,6 +34,8 @@ pub use secret::SecretText;
 pub use text::{ByteSize, TextDuration};
 
 use crate::auth::AuthConfig;
+use crate::drain::DrainConfig;
+use crate::gateway::TlsConfig;
 use crate::preview::LinkPreviewConfig;
 use crate::telemetry::{LogConfig, TelemetryConfig};
 
@@ -67,12 +71,19 @@ pub struct Config {
     /// Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed.
     #[schema(value_type = Vec<String>)]
     pub trusted_proxies: Vec<AddressRange>,
+    /// Whether trusted proxies say whom they speak for by the PROXY protocol (version 1 or 2). Then
+    /// their connections must begin with it; from all others it is an error.
+    pub proxy_protocol: bool,
     /// What one user, address or node may ask for.
     pub limits: LimitsConfig,
     /// How long what was said is kept.
     pub retention: RetentionConfig,
     /// Signing in.
     pub auth: AuthConfig,
+    /// TLS of the public listener.
+    pub tls: TlsConfig,
+    /// Going away on SIGTERM.
+    pub drain: DrainConfig,
     /// Logs.
     pub log: LogConfig,
     /// Previews of links.
@@ -92,6 +103,9 @@ impl Default for Config {
             search: SearchAddress::Embedded,
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            tls: TlsConfig::default(),
+            drain: DrainConfig::default(),
             limits: LimitsConfig::default(),
             retention: RetentionConfig::default(),
             auth: AuthConfig::default(),

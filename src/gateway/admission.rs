@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use schema::metric;
 
@@ -34,15 +34,19 @@ impl Turned {
     }
 }
 
-#[derive(Default)]
+/// Sockets of the node whose beginning (TLS, PROXY header) is not over.
+const HANDSHAKES_MAX: u32 = 2_048;
+
 struct Counts {
+    limits: AdmissionLimits,
     total: u32,
     by_address: HashMap<IpAddr, (u32, u32)>,
+    handshakes: u32,
+    handshakes_by_address: HashMap<IpAddr, u32>,
 }
 
 /// Counts the open sockets of the node.
 pub struct Admission {
-    limits: AdmissionLimits,
     counts: Mutex<Counts>,
 }
 
@@ -50,19 +54,56 @@ impl Admission {
     #[must_use]
     pub fn new(limits: AdmissionLimits) -> Arc<Self> {
         metrics::gauge!(metric::CONNECTIONS_MAX).set(limits.connections_max);
-        Arc::new(Self { limits, counts: Mutex::default() })
+        let counts = Counts {
+            limits,
+            total: 0,
+            by_address: HashMap::new(),
+            handshakes: 0,
+            handshakes_by_address: HashMap::new(),
+        };
+        Arc::new(Self { counts: Mutex::new(counts) })
+    }
+
+    /// For sockets that come from now on.
+    pub fn set_limits(&self, limits: AdmissionLimits) {
+        metrics::gauge!(metric::CONNECTIONS_MAX).set(limits.connections_max);
+        self.counts().limits = limits;
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a socket begin, unless too many do: as many of one address as may be silent. `None`
+    /// for the address of one that stands for many.
+    pub fn begin_handshake(self: &Arc<Self>, address: Option<IpAddr>) -> Option<HandshakePermit> {
+        let mut counts = self.counts();
+        if counts.handshakes >= HANDSHAKES_MAX || counts.total >= counts.limits.connections_max {
+            return None;
+        }
+        if let Some(address) = address {
+            let max = counts.limits.silent_per_address;
+            let under_way = counts.handshakes_by_address.entry(address).or_default();
+            if *under_way >= max {
+                return None;
+            }
+            *under_way += 1;
+        }
+        counts.handshakes += 1;
+        Some(HandshakePermit { admission: self.clone(), address })
     }
 
     /// # Errors
     /// [`Turned`] at a limit.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Turned> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts();
+        let limits = counts.limits;
         let (open, silent) = counts.by_address.get(&address).copied().unwrap_or_default();
-        let turned = if counts.total >= self.limits.connections_max {
+        let turned = if counts.total >= limits.connections_max {
             Some(Turned::NodeFull)
-        } else if open >= self.limits.per_address {
+        } else if open >= limits.per_address {
             Some(Turned::AddressFull)
-        } else if silent >= self.limits.silent_per_address {
+        } else if silent >= limits.silent_per_address {
             Some(Turned::TooManySilent)
         } else {
             None
@@ -82,7 +123,7 @@ impl Admission {
     /// Sockets open now.
     #[must_use]
     pub fn open(&self) -> u32 {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).total
+        self.counts().total
     }
 }
 
@@ -97,7 +138,7 @@ impl Permit {
     /// The socket is greeted: it no longer counts as silent.
     pub fn greeted(&mut self) {
         if std::mem::take(&mut self.silent) {
-            let mut counts = self.admission.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut counts = self.admission.counts();
             if let Some((_, silent)) = counts.by_address.get_mut(&self.address) {
                 *silent = silent.saturating_sub(1);
             }
@@ -105,9 +146,29 @@ impl Permit {
     }
 }
 
+/// One socket that begins; dropping it makes room.
+pub struct HandshakePermit {
+    admission: Arc<Admission>,
+    address: Option<IpAddr>,
+}
+
+impl Drop for HandshakePermit {
+    fn drop(&mut self) {
+        let mut counts = self.admission.counts();
+        counts.handshakes = counts.handshakes.saturating_sub(1);
+        let Some(address) = self.address else { return };
+        if let Some(under_way) = counts.handshakes_by_address.get_mut(&address) {
+            *under_way = under_way.saturating_sub(1);
+            if *under_way == 0 {
+                counts.handshakes_by_address.remove(&address);
+            }
+        }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = self.admission.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.admission.counts();
         counts.total = counts.total.saturating_sub(1);
         metrics::gauge!(metric::CONNECTIONS_OPEN).decrement(1.0);
         let Some((open, silent)) = counts.by_address.get_mut(&self.address) else { return };
@@ -148,6 +209,27 @@ mod tests {
         drop(first);
         assert!(door.admit(address(1)).is_ok());
         assert_eq!(door.open(), 2);
+    }
+
+    #[test]
+    fn beginnings_are_few_of_one_address_and_bounded_in_all() {
+        let door = admission(10_000, 100, 2);
+        let first = door.begin_handshake(Some(address(1)));
+        let _second = door.begin_handshake(Some(address(1)));
+        assert!(first.is_some() && door.begin_handshake(Some(address(1))).is_none());
+        assert!(door.begin_handshake(Some(address(2))).is_some());
+        drop(first);
+        assert!(door.begin_handshake(Some(address(1))).is_some());
+        let all: Vec<_> = std::iter::from_fn(|| door.begin_handshake(None)).take(5_000).collect();
+        assert_eq!(u32::try_from(all.len()).unwrap(), HANDSHAKES_MAX - 1);
+        drop(all);
+        door.set_limits(AdmissionLimits {
+            connections_max: 0,
+            per_address: 1,
+            silent_per_address: 1,
+        });
+        assert!(door.begin_handshake(None).is_none());
+        assert_eq!(door.counts().handshakes, 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use actix::ArbiterHandle;
 use actix_web::web::ServiceConfig;
 use tokio::sync::{mpsc, watch};
 
-use super::worker::{self, GatewayContext};
+use super::worker::{self, Service};
 
 /// Adds a listener's routes to a worker's application.
 pub type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
@@ -49,17 +49,16 @@ pub fn bind(address: SocketAddr) -> io::Result<Bound> {
 pub fn serve(
     bound: Bound,
     workers: &[ArbiterHandle],
-    routes: &Routes,
-    gateway: Option<&Arc<GatewayContext>>,
+    service: &Service,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let listener = actix_rt::net::TcpListener::from_std(bound.listener)?;
     let mut hands = Vec::new();
     for worker in workers {
         let (hand, sockets) = mpsc::channel(HAND_OVER_MAX);
-        let (routes, gateway) = (routes.clone(), gateway.cloned());
+        let service = service.clone();
         worker.spawn_fn(move || {
-            actix_rt::spawn(worker::serve(sockets, routes, gateway));
+            actix_rt::spawn(worker::serve(sockets, service));
         });
         hands.push(hand);
     }

@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -15,16 +15,15 @@ use std::time::Duration;
 
 use actix_codec::Decoder as _;
 use actix_http::ws;
-use actix_rt::net::TcpStream;
-use actors::connection::{Link, Outlet, Piece, Received, Written};
+use actors::connection::{Link, Piece, Received, Written};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use schema::metric;
 use schema::wire::CloseCode;
 use schema::wire::codec::{FRAME_BYTES_MAX, GREETING_BYTES_MAX};
-use tokio::io::Interest;
 
 use super::admission::Permit;
+use super::stream::ClientStream;
 use super::watchdog::Watchdog;
 
 /// Bytes read at once, and in one turn of a task before others get theirs.
@@ -39,23 +38,11 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
-/// A socket, shared by who reads and who writes.
-pub struct Socket(pub TcpStream);
-
-impl Outlet for Socket {
-    fn write(&self, frames: &[IoSlice<'_>]) -> io::Result<usize> {
-        match frames {
-            [only] => self.0.try_write(only),
-            _ => self.0.try_write_vectored(frames),
-        }
-    }
-}
-
 type Driven = Pin<Box<dyn Stream<Item = Result<Bytes, actix_web::Error>>>>;
 
 /// Frames from the peer. A buffer is held only while a frame is cut.
 pub struct FrameReader {
-    socket: Rc<Socket>,
+    socket: Rc<ClientStream>,
     link: Rc<Link>,
     watchdog: Rc<Watchdog>,
     codec: ws::Codec,
@@ -67,7 +54,12 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    pub fn new(socket: Rc<Socket>, link: Rc<Link>, watchdog: Rc<Watchdog>, early: &[u8]) -> Self {
+    pub fn new(
+        socket: Rc<ClientStream>,
+        link: Rc<Link>,
+        watchdog: Rc<Watchdog>,
+        early: &[u8],
+    ) -> Self {
         let codec = ws::Codec::new().max_size(FRAME_BYTES_MAX);
         Self {
             socket,
@@ -106,22 +98,13 @@ impl FrameReader {
     /// Reads what is there: the count, zero at the end.
     fn read(&mut self) -> io::Result<usize> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let count = self.socket.0.try_read(scratch)?;
+            let count = self.socket.try_read(scratch)?;
             self.buffer.extend_from_slice(&scratch[..count]);
             self.turn_bytes += count;
-            self.is_drained = count < scratch.len();
+            self.is_drained = self.socket.is_emptied_by(count, scratch.len());
             self.link.heard(self.watchdog.now_s());
             Ok(count)
         })
-    }
-
-    /// A read that did not fill its buffer has emptied the socket (epoll(7), edge-triggered), and
-    /// the next bytes are news: another read that would find nothing is saved. The end of the
-    /// stream is never forgotten.
-    fn forget_readiness(&self) {
-        let _ = self.socket.0.try_io(Interest::READABLE, || {
-            Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock))
-        });
     }
 
     fn ended(&self) -> Poll<Option<Received>> {
@@ -147,8 +130,8 @@ impl Stream for FrameReader {
                 return Poll::Pending;
             }
             if std::mem::take(&mut self.is_drained) {
-                self.forget_readiness();
-                match self.socket.0.poll_read_ready(cx) {
+                self.socket.forget_readiness();
+                match self.socket.tcp().poll_read_ready(cx) {
                     Poll::Pending => {
                         self.turn_bytes = 0;
                         return Poll::Pending;
@@ -163,7 +146,7 @@ impl Stream for FrameReader {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.turn_bytes = 0;
-                    match self.socket.0.poll_read_ready(cx) {
+                    match self.socket.tcp().poll_read_ready(cx) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(_)) => return self.ended(),
@@ -198,7 +181,7 @@ fn received(frame: ws::Frame) -> Received {
 
 /// The task of one socket.
 pub struct Transport {
-    socket: Rc<Socket>,
+    socket: Rc<ClientStream>,
     link: Rc<Link>,
     watchdog: Rc<Watchdog>,
     /// `None` once the connection is ending.
@@ -209,7 +192,7 @@ pub struct Transport {
 
 impl Transport {
     pub fn new(
-        socket: Rc<Socket>,
+        socket: Rc<ClientStream>,
         link: Rc<Link>,
         watchdog: Rc<Watchdog>,
         actor: Driven,
@@ -247,7 +230,7 @@ impl Transport {
                 Written::Failed(error) => return Poll::Ready(Err(error)),
                 Written::Blocked => {
                     self.link.blocked(self.watchdog.now_s());
-                    match self.socket.0.poll_write_ready(cx) {
+                    match self.socket.tcp().poll_write_ready(cx) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(ready) => ready?,
                     }
@@ -259,7 +242,7 @@ impl Transport {
     /// After goodbye: hear the peer out, so that unread bytes do not turn it into a reset.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.lingering.is_none() {
-            let _ = socket2::SockRef::from(&self.socket.0).shutdown(std::net::Shutdown::Write);
+            self.socket.shut_down_writing();
         }
         let deadline =
             self.lingering.get_or_insert_with(|| Box::pin(actix_rt::time::sleep(LINGER)));
@@ -268,11 +251,11 @@ impl Transport {
         }
         SCRATCH.with_borrow_mut(|scratch| {
             loop {
-                match self.socket.0.try_read(scratch) {
+                match self.socket.try_read(scratch) {
                     Ok(0) => return Poll::Ready(()),
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        match self.socket.0.poll_read_ready(cx) {
+                        match self.socket.tcp().poll_read_ready(cx) {
                             Poll::Pending => return Poll::Pending,
                             Poll::Ready(Ok(())) => {}
                             Poll::Ready(Err(_)) => return Poll::Ready(()),

@@ -5,22 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_codec::Framed;
-use actix_http::{HttpMessage as _, HttpService, Request, h1};
+use actix_http::{ConnectionType, HttpMessage as _, HttpService, Request, h1};
 use actix_rt::net::TcpStream;
 use actix_service::IntoServiceFactory as _;
 use actix_service::{
-    Service as _, ServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config,
+    Service as _, ServiceFactory as _, ServiceFactoryExt as _, apply_fn_factory, fn_service,
+    map_config,
 };
-use actix_web::dev::AppConfig;
+use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::{App, Error};
 use actors::connection::{self, ConnectionContext, Link};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
 use super::admission::{Admission, Turned};
+use super::arrival::Arrival;
 use super::handshake::{self, Refused};
 use super::listener::Routes;
-use super::transport::{FrameReader, Socket, Transport};
+use super::stream::ClientStream;
+use super::transport::{FrameReader, Transport};
 use super::watchdog::Watchdog;
 use crate::api::Readiness;
 use crate::api::address::{address_behind, limited_as};
@@ -36,29 +39,50 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct GatewayContext {
     pub connections: Arc<ConnectionContext>,
     pub admission: Arc<Admission>,
-    pub readiness: Arc<Readiness>,
     pub allowed_origins: Vec<String>,
     pub trusted_proxies: Vec<AddressRange>,
 }
 
+/// What a listener serves. Cheap to clone, one clone a worker.
+#[derive(Clone)]
+pub struct Service {
+    pub routes: Routes,
+    pub readiness: Arc<Readiness>,
+    /// `None` on a listener without sockets.
+    pub gateway: Option<Arc<GatewayContext>>,
+    /// `None` where everyone begins with HTTP.
+    pub arrival: Option<Arc<Arrival>>,
+}
+
 /// Serves sockets as they come over `sockets`, on this thread, until the channel closes.
-/// `gateway` is `None` on a listener without sockets.
-pub async fn serve(
-    mut sockets: mpsc::Receiver<std::net::TcpStream>,
-    routes: Routes,
-    gateway: Option<Arc<GatewayContext>>,
-) {
+pub async fn serve(mut sockets: mpsc::Receiver<std::net::TcpStream>, service: Service) {
     let watchdog = Watchdog::start();
+    let Service { routes, readiness, gateway, arrival } = service;
     if gateway.is_some() {
         actix_rt::spawn(connection::flush_all());
     }
-    let app = App::new().configure(move |config| routes(config));
-    let app = app.into_factory().map_err(|error: Error| error.error_response());
-    let upgrade = move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
-        let (gateway, watchdog) = (gateway.clone(), watchdog.clone());
+    let app = App::new().configure(move |config| routes(config)).into_factory();
+    let counting = readiness.clone();
+    let app = apply_fn_factory(app, move |request: Request, app| {
+        let readiness = counting.clone();
+        let counted = readiness.answering();
+        let answer = app.call(request);
+        async move {
+            let mut answer: ServiceResponse<_> = answer.await?;
+            if readiness.is_draining() {
+                // The client's next request goes to another node.
+                answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
+            drop(counted);
+            Ok::<_, Error>(answer)
+        }
+    });
+    let app = app.map_err(|error: Error| error.error_response());
+    let upgrade = move |(request, framed): (Request, Framed<ClientStream, h1::Codec>)| {
+        let (gateway, watchdog, readiness) = (gateway.clone(), watchdog.clone(), readiness.clone());
         async move {
             // In a task of its own: the HTTP dispatcher's memory is free once this returns.
-            actix_rt::spawn(upgrade(request, framed, gateway, watchdog));
+            actix_rt::spawn(upgrade(request, framed, gateway, watchdog, readiness));
             Ok::<(), Error>(())
         }
     };
@@ -67,8 +91,7 @@ pub async fn serve(
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(Duration::from_secs(1))
         .upgrade(fn_service(upgrade))
-        .h1(map_config(app, |()| AppConfig::default()))
-        .tcp();
+        .h1(map_config(app, |()| AppConfig::default()));
     let Ok(service) = service.new_service(()).await else {
         tracing::error!("the HTTP service could not be built");
         return;
@@ -77,9 +100,15 @@ pub async fn serve(
     while let Some(socket) = sockets.recv().await {
         let Ok(socket) = TcpStream::from_std(socket) else { continue };
         let _ = socket.set_nodelay(true);
-        let service = service.clone();
+        let (service, arrival) = (service.clone(), arrival.clone());
         actix_rt::spawn(async move {
-            if let Err(error) = service.call(socket).await {
+            let peer = socket.peer_addr().ok();
+            let begun = match &arrival {
+                None => Some((ClientStream::Plain(socket), peer)),
+                Some(arrival) => arrival.begin(socket, peer).await,
+            };
+            let Some(begun) = begun else { return };
+            if let Err(error) = service.call(begun).await {
                 tracing::debug!(%error, "an HTTP connection ended");
             }
         });
@@ -88,9 +117,10 @@ pub async fn serve(
 
 async fn upgrade(
     request: Request,
-    framed: Framed<TcpStream, h1::Codec>,
+    framed: Framed<ClientStream, h1::Codec>,
     gateway: Option<Arc<GatewayContext>>,
     watchdog: Rc<Watchdog>,
+    readiness: Arc<Readiness>,
 ) {
     let parts = framed.into_parts();
     let Some(gateway) = gateway else {
@@ -98,7 +128,7 @@ async fn upgrade(
     };
     let checked = handshake::check(request.head(), &gateway.allowed_origins);
     let admitted = checked.and_then(|encoding| {
-        if gateway.readiness.is_draining() {
+        if readiness.is_draining() {
             return Err(Refused::Draining);
         }
         let trusted = &gateway.trusted_proxies;
@@ -113,7 +143,7 @@ async fn upgrade(
         Ok(admitted) => admitted,
         Err(refused) => return refuse(parts.io, refused).await,
     };
-    let (socket, link) = (Rc::new(Socket(parts.io)), Rc::new(Link::default()));
+    let (socket, link) = (Rc::new(parts.io), Rc::new(Link::default()));
     link.send_raw(handshake::accept(request.head(), encoding));
     drop(request);
     watchdog.watch(&link);
@@ -123,7 +153,7 @@ async fn upgrade(
     actix_rt::spawn(Transport::new(socket, link, watchdog, Box::pin(actor), permit));
 }
 
-async fn refuse(mut socket: TcpStream, refused: Refused) {
+async fn refuse(mut socket: ClientStream, refused: Refused) {
     let write = async {
         socket.write_all(&refused.response()).await?;
         socket.shutdown().await

@@ -7,11 +7,18 @@
 //! POST /v1/users /v1/tokens                what the command line asks of a running server
 //! POST /v1/search/reindex                  the same
 //! GET  /v1/log-level, PUT                  what is logged, changed while it runs
+//! GET  /v1/nodes /v1/shards /v1/actors     what runs, and where
+//! GET  /v1/connections                     who is connected here
+//! POST /v1/connections/close /v1/users/sign-out /v1/drain     logged before they are done
+//! GET  /v1/audit-log                       what operators did
+//! GET  /admin/                             a page for all of it; the token is typed in
 //! ```
 
 mod admin;
 mod health;
 mod log_level;
+mod operate;
+mod page;
 mod provision;
 
 #[cfg(test)]
@@ -21,6 +28,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 pub use admin::{CreateUserRequest, CreatedUser, MintTokenRequest, MintedToken, Reindexed};
+pub use operate::{AdminLogPage, AdminLogRecord, Closed, SignedOut, WhoRequest};
 pub use provision::{ProvisionRequest, Provisioned, ProvisionedUser};
 
 use crate::api::{ApiState, body, observe, problem};
@@ -36,6 +44,8 @@ pub fn internal_routes(state: ApiState) -> impl FnOnce(&mut ServiceConfig) {
             .configure(provision::routes)
             .configure(admin::routes)
             .configure(log_level::routes)
+            .configure(operate::routes)
+            .configure(page::routes)
             .default_service(web::to(problem::no_such_internal_route));
         config.service(all);
     }

@@ -8,5 +8,5 @@ mod process;
 pub mod traces;
 
 pub use config::{LogConfig, LogFormat, TelemetryConfig};
-pub use logs::install_logs;
+pub use logs::{install_logs, set_level};
 pub use metrics::{MetricsHandle, install_metrics};

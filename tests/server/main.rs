@@ -2,8 +2,10 @@
 //!
 //! One test binary, so that the server is linked once.
 
+mod admin;
 mod authorization;
 mod authorization_frames;
+mod backup;
 mod bad_input;
 mod care;
 mod changes;
@@ -12,11 +14,14 @@ mod cluster_search;
 mod conversations;
 mod counts;
 mod delivery;
+mod drain;
 mod kill9;
 mod memory;
 mod observed;
 mod own;
 mod privacy;
+mod proxies;
+mod reload;
 mod replay;
 mod scheduled;
 mod search;
@@ -27,3 +32,4 @@ mod silent_sockets;
 mod slow_consumer;
 mod support;
 mod tidy;
+mod tls;

@@ -59,6 +59,12 @@ impl Committers {
         self.ownership().all_ready()
     }
 
+    /// Committers here.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.registry.len()
+    }
+
     /// The shard is this node's to claim.
     #[must_use]
     pub fn is_assigned(&self, shard: u32) -> bool {

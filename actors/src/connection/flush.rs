@@ -16,6 +16,14 @@ pub trait Outlet {
     /// # Errors
     /// `WouldBlock` when the peer takes no more just now.
     fn write(&self, frames: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Writes what was taken and has not left: nothing, unless it is encrypted on the way.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the peer takes no more just now.
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What waits to be written on this thread, and who writes it.

@@ -184,7 +184,16 @@ impl Link {
         loop {
             let write = self.with_front(|frames| outlet.write(frames));
             match write {
-                None => return Written::All,
+                None => match outlet.flush() {
+                    Ok(()) => {
+                        self.blocked_since.set(None);
+                        return Written::All;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Written::Blocked;
+                    }
+                    Err(error) => return Written::Failed(error),
+                },
                 Some(Ok(count)) => {
                     crate::count!(metric::SOCKET_WRITES, 1);
                     crate::count!(metric::DELIVERY_BYTES, count as u64);

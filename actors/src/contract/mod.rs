@@ -4,6 +4,7 @@
 //! broken. Its checks are public too, so that a failing one can be run alone. The suites need
 //! nothing of the runtime; only [`bridge`] waits, on tokio's clock.
 
+pub mod admin_log;
 pub mod bridge;
 pub mod commit_ring;
 pub mod conversation_care;

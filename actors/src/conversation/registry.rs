@@ -47,6 +47,12 @@ impl Conversations {
         sequencers.committers().peers().follow(conversation, shard, head)
     }
 
+    /// Conversations that run here.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.registry.len()
+    }
+
     #[must_use]
     pub fn get(&self, conversation: ConversationId) -> Option<Addr<Conversation>> {
         self.registry.get(&conversation)

@@ -3,6 +3,7 @@
 //! Deterministic: ordered maps only, and a method has had its effect when it returns; its future
 //! is ready at once. A [`MemoryStore`] that is cloned is one store for several simulated nodes.
 
+mod admin_log;
 mod authenticator;
 mod bridge;
 mod clock;
@@ -16,6 +17,7 @@ mod roster;
 mod store;
 mod users;
 
+pub use admin_log::MemoryAdminLog;
 pub use authenticator::MemoryAuthenticator;
 pub use bridge::{MemoryBridge, MemoryBridgeHub};
 pub use clock::ManualClock;

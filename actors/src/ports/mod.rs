@@ -2,6 +2,7 @@
 //!
 //! Every implementation passes the suite of the same name in [`crate::contract`].
 
+pub mod admin_log;
 pub mod authenticator;
 pub mod bridge;
 pub mod commit_ring;
@@ -14,6 +15,7 @@ pub mod roster_store;
 pub mod user_store;
 pub mod wall_clock;
 
+pub use admin_log::{ADMIN_RECORDS_MAX, AdminLog, AdminRecord};
 pub use authenticator::{Authenticator, Identity, TokenRefused};
 pub use bridge::{Bridge, BridgeError, Inbox};
 pub use commit_ring::{Applied, Commit, CommitRing, Guard, RingError, RingShape, Slot};

@@ -34,6 +34,12 @@ impl Sequencers {
         &self.context.committers
     }
 
+    /// Sequencers here, and stand-ins for those elsewhere.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.here.len(), self.elsewhere.len())
+    }
+
     #[must_use]
     pub fn shard_of(&self, conversation: ConversationId) -> u32 {
         shard_of(conversation, self.context.committers.shards())

@@ -16,9 +16,9 @@ use schema::{ConnectionId, ConversationId, NodeId, UserId};
 use tokio::time::Instant;
 
 use super::cursor::Step;
-use super::limits::{SendLimit, SendLimiter};
+use super::limits::{SendLimitInForce, SendLimiter};
 use super::link::Link;
-use super::messages::{CloseDevice, ProbeSocket, ReadUpTo, ToSocket};
+use super::messages::{CloseDevice, DescribeSockets, ProbeSocket, ReadUpTo, SocketFacts, ToSocket};
 use super::own::Mine;
 use super::positions::Positions;
 use super::signals::News;
@@ -47,7 +47,19 @@ pub struct SessionContext {
     pub node: NodeId,
     pub heartbeat_ms: u64,
     pub limits: Limits,
-    pub send_limit: SendLimit,
+    pub send_limit: Arc<SendLimitInForce>,
+}
+
+impl SessionContext {
+    /// What clients are told.
+    pub(super) fn limits(&self) -> Limits {
+        let send_limit = self.send_limit.get();
+        Limits {
+            sends_per_second: send_limit.per_second.get(),
+            sends_burst: send_limit.burst.get(),
+            ..self.limits
+        }
+    }
 }
 
 /// A send not answered yet.
@@ -83,7 +95,7 @@ pub struct Session {
 impl Session {
     #[must_use]
     pub fn new(user: UserId, context: Arc<SessionContext>, notice: DeathNotice) -> Self {
-        let limiter = SendLimiter::new(context.send_limit);
+        let limiter = SendLimiter::new(context.send_limit.get());
         Self {
             user,
             context,
@@ -352,6 +364,19 @@ impl Handler<ProbeSocket> for Session {
         if let Some(link) = self.links.first() {
             let _ = link.socket.try_send(ToSocket::Probe(message.0.passed_on()));
         }
+    }
+}
+
+impl Handler<DescribeSockets> for Session {
+    type Result = ();
+
+    fn handle(&mut self, message: DescribeSockets, _: &mut Self::Context) {
+        let facts = self.links.iter().map(|link| SocketFacts {
+            connection: link.connection,
+            device: link.device,
+            is_away: link.is_away,
+        });
+        let _ = message.reply.send(facts.collect());
     }
 }
 

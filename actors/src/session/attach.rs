@@ -181,7 +181,7 @@ impl Session {
             node: self.context.node,
             server_time: self.context.clock.now_ms(),
             heartbeat_ms: self.context.heartbeat_ms,
-            limits: self.context.limits,
+            limits: self.context.limits(),
             conversations: chunks.next().unwrap_or_default().to_vec(),
         });
         let more = chunks.map(|chunk| {

@@ -57,6 +57,22 @@ pub struct CloseDevice {
 #[rtype(result = "()")]
 pub struct ProbeSocket(pub Probe);
 
+/// Which sockets has this user here?
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct DescribeSockets {
+    pub reply: oneshot::Sender<Vec<SocketFacts>>,
+}
+
+/// One socket, for operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketFacts {
+    pub connection: ConnectionId,
+    pub device: DeviceId,
+    /// The device said that its user is away.
+    pub is_away: bool,
+}
+
 /// The user has read up to here, said without a socket.
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]

@@ -20,6 +20,9 @@ mod signals;
 mod subscription;
 
 pub use actor::{Session, SessionContext};
-pub use limits::SendLimit;
-pub use messages::{Attach, CloseDevice, Drained, FromSocket, ProbeSocket, ReadUpTo, ToSocket};
+pub use limits::{SendLimit, SendLimitInForce};
+pub use messages::{
+    Attach, CloseDevice, DescribeSockets, Drained, FromSocket, ProbeSocket, ReadUpTo, SocketFacts,
+    ToSocket,
+};
 pub use registry::{Online, Sessions};

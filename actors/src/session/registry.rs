@@ -38,6 +38,11 @@ impl Online {
         self.registry.sample(count)
     }
 
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.registry.len()
+    }
+
     /// Every session of this node.
     #[must_use]
     pub fn all(&self) -> Vec<(UserId, Addr<Session>)> {

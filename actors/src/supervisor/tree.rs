@@ -21,7 +21,7 @@ use crate::ports::{
 };
 use crate::presence::Presence;
 use crate::sequencer::{SequencerContext, Sequencers};
-use crate::session::{Online, SendLimit, SessionContext, Sessions};
+use crate::session::{Online, SendLimit, SendLimitInForce, SessionContext, Sessions};
 
 /// The world, as the actors see it.
 #[derive(Clone)]
@@ -62,6 +62,8 @@ pub struct Tree {
     pub presence: Arc<Presence>,
     pub personal: Arc<Personal>,
     pub connections: Arc<ConnectionContext>,
+    /// May be set while the node runs.
+    pub send_limit: Arc<SendLimitInForce>,
 }
 
 /// Builds the tree and starts its supervisor and committers. Call on an actix arbiter.
@@ -147,6 +149,7 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         ports.clock.clone(),
         personal.clone(),
     ));
+    let send_limit = Arc::new(SendLimitInForce::new(config.send_limit));
     let session = Arc::new(SessionContext {
         conversations: conversations.clone(),
         presence: presence.clone(),
@@ -156,7 +159,7 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         node: config.node,
         heartbeat_ms: config.heartbeat_ms,
         limits: config.limits,
-        send_limit: config.send_limit,
+        send_limit: send_limit.clone(),
     });
     let sessions = Arc::new(Sessions::new(online, session, watcher.clone()));
     let connections = Arc::new(ConnectionContext {
@@ -174,5 +177,6 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         presence,
         personal,
         connections,
+        send_limit,
     }
 }

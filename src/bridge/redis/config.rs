@@ -1,8 +1,9 @@
 //! Where Redis is: from one URL.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
-use redis::{ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion};
+use redis::{Client, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, TlsCertificates};
 use schema::cluster::channel::{BadPrefix, Names, PREFIX_DEFAULT};
 use url::Url;
 
@@ -17,8 +18,12 @@ pub enum RedisConfigError {
     SeveralHosts,
     #[error("a Redis Cluster has no numbered databases")]
     Database,
-    #[error("a Redis URL has one setting, prefix, and nothing after it")]
+    #[error("a Redis URL has the settings prefix and ca_file, and nothing after them")]
     Setting,
+    #[error("ca_file is for rediss:// alone")]
+    CaWithoutTls,
+    #[error("the Redis URL's ca_file {0}")]
+    Ca(String),
     #[error("the prefix in the Redis URL: {0}")]
     Prefix(#[from] BadPrefix),
     #[error("the Redis URL cannot be read: {0}")]
@@ -44,7 +49,7 @@ pub struct RedisConfig {
 
 impl RedisConfig {
     /// Reads `redis://[user:password@]host:port[/database][?prefix=sb]`, the same with `rediss` for
-    /// TLS, or `redis+cluster://[user:password@]host:port,host:port[?prefix=sb]`. What URLs cannot
+    /// TLS, which takes `?ca_file=PATH` too, or `redis+cluster://[user:password@]host:port,host:port[?prefix=sb]`. What URLs cannot
     /// hold in a user or password stands percent-encoded.
     ///
     /// # Errors
@@ -67,11 +72,20 @@ impl RedisConfig {
         // A parser of URLs knows one host; so each becomes a URL of its own.
         let urls = hosts.split(',').map(|host| one_server(scheme, &login, host, tail));
         let urls: Vec<Url> = urls.collect::<Result<_, _>>()?;
-        let servers: Vec<ConnectionInfo> = urls.iter().map(server).collect::<Result<_, _>>()?;
+        let settings = settings(&urls[0])?;
+        let mut servers: Vec<ConnectionInfo> = urls.iter().map(server).collect::<Result<_, _>>()?;
+        if let Some(ca_file) = &settings.ca_file {
+            if scheme != "rediss" {
+                return Err(RedisConfigError::CaWithoutTls);
+            }
+            for server in &mut servers {
+                *server = trusting(server.clone(), ca_file)?;
+            }
+        }
         if topology == Topology::Cluster && servers.iter().any(|it| it.redis_settings().db() != 0) {
             return Err(RedisConfigError::Database);
         }
-        Ok(Self { topology, servers, names: names(&urls[0])? })
+        Ok(Self { topology, servers, names: Names::try_new(&settings.prefix)? })
     }
 
     #[must_use]
@@ -123,18 +137,33 @@ fn server(url: &Url) -> Result<ConnectionInfo, RedisConfigError> {
     Ok(server.set_redis_settings(settings))
 }
 
-fn names(url: &Url) -> Result<Names, RedisConfigError> {
-    let mut prefix = PREFIX_DEFAULT.to_owned();
+/// The same server, with the authorities of a PEM file as the only ones trusted.
+fn trusting(server: ConnectionInfo, ca_file: &Path) -> Result<ConnectionInfo, RedisConfigError> {
+    let wrong = |reason: String| RedisConfigError::Ca(format!("{}: {reason}", ca_file.display()));
+    let root_cert = Some(std::fs::read(ca_file).map_err(|error| wrong(error.to_string()))?);
+    let certificates = TlsCertificates { client_tls: None, root_cert };
+    let client = Client::build_with_tls(server, certificates);
+    Ok(client.map_err(|error| wrong(error.to_string()))?.get_connection_info().clone())
+}
+
+struct Settings {
+    prefix: String,
+    ca_file: Option<PathBuf>,
+}
+
+fn settings(url: &Url) -> Result<Settings, RedisConfigError> {
+    let mut settings = Settings { prefix: PREFIX_DEFAULT.to_owned(), ca_file: None };
     for (name, value) in url.query_pairs() {
         match name.as_ref() {
-            "prefix" => prefix = value.into_owned(),
+            "prefix" => settings.prefix = value.into_owned(),
+            "ca_file" => settings.ca_file = Some(value.into_owned().into()),
             _ => return Err(RedisConfigError::Setting),
         }
     }
     if url.fragment().is_some() {
         return Err(RedisConfigError::Setting);
     }
-    Ok(Names::try_new(&prefix)?)
+    Ok(settings)
 }
 
 #[cfg(test)]
@@ -183,6 +212,8 @@ mod tests {
             ("redis+cluster://a:1,b:2/1", E::Database),
             ("redis://a/?prefx=b", E::Setting),
             ("rediss://a/#insecure", E::Setting),
+            ("redis://a/?ca_file=/x", E::CaWithoutTls),
+            ("redis+cluster://a/?ca_file=/x", E::CaWithoutTls),
             ("redis://a/?prefix=a{b}", E::Prefix(BadPrefix)),
         ] {
             assert_eq!(RedisConfig::from_url(url).unwrap_err(), expected, "{url}");
@@ -191,6 +222,20 @@ mod tests {
             let error = RedisConfig::from_url(url).unwrap_err();
             assert!(matches!(error, E::Malformed(_)), "{url}: {error}");
         }
+    }
+
+    #[test]
+    fn a_private_authority_is_for_encrypted_connections() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let url = format!("rediss://:pw@cache:7001?prefix=x&ca_file={}", path.display());
+        let missing = RedisConfig::from_url(&url).unwrap_err().to_string();
+        assert!(missing.contains("ca.pem"), "{missing}");
+        let made = rcgen::generate_simple_self_signed(vec!["cache".to_owned()]).unwrap();
+        std::fs::write(&path, made.cert.pem()).unwrap();
+        let config = RedisConfig::from_url(&url).unwrap();
+        assert_eq!((hosts(&config), config.names().prefix()), (vec!["cache:7001".into()], "x"));
+        assert_eq!(config.servers()[0].redis_settings().protocol(), ProtocolVersion::RESP3);
     }
 
     #[test]

@@ -78,19 +78,22 @@ impl Client {
         loop {
             let positions = self.positions();
             let url = self.rest.socket_url();
-            let closed = match Socket::open(&url, self.rest.access_token(), positions).await? {
-                Ok((mut socket, _)) => {
-                    failures = 0;
-                    match self.serve(&mut socket).await? {
-                        Some(closed) => closed,
-                        None => {
-                            socket.close().await;
-                            return Ok(self.ended());
+            let closed =
+                match Socket::open(&url, self.rest.tls(), self.rest.access_token(), positions)
+                    .await?
+                {
+                    Ok((mut socket, _)) => {
+                        failures = 0;
+                        match self.serve(&mut socket).await? {
+                            Some(closed) => closed,
+                            None => {
+                                socket.close().await;
+                                return Ok(self.ended());
+                            }
                         }
                     }
-                }
-                Err(closed) => closed,
-            };
+                    Err(closed) => closed,
+                };
             match closed {
                 Closed::ForGood(reason) => bail!("the server closed the connection: {reason}"),
                 Closed::BadToken if !self.rest.refresh().await? => {

@@ -18,6 +18,8 @@ mod screen;
 mod socket;
 mod timeline;
 
+use std::path::PathBuf;
+
 use secrecy::ExposeSecret as _;
 
 use super::{Outcome, block_on, prompt};
@@ -29,6 +31,9 @@ pub(super) struct ChatArguments {
     /// The server
     #[arg(long, default_value = "http://127.0.0.1:8080", env = "SWITCHBOARD_URL")]
     url: String,
+    /// Trust the certificate authorities of this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Sign in as this user; the password is asked for
     #[arg(long, value_name = "NAME", env = "SWITCHBOARD_USERNAME")]
     username: Option<String>,
@@ -75,15 +80,16 @@ pub(super) fn run(arguments: ChatArguments) -> anyhow::Result<Outcome> {
 }
 
 async fn sign_in(arguments: &ChatArguments) -> anyhow::Result<Rest> {
+    let ca_file = arguments.ca_file.as_deref();
     let Some(username) = &arguments.username else {
         let token = match &arguments.token {
             Some(token) => token.trim().to_owned(),
             None => anyhow::bail!("who are you? give --username NAME or --token TOKEN"),
         };
-        return Rest::with_token(&arguments.url, token).await;
+        return Rest::with_token(&arguments.url, ca_file, token).await;
     };
     if let Some(token) = &arguments.token {
-        return Rest::with_token(&arguments.url, token.trim().to_owned()).await;
+        return Rest::with_token(&arguments.url, ca_file, token.trim().to_owned()).await;
     }
     let password = if arguments.password_stdin {
         prompt::first_line()?
@@ -91,5 +97,5 @@ async fn sign_in(arguments: &ChatArguments) -> anyhow::Result<Rest> {
         prompt::password("Password")?
     };
     let route = if arguments.register { "register" } else { "login" };
-    Rest::sign_in(&arguments.url, route, username, password.expose_secret()).await
+    Rest::sign_in(&arguments.url, ca_file, route, username, password.expose_secret()).await
 }

@@ -1,7 +1,8 @@
 //! REST as the chat client uses it.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -14,6 +15,7 @@ use schema::rest::{
 use schema::{ConversationId, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::api::users::UserList;
 use crate::cli::local::{Refused, read_answer};
@@ -25,6 +27,8 @@ const DEVICE: &str = "terminal";
 /// Signed in at a server.
 pub(super) struct Rest {
     http: reqwest::Client,
+    /// With an `https://` address.
+    tls: Option<Arc<ClientConfig>>,
     base: String,
     tokens: Mutex<Tokens>,
     pub(super) me: MyProfile,
@@ -40,11 +44,13 @@ struct Tokens {
 impl Rest {
     pub(super) async fn sign_in(
         url: &str,
+        ca_file: Option<&Path>,
         route: &str,
         username: &str,
         password: &str,
     ) -> anyhow::Result<Self> {
-        let (http, base) = (http()?, base(url)?);
+        let tls = trust(url, ca_file)?;
+        let (http, base) = (http(tls.as_ref())?, base(url)?);
         let body = LoginRequest {
             username: username.to_owned(),
             password: password.to_owned(),
@@ -54,18 +60,32 @@ impl Rest {
         let signed_in: SignedIn = read_answer(answer.context(unreachable(&base))?).await?;
         let tokens =
             Tokens { access: signed_in.access_token, refresh: Some(signed_in.refresh_token) };
-        Self::begin(http, base, tokens).await
+        Self::begin(http, tls, base, tokens).await
     }
 
-    pub(super) async fn with_token(url: &str, access: String) -> anyhow::Result<Self> {
-        Self::begin(http()?, base(url)?, Tokens { access, refresh: None }).await
+    pub(super) async fn with_token(
+        url: &str,
+        ca_file: Option<&Path>,
+        access: String,
+    ) -> anyhow::Result<Self> {
+        let tls = trust(url, ca_file)?;
+        Self::begin(http(tls.as_ref())?, tls, base(url)?, Tokens { access, refresh: None }).await
     }
 
-    async fn begin(http: reqwest::Client, base: String, tokens: Tokens) -> anyhow::Result<Self> {
+    async fn begin(
+        http: reqwest::Client,
+        tls: Option<Arc<ClientConfig>>,
+        base: String,
+        tokens: Tokens,
+    ) -> anyhow::Result<Self> {
         let request = http.get(format!("{base}/v1/users/me")).bearer_auth(&tokens.access);
         let me: MyProfile = read_answer(request.send().await.context(unreachable(&base))?).await?;
         let names = HashMap::from([(me.user_id, me.username.clone())]);
-        Ok(Self { http, base, tokens: Mutex::new(tokens), me, names: Mutex::new(names) })
+        Ok(Self { http, tls, base, tokens: Mutex::new(tokens), me, names: Mutex::new(names) })
+    }
+
+    pub(super) const fn tls(&self) -> Option<&Arc<ClientConfig>> {
+        self.tls.as_ref()
     }
 
     /// `ws://HOST/ws` of the server.
@@ -199,17 +219,23 @@ impl Rest {
     }
 }
 
-fn http() -> anyhow::Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().timeout(ANSWER_MAX).build()?)
+fn http(tls: Option<&Arc<ClientConfig>>) -> anyhow::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().timeout(ANSWER_MAX);
+    Ok(match tls {
+        None => builder.build()?,
+        Some(tls) => builder.tls_backend_preconfigured(ClientConfig::clone(tls)).build()?,
+    })
+}
+
+/// What an `https://` address needs; nothing for others.
+fn trust(url: &str, ca_file: Option<&Path>) -> anyhow::Result<Option<Arc<ClientConfig>>> {
+    url.starts_with("https://").then(|| crate::trust::client_config(ca_file)).transpose()
 }
 
 fn base(url: &str) -> anyhow::Result<String> {
     let url = url.trim_end_matches('/');
-    if url.starts_with("https://") {
-        bail!("this client speaks http:// only: use it on the server's side of the proxy");
-    }
-    if !url.starts_with("http://") {
-        bail!("the address must begin with http://");
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        bail!("the address must begin with https:// or http://");
     }
     Ok(url.to_owned())
 }

@@ -1,5 +1,7 @@
 //! One socket of the chat client.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -7,13 +9,17 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use schema::wire::{
     ClientFrame, CloseCode, Encoding, Hello, Position, ServerFrame, Welcome, decode_server, encode,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 const ENCODING: Encoding = Encoding::MessagePack;
 const CONNECT_MAX: Duration = Duration::from_secs(15);
@@ -31,15 +37,38 @@ pub(super) enum Closed {
     ForGood(String),
 }
 
+/// Bytes to and from the server, plain or encrypted.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// Connects to the host of a `ws://` or `wss://` address.
+async fn connect(uri: &Uri, tls: Option<&Arc<ClientConfig>>) -> io::Result<Box<dyn Stream>> {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_encrypted = uri.scheme_str() == Some("wss");
+    let port = uri.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
+    let tcp = TcpStream::connect((host, port)).await?;
+    tcp.set_nodelay(true)?;
+    match tls {
+        Some(tls) if is_encrypted => {
+            let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+            Ok(Box::new(TlsConnector::from(tls.clone()).connect(name, tcp).await?))
+        }
+        _ if is_encrypted => Err(io::Error::other("no certificate authority is trusted")),
+        _ => Ok(Box::new(tcp)),
+    }
+}
+
 /// Greeted and open.
 pub(super) struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocketStream<Box<dyn Stream>>,
 }
 
 impl Socket {
     /// Connects and says hello.
     pub(super) async fn open(
         url: &str,
+        tls: Option<&Arc<ClientConfig>>,
         token: String,
         positions: Vec<Position>,
     ) -> anyhow::Result<Result<(Self, Welcome), Closed>> {
@@ -47,7 +76,12 @@ impl Socket {
         request
             .headers_mut()
             .insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(ENCODING.sub_protocol()));
-        let (stream, _) = match timeout(CONNECT_MAX, connect_async(request)).await {
+        let uri = request.uri().clone();
+        let connecting = async {
+            let stream = connect(&uri, tls).await?;
+            client_async(request, stream).await
+        };
+        let (stream, _) = match timeout(CONNECT_MAX, connecting).await {
             Ok(Ok(connected)) => connected,
             Ok(Err(error)) => return Ok(Err(Closed::Lost(error.to_string()))),
             Err(_) => return Ok(Err(Closed::Lost("no answer".to_owned()))),

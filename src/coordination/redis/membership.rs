@@ -29,6 +29,18 @@ const BEAT_DEADLINE: Duration = Duration::from_secs(1);
 const CUT_OFF_AFTER: Duration = Duration::from_secs(2);
 const LEAVE_DEADLINE: Duration = Duration::from_secs(2);
 
+/// Who is alive, for operators: outlives the membership.
+#[derive(Clone)]
+pub struct Members(Arc<Shared>);
+
+impl Members {
+    /// Everyone alive by the last answer, this node too.
+    #[must_use]
+    pub fn list(&self) -> Vec<Member> {
+        self.0.found.borrow().members.clone()
+    }
+}
+
 /// The others could not be told.
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipError {
@@ -110,6 +122,12 @@ impl Membership {
     #[must_use]
     pub fn peers(&self) -> watch::Receiver<Peers> {
         self.shared.peers.subscribe()
+    }
+
+    /// The same, for whoever asks later.
+    #[must_use]
+    pub fn watch_members(&self) -> Members {
+        Members(self.shared.clone())
     }
 
     /// Everyone alive by the last answer, this node too.

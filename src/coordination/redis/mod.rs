@@ -10,5 +10,5 @@ mod tests;
 
 pub use directory::RedisDirectory;
 pub use heartbeat::{Advertised, Member};
-pub use membership::{Membership, MembershipError};
+pub use membership::{Members, Membership, MembershipError};
 pub use pool::{PooledConnection, RedisPool, RedisPoolError};

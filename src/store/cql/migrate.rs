@@ -68,6 +68,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations![
     "0034_invites_by_conversation",
     "0035_expiring_entries",
     "0036_expired_up_to",
+    "0090_admin_log",
 ];
 
 /// What a migration did.

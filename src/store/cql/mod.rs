@@ -10,14 +10,17 @@
 //!
 //! `schema/cql` holds the tables, one a file.
 
+mod admin_log;
 mod audit;
 mod changes;
 mod chat_list;
 mod config;
 mod devices;
 mod expiry;
+mod export;
 mod facts;
 mod failure;
+mod generation;
 mod import;
 mod invites;
 mod keyspace;
@@ -42,6 +45,8 @@ mod users;
 
 pub use audit::{AuditOptions, AuditReader, AuditReport, audit};
 pub use config::{CqlConfig, CqlUrlError, Credentials, Tls};
+pub use export::{Copied, export};
+pub use generation::raise_generation;
 pub use import::{ImportError, ImportReport, import};
 pub use migrate::{MigrateReport, migrate};
 pub use open::CqlOpenError;

@@ -223,6 +223,12 @@ statements! {
         "SELECT conversation_id, role, added_seq, removed_seq, peer FROM conversations_by_user
          WHERE user_id = ?";
 
+    insert_admin: Plain =
+        "INSERT INTO admin_log (period, id, at_ms, action, target, asker) VALUES (?, ?, ?, ?, ?, ?)";
+    recent_admin: Plain =
+        "SELECT id, at_ms, action, target, asker FROM admin_log
+         WHERE period = ? AND id < ? LIMIT ?";
+
     all_conversations: Plain =
         "SELECT conversation_id FROM conversations";
     all_heads: Plain =

@@ -45,14 +45,15 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Option<StoreFact
         .optional()
 }
 
-/// Starts a new generation of a store that no server has open, and returns it. For use after a
-/// restore.
+/// Starts a new generation of a store that no server has open, `at_least` that number, and returns
+/// it. For use after a restore.
 ///
 /// # Errors
 /// As for opening the store.
-pub fn raise_generation(data_dir: &Path) -> Result<u32, OpenError> {
+pub fn raise_generation(data_dir: &Path, at_least: u32) -> Result<u32, OpenError> {
     let _lock = lock(data_dir)?;
     let connection = connect(&database_path(data_dir), Access::Write)?;
-    connection.execute("UPDATE store SET generation = generation + 1 WHERE id = 1", [])?;
+    let sql = "UPDATE store SET generation = max(generation + 1, ?1) WHERE id = 1";
+    connection.execute(sql, [at_least])?;
     read(&connection)?.map(|facts| facts.generation).ok_or(OpenError::NotAStore)
 }

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sqlite/0006_chat.sql"),
     include_str!("../../../schema/sqlite/0020_personal.sql"),
     include_str!("../../../schema/sqlite/0010_conversation_care.sql"),
+    include_str!("../../../schema/sqlite/0021_admin_log.sql"),
 ];
 
 /// Says that a SQLite file is ours: "SWBD".

@@ -7,7 +7,9 @@
 //! - Materialised entries and positions are *background*: small transactions between the urgent
 //!   ones, made durable by the next synced one. The ring holds the entries until then.
 
+mod admin_log;
 mod audit;
+mod backup;
 mod bans;
 mod changes;
 mod chat_list;
@@ -40,12 +42,13 @@ mod users;
 mod writer;
 
 pub use audit::{ReadOnlyStore, open_read_only};
+pub use backup::{Copied, copy_store, describe_store};
 pub use export::{
     Export, ExportError, ExportedBan, ExportedHead, ExportedInvite, ExportedMemberPosition,
     ExportedMembership, ExportedPair, ExportedPosition, ExportedSent, ExportedToken, Rows,
 };
 pub use facts::{StoreFacts, raise_generation};
-pub use open::{EmbeddedConfig, OpenError};
+pub use open::{DATABASE_FILE, EmbeddedConfig, OpenError};
 pub use queue::Health;
 pub use search::{SearchHit, SearchPage, SearchQuery, unmark, words};
 pub use store::Store;

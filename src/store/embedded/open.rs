@@ -70,8 +70,11 @@ pub(super) enum Access {
     Read,
 }
 
+/// The database of a data directory.
+pub const DATABASE_FILE: &str = "switchboard.sqlite3";
+
 pub(super) fn database_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("switchboard.sqlite3")
+    data_dir.join(DATABASE_FILE)
 }
 
 fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use actors::contract;
 use actors::contract::message_store::Stores;
 use actors::ports::{
-    Applied, Commit, CommitRing, Guard, PersonalStore, PortFuture, RingError, RingShape, Slot,
-    UserStore,
+    AdminLog, Applied, Commit, CommitRing, Guard, PersonalStore, PortFuture, RingError, RingShape,
+    Slot, UserStore,
 };
 use schema::OwnerToken;
 
@@ -103,4 +103,15 @@ async fn keeps_the_contract_of_the_user_store() {
         let users = emptied(&store).await;
         contract::user_store::concurrent_creations_of_a_name_have_one_winner(users).await;
     }
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_admin_log() {
+    let store = new_store().await;
+    contract::admin_log::run(async || {
+        let emptied = store.session().query_unpaged("TRUNCATE admin_log", ()).await;
+        emptied.expect("truncates");
+        Arc::new(store.clone()) as Arc<dyn AdminLog>
+    })
+    .await;
 }

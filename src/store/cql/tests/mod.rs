@@ -7,6 +7,7 @@ mod names;
 mod outage;
 mod roster;
 mod throughput;
+mod tls;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use actors::contract;
 use actors::contract::message_store::Stores;
-use actors::ports::{CommitRing, PersonalStore, UserStore};
+use actors::ports::{AdminLog, CommitRing, PersonalStore, UserStore};
 
 use super::TempDir;
 use crate::store::embedded::Store;
@@ -62,4 +62,10 @@ async fn keeps_the_contract_of_the_log_index() {
     let store = dir.open();
     let stores = Stores { messages: Arc::new(store.clone()), roster: Arc::new(store.clone()) };
     contract::log_index::run(stores, Arc::new(store)).await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_admin_log() {
+    let dirs = Mutex::default();
+    contract::admin_log::run(async || Arc::new(open(&dirs)) as Arc<dyn AdminLog>).await;
 }

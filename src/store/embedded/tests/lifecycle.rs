@@ -116,10 +116,12 @@ fn a_store_keeps_its_shape_and_id() {
 fn a_generation_is_raised_only_while_nobody_serves() {
     let dir = TempDir::new();
     let store = dir.open();
-    assert!(matches!(raise_generation(dir.path()), Err(OpenError::InUse { .. })));
+    assert!(matches!(raise_generation(dir.path(), 0), Err(OpenError::InUse { .. })));
     drop(store);
-    assert_eq!(raise_generation(dir.path()).unwrap(), 2);
-    assert_eq!(dir.open().facts().generation, 2);
+    assert_eq!(raise_generation(dir.path(), 0).unwrap(), 2);
+    assert_eq!(raise_generation(dir.path(), 1_000).unwrap(), 1_000);
+    assert_eq!(raise_generation(dir.path(), 7).unwrap(), 1_001);
+    assert_eq!(dir.open().facts().generation, 1_001);
 }
 
 #[test]
