@@ -33,9 +33,8 @@ use crate::presence::Presence;
 const MAILBOX: usize = 4096;
 /// Clients of a node that goes away come back spread over this time.
 const RECONNECT_AFTER_MS: std::ops::Range<u64> = 500..3_000;
-/// Positions are written this often while there are any: each user's is a row of its own, and what a
-/// crash takes devices say again.
-const FLUSH: Duration = Duration::from_secs(3);
+/// Positions are written this often while there are any.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// What sessions work with.
 pub struct SessionContext {
