@@ -44,32 +44,28 @@ impl Store {
         entries_max: u32,
     ) -> Result<ExpiredPurge, Failure> {
         let shard = small(shard.into());
-        let limit = small(entries_max.max(1).into());
-        let (mut purged, mut seen) = (0, 0);
+        let (mut purged, mut left) = (0, entries_max.max(1) as usize);
         let hours = after_ms.div_euclid(HOUR_MS)..=up_to_ms.div_euclid(HOUR_MS);
         for (count, hour) in hours.enumerate() {
             if count >= HOURS_MAX {
                 return Ok(ExpiredPurge { purged, reached_ms: hour * HOUR_MS - 1 });
             }
+            let limit = i32::try_from(left).unwrap_or(i32::MAX);
             let key = (shard, hour, after_ms, up_to_ms, limit);
             let statement = &self.statements().expiring;
             let mut rows = self.rows::<ExpiringColumns>(statement, key).await?;
-            let full = rows.last().map(|row| row.0).filter(|_| rows.len() >= entries_max as usize);
+            let full = rows.last().map(|row| row.0).filter(|_| rows.len() >= left);
             if let Some(last_ms) = full {
                 // All of that millisecond: what follows begins after it.
                 rows.retain(|row| row.0 < last_ms);
                 let key = (shard, hour, last_ms - 1, last_ms, i32::MAX);
                 rows.extend(self.rows::<ExpiringColumns>(statement, key).await?);
             }
-            seen += rows.len();
+            left = left.saturating_sub(rows.len());
             let work = rows.into_iter().map(|(_, id, seq)| self.silence(ConversationId(id), seq));
             let silenced = all(work.collect()).await?;
             purged += silenced.into_iter().map(u64::from).sum::<u64>();
             if let Some(reached_ms) = full {
-                return Ok(ExpiredPurge { purged, reached_ms });
-            }
-            if seen >= entries_max as usize {
-                let reached_ms = up_to_ms.min((hour + 1) * HOUR_MS - 1);
                 return Ok(ExpiredPurge { purged, reached_ms });
             }
         }
