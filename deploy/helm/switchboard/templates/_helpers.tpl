@@ -42,13 +42,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* What cannot work is said here, before anything is installed. */}}
 {{- define "switchboard.check" -}}
-{{- if include "switchboard.isCluster" . -}}
-{{- if not .Values.existingSecret -}}
+{{- if and (include "switchboard.isCluster" .) (not .Values.existingSecret) -}}
 {{- fail "mode: cluster needs existingSecret with signing_key and admin_token: all pods share them. `switchboard config cluster` makes them." -}}
 {{- end -}}
 {{- if gt (int .Values.drain.durationSeconds) (sub (int .Values.drain.terminationGracePeriodSeconds) 20 | int) -}}
 {{- fail "drain.terminationGracePeriodSeconds must be at least 20 s above drain.durationSeconds, or pods are killed while they drain" -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 
