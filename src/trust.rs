@@ -46,17 +46,18 @@ pub(crate) mod terminator {
     use tokio_rustls::rustls::crypto::aws_lc_rs;
     use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-    /// TLS on a free port of 127.0.0.1, passed on to `service`; files with the authority that
-    /// vouches for it and with one that does not.
+    /// TLS on a free port of the service's own host, since a database tells its clients where it is,
+    /// passed on to `service`; files with the authority that vouches for it and with one that does not.
     pub(crate) struct Terminator {
-        pub port: u16,
+        pub address: String,
         pub right: String,
         pub wrong: String,
         _folder: tempfile::TempDir,
     }
 
     pub(crate) async fn in_front_of(service: String) -> Terminator {
-        let make = || rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let (host, _) = service.rsplit_once(':').unwrap();
+        let make = || rcgen::generate_simple_self_signed(vec![host.to_owned()]).unwrap();
         let (made, other, folder) = (make(), make(), tempfile::tempdir().unwrap());
         let write = |name: &str, pem: String| {
             let path = folder.path().join(name);
@@ -73,8 +74,8 @@ pub(crate) mod terminator {
             .with_single_cert(vec![made.cert.der().clone()], key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(server));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind(format!("{host}:0")).await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, service) = (acceptor.clone(), service.clone());
@@ -85,7 +86,7 @@ pub(crate) mod terminator {
                 });
             }
         });
-        Terminator { port, right, wrong, _folder: folder }
+        Terminator { address, right, wrong, _folder: folder }
     }
 }
 

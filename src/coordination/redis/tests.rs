@@ -326,7 +326,7 @@ async fn a_private_authority_vouches_for_redis_and_no_other_does() {
     let redis = Redis::start(RedisSpec::default()).await.unwrap();
     let tls = crate::trust::terminator::in_front_of(redis.address()).await;
     let connect = async |ca_file: &str| {
-        let url = format!("rediss://127.0.0.1:{}?ca_file={ca_file}", tls.port);
+        let url = format!("rediss://{}?ca_file={ca_file}", tls.address);
         let pool = RedisPool::open(&RedisConfig::from_url(&url).unwrap(), 1).unwrap();
         let mut connection = pool.connection().await?;
         let answer: String = redis::cmd("PING").query_async(&mut connection).await?;

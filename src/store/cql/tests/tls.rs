@@ -13,7 +13,7 @@ async fn connections_are_encrypted_and_only_the_named_authority_is_believed() {
     let keyspace = keyspace_name();
     let config = |ca_file: &str| {
         let settings = "replication_factor=1&shards=4&slots=4&tls=true";
-        let url = format!("cql://127.0.0.1:{}/{keyspace}?{settings}&ca_file={ca_file}", tls.port);
+        let url = format!("cql://{}/{keyspace}?{settings}&ca_file={ca_file}", tls.address);
         CqlConfig::from_url(&url).unwrap()
     };
     assert!(Store::connect(&config(&tls.wrong)).await.is_err());
