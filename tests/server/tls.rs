@@ -166,7 +166,7 @@ async fn silent_and_broken_handshakes_end_and_are_few_of_one_address() {
     let begun = Instant::now();
     let mut fourth = tokio::net::TcpStream::connect(&plain).await.unwrap();
     let ended = timeout(PATIENCE, fourth.read(&mut [0; 16])).await.expect("dropped");
-    assert!(matches!(ended, Ok(0) | Err(_)) && begun.elapsed() < Duration::from_secs(2));
+    assert!(matches!(ended, Ok(0) | Err(_)) && begun.elapsed() < Duration::from_secs(4));
     for mut socket in silent {
         let ended = timeout(PATIENCE, socket.read(&mut [0; 16])).await.expect("dropped in time");
         assert!(matches!(ended, Ok(0) | Err(_)));
