@@ -19,7 +19,7 @@ use super::entries::submit;
 use super::identity::Caller;
 use super::problem::ApiError;
 use super::state::ApiState;
-use crate::auth::invite_token;
+use crate::auth::opaque_token;
 
 const EXPIRES_IN_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// Bytes of a token: longer texts are none.
@@ -70,8 +70,8 @@ async fn create_invite(
         uses: 0,
         is_revoked: false,
     };
-    let token = invite_token::generate();
-    state.invites.add_invite(NewInvite { hash: invite_token::hash(&token), invite }).await?;
+    let token = opaque_token::generate(opaque_token::INVITE);
+    state.invites.add_invite(NewInvite { hash: opaque_token::hash(&token), invite }).await?;
     // Behind a number sign: browsers send it to nobody.
     let url_path = format!("/#/invite/{token}");
     Ok(HttpResponse::Created().json(CreatedInvite { invite: view_of(&invite), token, url_path }))
@@ -201,7 +201,7 @@ async fn open_invite(
     if token.len() > TOKEN_BYTES_MAX {
         return Err(Refusal::not_found().into());
     }
-    let hash = invite_token::hash(token);
+    let hash = opaque_token::hash(token);
     let invite = state.invites.invite(hash).await?.ok_or_else(Refusal::not_found)?;
     let counted = Invite { uses: if counts { invite.uses } else { 0 }, ..invite };
     if counted.is_open(state.clock.now_ms()) {

@@ -17,7 +17,7 @@ use super::jwt::{BadSigningKey, SigningKey};
 use super::password::{PasswordError, Passwords, WeakPassword, check_strength};
 use super::secret_file::{SecretFileError, random_text, read_or_create, same_secret};
 use super::verifier::Verifier;
-use super::{password, refresh};
+use super::{opaque_token, password};
 use crate::config::TextDuration;
 
 /// File of the private signing key in the data directory.
@@ -221,11 +221,16 @@ impl Auth {
     /// `Token(Bad)` for what is unknown, expired or of a revoked device. `RefreshTokenReused`:
     /// the device was signed out; its socket is the caller's to close.
     pub async fn refresh(&self, token: &str) -> Result<SignedIn, AuthError> {
-        let (next, now_ms) = (refresh::generate(), self.clock.now_ms());
+        let (next, now_ms) = (opaque_token::generate(opaque_token::REFRESH), self.clock.now_ms());
         let expires_at_ms = now_ms.saturating_add(self.refresh_token_ttl.as_ms());
         let rotation = self
             .users
-            .rotate_refresh_token(refresh::hash(token), refresh::hash(&next), expires_at_ms, now_ms)
+            .rotate_refresh_token(
+                opaque_token::hash(token),
+                opaque_token::hash(&next),
+                expires_at_ms,
+                now_ms,
+            )
             .await?;
         match rotation {
             Rotation::Rotated { user_id, device_id } => {
@@ -267,9 +272,9 @@ impl Auth {
         let name = device.unwrap_or_else(|| UNNAMED_DEVICE.to_owned());
         let device = NewDevice { device_id, user_id, name, created_at: now_ms };
         self.users.add_devices(vec![device]).await?;
-        let token = refresh::generate();
+        let token = opaque_token::generate(opaque_token::REFRESH);
         let stored = NewRefreshToken {
-            hash: refresh::hash(&token),
+            hash: opaque_token::hash(&token),
             user_id,
             device_id,
             expires_at: now_ms.saturating_add(self.refresh_token_ttl.as_ms()),

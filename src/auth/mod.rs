@@ -4,18 +4,16 @@
 //! accounts.rs     what REST and the command line call: register, login, refresh, revoke
 //! password.rs     argon2id on a bounded blocking pool; strength
 //! jwt.rs          access tokens: Ed25519, one algorithm, every claim required
-//! refresh.rs      refresh tokens: random, only their hash is stored
-//! invite_token.rs  tokens of invites: random, only their hash is stored
+//! opaque_token.rs refresh tokens, tokens of invites: random, only their hash is stored
 //! verifier.rs     signature first, then whether the device still is signed in
 //! secret_file.rs  secrets made on first run
 //! ```
 
 pub mod accounts;
 pub mod config;
-pub mod invite_token;
 pub mod jwt;
+pub mod opaque_token;
 pub mod password;
-pub mod refresh;
 pub mod secret_file;
 pub mod verifier;
 
