@@ -140,6 +140,14 @@ impl Committer {
                     actor.carry_out(effects, ctx);
                 });
             }
+            Effect::Gather => {
+                // Back after a turn of this thread: all that its mailboxes and sockets hold now.
+                let turn = tokio::task::yield_now().into_actor(self);
+                ctx.spawn(turn.map(|(), actor, ctx| {
+                    let effects = actor.core.on_gathered();
+                    actor.carry_out(effects, ctx);
+                }));
+            }
             Effect::WakeToMaterialise { ms } => {
                 ctx.run_later(Duration::from_millis(ms), |actor, ctx| {
                     let effects = actor.core.on_materialise_due();

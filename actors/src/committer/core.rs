@@ -47,6 +47,8 @@ pub enum Effect {
         ms_min: u64,
         ms_max: u64,
     },
+    /// Call [`CommitterCore::on_gathered`] once what is on its way already was enqueued.
+    Gather,
     /// Call [`CommitterCore::on_materialise_due`] after this time.
     WakeToMaterialise {
         ms: u64,
@@ -119,6 +121,7 @@ pub struct CommitterCore {
     head: u64,
     done: u64,
     waiting: VecDeque<PackedEntry>,
+    is_gathering: bool,
     /// Commits of (done, head], with their entries.
     unmaterialised: BTreeMap<u64, Arc<[Entry]>>,
     materialising: Option<u64>,
@@ -141,6 +144,7 @@ impl CommitterCore {
             head: 0,
             done: 0,
             waiting: VecDeque::new(),
+            is_gathering: false,
             unmaterialised: BTreeMap::new(),
             materialising: None,
             wake_armed: false,
@@ -227,6 +231,17 @@ impl CommitterCore {
             return Vec::new();
         }
         self.waiting.push_back(PackedEntry::new(entry));
+        if self.is_gathering || !self.may_commit() {
+            return Vec::new();
+        }
+        // What was sent together is committed together: no timer, what is there already is enough.
+        self.is_gathering = true;
+        vec![Effect::Gather]
+    }
+
+    /// Answer to [`Effect::Gather`].
+    pub fn on_gathered(&mut self) -> Vec<Effect> {
+        self.is_gathering = false;
         self.commit_next()
     }
 
@@ -411,9 +426,13 @@ impl CommitterCore {
         effects
     }
 
-    fn commit_next(&mut self) -> Vec<Effect> {
+    fn may_commit(&self) -> bool {
         let ring_is_full = self.ring_depth() >= u64::from(self.shape.slots);
-        if !matches!(self.state, State::Ready) || self.waiting.is_empty() || ring_is_full {
+        matches!(self.state, State::Ready) && !self.waiting.is_empty() && !ring_is_full
+    }
+
+    fn commit_next(&mut self) -> Vec<Effect> {
+        if !self.may_commit() {
             return Vec::new();
         }
         let batch = batch::take(&mut self.waiting, &self.limits);

@@ -4,6 +4,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use schema::record::Entry;
 
 const VERSION: u8 = 1;
+/// What an entry takes besides its event's texts, about.
+const ENTRY_BYTES: usize = 256;
 
 /// A slot's bytes are not a payload that this build reads.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +23,9 @@ pub enum PayloadError {
 #[must_use]
 #[expect(clippy::expect_used, reason = "entries always encode")]
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
-    rmp_serde::to_vec_named(entry).expect("entries always encode")
+    let mut bytes = Vec::with_capacity(ENTRY_BYTES + entry.event.size());
+    rmp_serde::encode::write_named(&mut bytes, entry).expect("entries always encode");
+    bytes
 }
 
 /// Joins encoded entries to a payload.

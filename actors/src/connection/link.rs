@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use bytes::Bytes;
-use schema::wire::{CloseCode, Encoding, ServerFrame, encode, framing};
+use schema::wire::{CloseCode, Encoding, ServerFrame, framing};
 use schema::{ConnectionId, metric};
 
 use super::flush::{self, Outlet, Written};
@@ -78,7 +78,7 @@ impl Link {
 
     /// Queues a frame.
     pub fn send_frame(&self, frame: &ServerFrame) {
-        self.send(framing::message(self.encoding(), &encode(self.encoding(), frame)));
+        self.send(framing::encoded(self.encoding(), frame));
     }
 
     /// Queues live entries, less the first `skip` and those that `reader`, this socket, sent.

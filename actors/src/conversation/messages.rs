@@ -9,7 +9,7 @@ use schema::record::{
     Ban, Conversation as ConversationRecord, Draft, Entry, Membership, MessageState,
 };
 use schema::wire::{
-    Encoding, LogFrame, Refusal, ServerFrame, TypingUpdate, UserOnline, UserStatus, encode, framing,
+    Encoding, LogFrame, Refusal, ServerFrame, TypingUpdate, UserOnline, UserStatus, framing,
 };
 use schema::{ConnectionId, ConversationId, DeviceId, Sequence, UserId};
 use tokio::sync::oneshot;
@@ -39,7 +39,7 @@ impl LogEntry {
         };
         let make = || {
             let frame = ServerFrame::from(LogFrame::from(&self.entry));
-            framing::message(encoding, &encode(encoding, &frame))
+            framing::encoded(encoding, &frame)
         };
         made.get_or_init(make).clone()
     }
@@ -121,7 +121,7 @@ pub struct Submit {
 pub enum SubmitReply {
     /// To a session, for the socket and `ref` that asked.
     Session {
-        to: Recipient<ToMember>,
+        to: Arc<Recipient<ToMember>>,
         connection: ConnectionId,
         reference: u64,
     },

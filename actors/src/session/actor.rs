@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
-    WrapFuture as _,
+    Recipient, WrapFuture as _,
 };
 use rand::RngExt as _;
 use schema::record::PositionAdvance;
@@ -88,6 +88,8 @@ pub struct Session {
     pub(super) fetching: usize,
     /// Sockets being attached.
     pub(super) attaching: usize,
+    /// Where answers to this session go, once it has asked for one.
+    answers: Option<Arc<Recipient<ToMember>>>,
     _notice: DeathNotice,
 }
 
@@ -109,6 +111,7 @@ impl Session {
             deadline_armed: false,
             fetching: 0,
             attaching: 0,
+            answers: None,
             _notice: notice,
         }
     }
@@ -130,16 +133,21 @@ impl Session {
     }
 
     /// The conversation's actor, started when needed.
-    pub(super) fn conversation(&mut self, id: ConversationId) -> Option<Addr<Conversation>> {
+    pub(super) fn conversation(&mut self, id: ConversationId) -> Option<Arc<Addr<Conversation>>> {
         let known = self.conversations.get(&id).and_then(|it| it.conversation.clone());
-        if let Some(address) = known.filter(Addr::connected) {
+        if let Some(address) = known.filter(|it| it.connected()) {
             return Some(address);
         }
-        let address = self.context.conversations.get_or_start(id).ok()?;
+        let address = Arc::new(self.context.conversations.get_or_start(id).ok()?);
         if let Some(subscription) = self.conversations.get_mut(&id) {
             subscription.conversation = Some(address.clone());
         }
         Some(address)
+    }
+
+    /// Where answers to this session go.
+    pub(super) fn answers(&mut self, ctx: &Context<Self>) -> Arc<Recipient<ToMember>> {
+        self.answers.get_or_insert_with(|| Arc::new(ctx.address().recipient())).clone()
     }
 
     pub(super) fn detach(&mut self, connection: ConnectionId) {

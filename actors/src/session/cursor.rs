@@ -1,7 +1,5 @@
 //! How far one socket has come in one conversation. Pure.
 
-use std::collections::BTreeSet;
-
 use schema::{ConnectionId, Sequence};
 
 /// What one socket was handed of one conversation.
@@ -60,7 +58,7 @@ impl Cursor {
         if self.accepted.above.is_empty() {
             return Vec::new();
         }
-        self.accepted.above.range(first..=last).copied().collect()
+        self.accepted.above.iter().copied().filter(|seq| (first..=last).contains(seq)).collect()
     }
 
     /// Decides on consecutive entries `first..=last` and moves on when they are forwarded.
@@ -79,31 +77,39 @@ impl Cursor {
     }
 }
 
+/// Room that is kept while there are none.
+const ACCEPTED_KEPT: usize = 16;
+
 /// Own messages that one socket was told of by `accepted` before their turn: a page that comes to
 /// them must not show them again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
-    above: BTreeSet<Sequence>,
+    /// Rising, few: those of a commit or two.
+    above: Vec<Sequence>,
 }
 
 impl Accepted {
     /// The socket was told; it was handed everything up to `sent` so far.
     pub fn note(&mut self, seq: Sequence, sent: Sequence) {
-        if seq > sent {
-            self.above.insert(seq);
+        if seq <= sent {
+            return;
+        }
+        if let Err(at) = self.above.binary_search(&seq) {
+            self.above.insert(at, seq);
         }
     }
 
     /// Whether the socket has this entry of a page.
     #[must_use]
     pub fn contains(&self, seq: Sequence) -> bool {
-        self.above.contains(&seq)
+        self.above.binary_search(&seq).is_ok()
     }
 
     /// Everything up to `sent` was handed over.
     pub fn forget(&mut self, sent: Sequence) {
-        if !self.above.is_empty() {
-            self.above = self.above.split_off(&sent.next());
+        self.above.retain(|seq| *seq > sent);
+        if self.above.is_empty() && self.above.capacity() > ACCEPTED_KEPT {
+            self.above = Vec::new();
         }
     }
 }

@@ -128,7 +128,7 @@ impl Session {
             return Err(Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(500));
         }
         let (conversation_id, message_id) = (draft.conversation_id, draft.message_id);
-        let to = ctx.address().recipient();
+        let to = self.answers(ctx);
         let submit = Submit { draft, reply: SubmitReply::Session { to, connection, reference } };
         let address = self.conversation(conversation_id);
         let address = address.ok_or_else(|| Refusal::retry_later("the conversation restarts"))?;

@@ -117,6 +117,7 @@ impl Committer {
             ToCommitter::Enqueue(entry) => self.driver.enqueue(entry),
             ToCommitter::Wake => self.driver.on_wake(),
             ToCommitter::Look => return self.look(ctx),
+            ToCommitter::Gathered => self.driver.on_gathered(),
             ToCommitter::MaterialiseDue => self.driver.on_materialise_due(),
             ToCommitter::Retire => {
                 self.is_retiring = true;
@@ -181,6 +182,7 @@ impl Committer {
                 let message = Message::Committer(ToCommitter::Wake);
                 ctx.actions.push(Action::Later { ms_min, ms_max, message });
             }
+            Effect::Gather => ctx.later(0, Message::Committer(ToCommitter::Gathered)),
             Effect::WakeToMaterialise { ms } => {
                 ctx.later(ms, Message::Committer(ToCommitter::MaterialiseDue));
             }

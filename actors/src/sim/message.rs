@@ -64,6 +64,7 @@ pub enum ToCommitter {
     Retire,
     Wake,
     Look,
+    Gathered,
     MaterialiseDue,
 }
 

@@ -293,6 +293,11 @@ impl Driver {
         self.changed(effects)
     }
 
+    pub fn on_gathered(&mut self) -> Vec<Effect> {
+        let effects = self.core.on_gathered();
+        self.changed(effects)
+    }
+
     pub fn on_wake(&mut self) -> Vec<Effect> {
         let effects = self.core.on_wake();
         self.changed(effects)

@@ -60,6 +60,8 @@ fn ready(head: u64) -> CommitterCore {
 fn in_doubt(head: u64) -> (CommitterCore, Commit) {
     let mut core = ready(head);
     let effects = core.enqueue(entry(&draft("in doubt"), 1));
+    assert!(matches!(effects[..], [Effect::Gather]), "{effects:?}");
+    let effects = core.on_gathered();
     let [Effect::Commit(commit)] = &effects[..] else { panic!("{effects:?}") };
     let commit = commit.clone();
     let effects = core.on_committed(&Err(RingError("no answer".to_owned())), 0);

@@ -103,7 +103,12 @@ impl Driver {
         let core = &mut self.core;
         let effects = match event {
             Event::Start => core.start(),
-            Event::Enqueue(entry) => core.enqueue(entry),
+            // Gathers nothing: each moment between is a state in which less is known, and the
+            // simulator goes through those.
+            Event::Enqueue(entry) => match core.enqueue(entry)[..] {
+                [Effect::Gather] => core.on_gathered(),
+                _ => Vec::new(),
+            },
             Event::Claimed(answer) => core.on_claim(&answer),
             Event::Guard(answer) => core.on_guard(answer, 0),
             Event::Look(guard) => core.on_look(guard),

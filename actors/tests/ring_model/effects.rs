@@ -77,6 +77,8 @@ impl Step<'_> {
                 wrongs.two_in_flight |= activation.wake || activation.call.is_some();
                 activation.wake = true;
             }
+            // Answered by the driver.
+            Effect::Gather => {}
             Effect::WakeToMaterialise { .. } => activation.due += 1,
             Effect::Ready(_) => {
                 let is_replayed = judge::is_replayed(self.state, activation);

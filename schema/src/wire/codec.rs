@@ -1,5 +1,7 @@
 //! Bytes to frames and back, in both encodings, within limits.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -214,12 +216,40 @@ pub fn decode_server(encoding: Encoding, bytes: &[u8]) -> Result<ServerFrame, De
 /// # Panics
 /// Never for the frames of this crate: they hold no map with keys other than text.
 #[must_use]
-#[expect(clippy::expect_used, reason = "frames of this crate always encode; a test holds it")]
 pub fn encode<T: Serialize>(encoding: Encoding, frame: &T) -> Bytes {
+    with_encoded(encoding, frame, Bytes::copy_from_slice)
+}
+
+/// Encodes as [`encode`] does, for `use_bytes` alone: no memory is taken for most frames.
+///
+/// # Panics
+/// Never for the frames of this crate: they hold no map with keys other than text.
+#[expect(clippy::expect_used, reason = "frames of this crate always encode; a test holds it")]
+pub fn with_encoded<T: Serialize, R>(
+    encoding: Encoding,
+    frame: &T,
+    use_bytes: impl FnOnce(&[u8]) -> R,
+) -> R {
+    // Taken, not borrowed: `use_bytes` may encode something, too.
+    let mut bytes = SCRATCH.take();
+    bytes.clear();
     match encoding {
         Encoding::MessagePack => {
-            rmp_serde::to_vec_named(frame).expect("frames always encode").into()
+            rmp_serde::encode::write_named(&mut bytes, frame).expect("frames always encode");
         }
-        Encoding::Json => serde_json::to_vec(frame).expect("frames always encode").into(),
+        Encoding::Json => serde_json::to_writer(&mut bytes, frame).expect("frames always encode"),
     }
+    let result = use_bytes(&bytes);
+    if bytes.capacity() <= SCRATCH_BYTES_MAX {
+        SCRATCH.set(bytes);
+    }
+    result
+}
+
+/// More than this a thread does not keep.
+const SCRATCH_BYTES_MAX: usize = 64 * 1024;
+
+thread_local! {
+    /// Where a thread encodes.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }

@@ -5,7 +5,8 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::close_code::CloseCode;
-use super::codec::Encoding;
+use super::codec::{Encoding, with_encoded};
+use super::server_frame::ServerFrame;
 
 const FINAL: u8 = 0x80;
 const TEXT: u8 = 0x1;
@@ -24,6 +25,12 @@ pub fn message(encoding: Encoding, payload: &[u8]) -> Bytes {
         Encoding::Json => TEXT,
     };
     frame(opcode, payload)
+}
+
+/// A server's frame, encoded, in one WebSocket frame.
+#[must_use]
+pub fn encoded(encoding: Encoding, content: &ServerFrame) -> Bytes {
+    with_encoded(encoding, content, |payload| message(encoding, payload))
 }
 
 /// Asks the peer for a pong.
