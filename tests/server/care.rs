@@ -43,6 +43,19 @@ impl Online {
         self.answer().await.map(|(seq, _)| seq).map_err(|error| error.code)
     }
 
+    /// The number, and whether it had it before.
+    async fn repeat(&mut self, send: SendMessage) -> Result<(Sequence, bool), ErrorCode> {
+        let reference = self.next_reference();
+        self.say(ClientFrame::SendMessage(SendMessage { reference, ..send })).await;
+        self.answer().await.map_err(|error| error.code)
+    }
+
+    async fn edit_as(&mut self, edit: EditMessage) -> Result<(Sequence, bool), ErrorCode> {
+        let reference = self.next_reference();
+        self.say(ClientFrame::EditMessage(EditMessage { reference, ..edit })).await;
+        self.answer().await.map_err(|error| error.code)
+    }
+
     async fn pages(&mut self, fetch: FetchHistory) -> History {
         let reference = self.next_reference();
         self.say(ClientFrame::FetchHistory(FetchHistory { reference, ..fetch })).await;
@@ -368,6 +381,60 @@ async fn what_is_forwarded_is_checked_and_not_named() {
     bob.post(to, "and this").await;
     assert_eq!(bob.answer().await.unwrap().0, Sequence(2));
     assert_eq!(bob.answer().await.unwrap().0, Sequence(3));
+}
+
+/// The first answer may have been lost on the way, and what it was about changed since.
+#[tokio::test]
+async fn a_repeat_is_answered_as_before_whatever_became_of_what_it_is_about() {
+    let mut server = Server::start().await;
+    let people = server.people(2).await;
+    let kind = ConversationKind::Group;
+    let from = server.conversation(kind, &people[0], &[&people[1]]).await;
+    let to = server.conversation(kind, &people[1], &[&people[0]]).await;
+    let mut alice = server.online(&people[0]).await;
+    let mut bob = server.online(&people[1]).await;
+    assert_eq!(alice.ask(message(from, text("the plan"))).await, Ok(Sequence(1)));
+    let original = Some(MessageRef { conversation_id: from, seq: Sequence(1) });
+    let forward = SendMessage { forwarded_from: original, ..message(to, text("the plan")) };
+    assert_eq!(bob.ask(forward.clone()).await, Ok(Sequence(1)));
+    let edit = |said: &str| EditMessage {
+        reference: 0,
+        message_id: MessageId::generate(),
+        conversation_id: from,
+        target: Sequence(1),
+        content: text(said),
+        mentions: None,
+        retry: None,
+    };
+    let first_edit = edit("another plan");
+    assert_eq!(alice.edit_as(first_edit.clone()).await, Ok((Sequence(2), false)));
+    let again = |send: &SendMessage| SendMessage { retry: Some(true), ..send.clone() };
+    // What is forwarded is looked up in the tables, which follow the log.
+    let shown = async || tokio::time::sleep(Duration::from_millis(700)).await;
+    shown().await;
+    assert_eq!(bob.repeat(again(&forward)).await, Ok((Sequence(1), true)), "it was edited");
+    let path = format!("/v1/conversations/{from}/messages/1?scope=everyone");
+    let token = people[0].access_token.clone();
+    assert_eq!(call(&server, Method::DELETE, &path, &token, &NOTHING).await.0, 200);
+    shown().await;
+    assert_eq!(bob.repeat(again(&forward)).await, Ok((Sequence(1), true)), "it was deleted");
+    assert_eq!(bob.repeat(forward.clone()).await, Ok((Sequence(1), true)), "also unmarked");
+    assert_eq!(alice.edit_as(first_edit.clone()).await, Ok((Sequence(2), true)), "an edit of it");
+    let path = format!("/v1/conversations/{to}/messages/1?scope=everyone");
+    let own = people[1].access_token.clone();
+    assert_eq!(call(&server, Method::DELETE, &path, &own, &NOTHING).await.0, 200);
+    assert_eq!(bob.repeat(again(&forward)).await, Ok((Sequence(1), true)), "it was itself");
+    // What was never stored is refused as ever, and spends no number.
+    let late = SendMessage { message_id: MessageId::generate(), ..forward.clone() };
+    assert_eq!(bob.repeat(again(&late)).await, Err(ErrorCode::NotFound));
+    assert_eq!(alice.edit_as(edit("a third")).await, Err(ErrorCode::InvalidField));
+    assert_eq!(bob.ask(message(to, text("next"))).await, Ok(Sequence(3)));
+
+    server.process.kill_9().await.unwrap();
+    server.process.restart().await.unwrap();
+    let mut bob = server.online(&people[1]).await;
+    assert_eq!(bob.repeat(again(&forward)).await, Ok((Sequence(1), true)), "over a kill");
+    assert_eq!(bob.repeat(again(&late)).await, Err(ErrorCode::NotFound));
 }
 
 #[tokio::test]

@@ -86,7 +86,8 @@ impl Conversation {
             ctx.spawn(checked.into_actor(self).map(move |checked, actor, ctx| {
                 actor.on_judged(sender, ctx, |actor, first, ctx| match checked {
                     Ok(()) => actor.admit(first, None, ctx),
-                    Err(refusal) => actor.refuse(first, refusal),
+                    Err(refusal) if refusal.code.is_temporary() => actor.refuse(first, refusal),
+                    Err(refusal) => actor.refuse_unless_stored(first, refusal, ctx),
                 });
             }));
             return;
@@ -112,7 +113,7 @@ impl Conversation {
         self.on_judged(sender, ctx, |actor, first, ctx| {
             match read.as_ref().map(|entries| entries.first()) {
                 Ok(Some(log)) => actor.admit(first, Some(log), ctx),
-                Ok(None) => actor.refuse(first, Refusal::not_found()),
+                Ok(None) => actor.refuse_unless_stored(first, Refusal::not_found(), ctx),
                 Err(error) => actor.refuse(first, load::unavailable(error)),
             }
         });

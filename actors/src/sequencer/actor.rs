@@ -241,11 +241,20 @@ impl Sequencer {
         let now_ms = self.context.clock.now_ms();
         while let Some((roomy, found)) = self.turns.next() {
             let Some(running) = &mut self.running else { return };
-            let draft = &roomy.append.draft;
-            let decision = match found {
-                None => running.core.submit(draft, now_ms),
-                Some(Ok(found)) => running.core.after_lookup(draft, &found, now_ms),
-                Some(Err(error)) => {
+            let Append { draft, verdict, .. } = &roomy.append;
+            let decision = match (verdict, &found) {
+                (None, None) => running.core.submit(draft, now_ms),
+                (None, Some(Ok(found))) => running.core.after_lookup(draft, found, now_ms),
+                (Some(refusal), None | Some(Ok(_))) => {
+                    let found = found.as_ref().and_then(|found| found.as_ref().ok());
+                    let Some(decision) = running.core.recall(draft, found) else {
+                        let refusal = refusal.clone();
+                        self.refuse(roomy.append.token, refusal, ctx);
+                        continue;
+                    };
+                    decision
+                }
+                (_, Some(Err(error))) => {
                     tracing::warn!(%error, "an id could not be looked up");
                     let refusal = Refusal::retry_later("the store did not answer");
                     self.refuse(roomy.append.token, refusal, ctx);
