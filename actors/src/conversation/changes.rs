@@ -11,6 +11,7 @@ use schema::{ConversationId, Sequence, SequenceRange, UserId};
 use tokio::time::timeout;
 
 use super::actor::Conversation;
+use super::blocks;
 use super::forward;
 use super::load;
 use super::messages::{LogEntry, Submit};
@@ -73,6 +74,10 @@ impl Conversation {
             return self.refuse(submit, refusal);
         }
         let Some(submit) = serving.judging.behind(submit) else { return };
+        if let Some(read) = self.read_blocks() {
+            return self.judge_after(read, submit, ctx);
+        }
+        let Ok(serving) = &mut self.serving else { return };
         let (draft, head) = (&submit.draft, serving.head);
         if let Event::Message(MessageBody { forwarded_from: Some(original), content, .. }) =
             &draft.event
@@ -106,6 +111,25 @@ impl Conversation {
         ctx.spawn(
             looked.into_actor(self).map(move |read, actor, ctx| actor.on_looked(sender, read, ctx)),
         );
+    }
+
+    /// Judges a draft once it is known who is blocked.
+    fn judge_after(
+        &mut self,
+        read: impl Future<Output = blocks::Found> + 'static,
+        submit: Submit,
+        ctx: &mut Context<Self>,
+    ) {
+        let Ok(serving) = &mut self.serving else { return };
+        let sender = submit.draft.sender_id;
+        serving.judging.hold(submit);
+        ctx.spawn(read.into_actor(self).map(move |found, actor, ctx| {
+            let noted = actor.note_blocks(found);
+            actor.on_judged(sender, ctx, |actor, first, ctx| match noted {
+                Ok(()) => actor.judge(first, ctx),
+                Err(error) => actor.refuse(first, load::unavailable(&error)),
+            });
+        }));
     }
 
     /// The message that a sender's first held draft changes was read.
