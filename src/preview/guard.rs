@@ -40,7 +40,11 @@ pub(super) struct Guard {
 impl Guard {
     /// Permits these networks beside the public ones.
     pub fn with(also: Vec<AddressRange>) -> Self {
-        Self { also, ..Self::default() }
+        Self {
+            also,
+            #[cfg(test)]
+            any_port: false,
+        }
     }
 
     /// Reads a URL that may be asked, as far as it says itself.

@@ -272,16 +272,17 @@ async fn what_is_kept_no_longer_leaves_the_index_also_when_that_was_cut_short() 
     place.another().clear().await.unwrap();
     assert_eq!(place.documents().await, 2);
     let mark = format!("removed:{}", place.chat);
+    let one = std::slice::from_ref::<String>;
     let index = place.search.client.current_index().await.unwrap();
-    let marks = place.search.client.numbers(&index, &[mark.clone()]).await.unwrap();
+    let marks = place.search.client.numbers(&index, one(&mark)).await.unwrap();
     assert_eq!(marks, [Some(3)], "once is enough");
     // A fresh index is compared anew.
     place.search.reindex(1_700_000_000_000, &super::rebuild::silent).await.unwrap();
     let index = place.search.client.current_index().await.unwrap();
-    assert_eq!(place.search.client.numbers(&index, &[mark.clone()]).await.unwrap(), [None]);
+    assert_eq!(place.search.client.numbers(&index, one(&mark)).await.unwrap(), [None]);
     let mut another = place.another();
     another.clear().await.unwrap();
-    assert_eq!(place.search.client.numbers(&index, &[mark]).await.unwrap(), [Some(3)]);
+    assert_eq!(place.search.client.numbers(&index, one(&mark)).await.unwrap(), [Some(3)]);
     assert_eq!(place.documents().await, 2);
     place.until_found("pears", &[4, 5]).await;
 }
