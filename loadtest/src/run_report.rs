@@ -125,6 +125,12 @@ pub struct RunFigures {
     pub entries_per_commit: Option<f64>,
     pub caught_up_s: Option<f64>,
     pub p99_ratio_while_some_sleep: Option<f64>,
+    /// The slowest later stage's median of delivery, against that of the first.
+    #[serde(default)]
+    pub stage_p50_ratio: Option<f64>,
+    /// Times that silent connections were told how somebody is.
+    #[serde(default)]
+    pub presence_told: u64,
     /// The last stage that was sustained, all before it too.
     pub sustained: Option<String>,
     /// Faults that struck, by name.

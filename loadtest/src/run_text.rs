@@ -103,6 +103,9 @@ impl fmt::Display for RunFigures {
                  user); {kernel:.0} of the kernel, both ends"
             )?;
         }
+        if self.presence_told > 0 {
+            writeln!(formatter, "  told {} times how somebody is", self.presence_told)?;
+        }
         if let Some(seconds) = self.caught_up_s {
             writeln!(formatter, "  who was away had everything {seconds:.1} s after coming back")?;
         }

@@ -117,7 +117,12 @@ async fn presence_storms_and_soaks_run() {
     let mut presence = small(
         "presence-storm",
         1.0,
-        &["silent.connections=60", "silent.settle_s=0.1", "conversations.0.count=5"],
+        &[
+            "silent.connections=60",
+            "silent.watches=7",
+            "silent.settle_s=0.1",
+            "conversations.0.count=5",
+        ],
     );
     presence.stages.iter_mut().for_each(|stage| stage.seconds = 0.6);
     let event = &mut presence.events[0];
@@ -139,7 +144,11 @@ async fn presence_storms_and_soaks_run() {
         event.over_s = event.over_s.min(0.2);
     }
     for plan in [presence, soak] {
+        let watches = plan.silent.watches as u64;
         let Some(report) = run(plan).await else { return };
+        // At the beginning, and again who came back.
+        assert!(report.figures.presence_told >= 60 * watches, "{report}");
+        assert!(watches == 0 || report.figures.stage_p50_ratio.is_some(), "{report}");
         assert!(report.figures.struck["reconnect"] >= 1, "{report}");
     }
 }

@@ -85,13 +85,19 @@ impl OwnerToken {
 impl UserId {
     /// Among mentions: every member.
     pub const EVERYONE: Self = Self(Uuid::nil());
-    /// Among mentions: every member; those who are not there need no notification.
+    /// Among mentions: every member who is there.
     pub const HERE: Self = Self(Uuid::from_u128(1));
 
     /// Stands for several users, and for none alone.
     #[must_use]
     pub fn is_group(self) -> bool {
         self == Self::EVERYONE || self == Self::HERE
+    }
+
+    /// Among mentions: whether this means `user`, who was there or not.
+    #[must_use]
+    pub fn means(self, user: Self, was_here: bool) -> bool {
+        self == user || self == Self::EVERYONE || (self == Self::HERE && was_here)
     }
 }
 

@@ -158,6 +158,8 @@ fn item(row: ChatRow, peer: Option<UserView>, own: Own) -> ChatListItem {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use schema::Sequence;
     use schema::record::{
         Conversation, ConversationKind, ConversationOverview, ConversationProfile, Membership, Role,
@@ -188,7 +190,7 @@ mod tests {
             delivered: Sequence::START,
             peer: None,
         };
-        ChatRow { overview, last: None, memory: None }
+        ChatRow { overview, last: None, memory: None, here: BTreeSet::new() }
     }
 
     fn numbers(rows: &[ChatRow]) -> Vec<u8> {

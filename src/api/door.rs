@@ -63,6 +63,14 @@ pub trait Door: Send + Sync + 'static {
         seq: Sequence,
     ) -> Answer<'_, ()>;
 
+    fn follow_thread(
+        &self,
+        by: Identity,
+        conversation: ConversationId,
+        root: Sequence,
+        on: bool,
+    ) -> Answer<'_, ()>;
+
     fn hide(&self, by: Identity, conversation: ConversationId, target: Sequence) -> Answer<'_, ()>;
 
     fn read_up_to(
@@ -161,6 +169,16 @@ impl Door for Node {
         seq: Sequence,
     ) -> Answer<'_, ()> {
         Box::pin(Self::read_thread(self, by.user_id, by.device_id, conversation, root, seq))
+    }
+
+    fn follow_thread(
+        &self,
+        by: Identity,
+        conversation: ConversationId,
+        root: Sequence,
+        on: bool,
+    ) -> Answer<'_, ()> {
+        Box::pin(Self::follow_thread(self, by.user_id, by.device_id, conversation, root, on))
     }
 
     fn hide(&self, by: Identity, conversation: ConversationId, target: Sequence) -> Answer<'_, ()> {

@@ -1,13 +1,16 @@
 //! `/v1/users/me/…`: what is the caller's own: settings, conversations, drafts.
 
+use std::collections::BTreeMap;
+
 use actix_web::{get, patch, put, web};
 use actors::personal::{ConversationPatch, SettingsPatch};
-use schema::ConversationId;
+
 use schema::record::{Settings, UnsentDraft};
 use schema::rest::{
     ConversationSettingsChange, DraftRequest, MyConversation, Problem, SettingsChange,
     ThreadPosition,
 };
+use schema::{ConversationId, Sequence};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::Valid;
@@ -103,14 +106,21 @@ async fn my_conversation(
     id: ConversationId,
 ) -> Result<MyConversation, ApiError> {
     let personal = &state.personal;
-    let threads = personal.thread_positions(user, id).await?.into_iter();
+    let mut threads: BTreeMap<Sequence, ThreadPosition> = BTreeMap::new();
+    let fresh = |thread| ThreadPosition { thread, read: Sequence::START, following: None };
+    for (thread, read) in personal.thread_positions(user, id).await? {
+        threads.entry(thread).or_insert_with(|| fresh(thread)).read = read;
+    }
+    for (thread, followed) in personal.thread_follows(user, id).await? {
+        threads.entry(thread).or_insert_with(|| fresh(thread)).following = Some(followed.on);
+    }
     let hidden = personal.hidden(user).await?;
     Ok(MyConversation {
         conversation_id: id,
         settings: personal.conversation(user, id).await?,
         draft: personal.draft(user, id).await?,
         hidden: hidden.get(&id).into_iter().flatten().copied().collect(),
-        threads: threads.map(|(thread, read)| ThreadPosition { thread, read }).collect(),
+        threads: threads.into_values().collect(),
     })
 }
 

@@ -17,6 +17,8 @@ const LIMIT_DEFAULT: u32 = 20;
 const LIMIT_MAX: u32 = 100;
 /// Nobody pages further: better words find better.
 const OFFSET_MAX: u32 = 1_000;
+/// Times that the index is asked again because of what one hid.
+const ROUNDS_MAX: u32 = 50;
 const TEXT_CHARACTERS_MAX: usize = 256;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -73,7 +75,11 @@ async fn search(
         Some(Ok(offset)) if offset <= OFFSET_MAX => offset,
         Some(_) => return Err(ApiError::field("cursor", "not one that this server gave")),
     };
-    let query = SearchQuery {
+    let hidden = state.personal.hidden(identity.user_id).await?;
+    let is_hidden = |entry: &Entry| {
+        hidden.get(&entry.conversation_id).is_some_and(|it| it.contains(&entry.seq))
+    };
+    let mut query = SearchQuery {
         reader: identity.user_id,
         text: asked.q,
         conversation: asked.conversation_id,
@@ -84,16 +90,22 @@ async fn search(
         offset,
         limit,
     };
-    let page = index.search(query).await?;
-    let next_cursor = page.next.filter(|next| *next <= OFFSET_MAX).map(|next| next.to_string());
-    let hidden = state.personal.hidden(identity.user_id).await?;
-    let is_hidden = |entry: &Entry| {
-        hidden.get(&entry.conversation_id).is_some_and(|it| it.contains(&entry.seq))
-    };
-    let found = page.hits.iter().filter(|hit| !is_hidden(&hit.entry));
-    let hits = found.map(|hit| SearchHit {
-        entry: LogFrame::from(&hit.entry),
-        highlights: hit.highlights.clone(),
-    });
-    Ok(web::Json(SearchResults { hits: hits.collect(), next_cursor }))
+    let (mut hits, mut next) = (Vec::new(), None);
+    // In place of what one hid the next ones are shown.
+    for _ in 0..ROUNDS_MAX {
+        let page = index.search(query.clone()).await?;
+        let shown = page.hits.into_iter().filter(|hit| !is_hidden(&hit.entry));
+        hits.extend(shown.map(|hit| SearchHit {
+            entry: LogFrame::from(&hit.entry),
+            highlights: hit.highlights,
+        }));
+        next = page.next.filter(|next| *next <= OFFSET_MAX);
+        let missing = limit.saturating_sub(u32::try_from(hits.len()).unwrap_or(u32::MAX));
+        match next {
+            Some(offset) if missing > 0 => (query.offset, query.limit) = (offset, missing),
+            _ => break,
+        }
+    }
+    let next_cursor = next.map(|next| next.to_string());
+    Ok(web::Json(SearchResults { hits, next_cursor }))
 }

@@ -1,6 +1,6 @@
 //! `/v1/conversations/{id}/threads`: replies that belong together.
 
-use actix_web::{get, web};
+use actix_web::{HttpResponse, delete, get, put, web};
 use actors::node::ThreadSummary;
 use schema::rest::{Problem, ThreadList, ThreadPage, ThreadView};
 use schema::wire::LogFrame;
@@ -17,7 +17,7 @@ const LIMIT_DEFAULT: usize = 20;
 const LIMIT_MAX: usize = 50;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(get_threads).service(get_thread);
+    config.service(get_threads).service(get_thread).service(follow_thread).service(leave_thread);
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -86,4 +86,44 @@ async fn get_thread(
     let read = state.node.thread_page(identity.user_id, id, root, page, limit).await?;
     let entries = read.entries.iter().map(LogFrame::from).collect();
     Ok(web::Json(ThreadPage { entries, states: read.states, read: read.read }))
+}
+
+/// Follows a thread: what comes in it from now on counts as unread.
+#[utoipa::path(
+    tag = "threads", params(("id" = ConversationId, Path), ("seq" = u64, Path)),
+    responses(
+        (status = 204),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+        (status = 422, body = Problem, description = "`invalid_field`: too many"),
+    )
+)]
+#[put("/conversations/{id}/threads/{seq}/follow")]
+async fn follow_thread(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    path: web::Path<(ConversationId, u64)>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, root) = path.into_inner();
+    state.node.follow_thread(identity, id, Sequence(root), true).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Follows a thread no more, until one replies in it again.
+#[utoipa::path(
+    tag = "threads", params(("id" = ConversationId, Path), ("seq" = u64, Path)),
+    responses(
+        (status = 204),
+        (status = 404, body = Problem, description = "`not_found`: none that you may see"),
+        (status = 422, body = Problem, description = "`invalid_field`: too many"),
+    )
+)]
+#[delete("/conversations/{id}/threads/{seq}/follow")]
+async fn leave_thread(
+    state: web::Data<ApiState>,
+    Caller(identity): Caller,
+    path: web::Path<(ConversationId, u64)>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, root) = path.into_inner();
+    state.node.follow_thread(identity, id, Sequence(root), false).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -172,7 +172,7 @@ impl Backends {
     /// Begins to bring what the shards that `owned` names have into the index of a cluster.
     pub fn follow_logs(&self, owned: impl Fn() -> Vec<u32> + Send + Sync + 'static) {
         if let Some(search) = &self.cluster_search {
-            search.follow(owned);
+            search.follow(owned, Arc::new(SystemClock));
         }
     }
 

@@ -21,7 +21,7 @@ const LATE_MS: i64 = 10 * 60 * 1_000;
 /// A store without a note is looked through from so long ago.
 const FIRST_LOOK_MS: i64 = 48 * 60 * 60 * 1_000;
 const OLD_EVERY: Duration = Duration::from_secs(60 * 60);
-const OLD_FIRST: Duration = Duration::from_secs(60);
+const OLD_FIRST: Duration = Duration::from_secs(15);
 const CONVERSATIONS: u32 = 100;
 const OLD_ENTRIES: u32 = 2_000;
 const BETWEEN_STEPS: Duration = Duration::from_millis(20);
@@ -127,7 +127,9 @@ async fn old_of(tree: &Tree, id: ConversationId, now_ms: i64) -> Result<(), Stor
     let Some(kept_ms) = record.retention_ms(days) else { return Ok(()) };
     let kept_since_ms = now_ms.saturating_sub(i64::try_from(kept_ms).unwrap_or(i64::MAX));
     let messages = tree.ports.messages.as_ref();
-    let Some(up_to) = last_before(messages, &record, kept_since_ms).await? else {
+    // What was cut short goes on: nobody is shown it, but it is there.
+    let begun = Some(record.purged_up_to).filter(|up_to| *up_to > Sequence::START);
+    let Some(up_to) = last_before(messages, &record, kept_since_ms).await?.or(begun) else {
         return Ok(());
     };
     // Nobody is shown any of it from here on; its rows go a piece at a time.

@@ -13,7 +13,8 @@ use super::{Config, check};
 pub const ENVIRONMENT_PREFIX: &str = "SWITCHBOARD";
 
 /// Settings that hold a list; in the environment and in flags their items are joined by commas.
-const LIST_KEYS: [&str; 2] = ["allowed_origins", "trusted_proxies"];
+const LIST_KEYS: [&str; 3] =
+    ["allowed_origins", "trusted_proxies", "link_previews.allowed_networks"];
 /// Settings that may also be given as `NAME_file`.
 pub(super) const SECRET_KEYS: [&str; 5] =
     ["auth.signing_key", "auth.admin_token", "store", "bridge", "search"];

@@ -80,6 +80,7 @@ impl Draining {
             tracing::warn!(left = self.readiness.requests(), "requests were cut off");
         }
         self.tree.personal.write_seen().await;
+        self.tree.personal.write_here().await;
         self.tree.committers.retire().await;
     }
 

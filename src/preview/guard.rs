@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
+use crate::config::AddressRange;
+
 const URL_CHARACTERS_MAX: usize = 2_048;
 const PORTS: [u16; 2] = [80, 443];
 /// Names that mean this machine or this network, whatever they resolve to.
@@ -28,12 +30,23 @@ pub enum BadUrl {
 /// Decides what may be asked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guard {
-    /// Addresses that tests may ask nevertheless, on any port.
+    /// Addresses that may be asked nevertheless.
+    also: Vec<AddressRange>,
+    /// Names may have any port.
     #[cfg(test)]
-    pub also: Vec<IpAddr>,
+    pub any_port: bool,
 }
 
 impl Guard {
+    /// Permits these networks beside the public ones.
+    pub fn with(also: Vec<AddressRange>) -> Self {
+        Self {
+            also,
+            #[cfg(test)]
+            any_port: false,
+        }
+    }
+
     /// Reads a URL that may be asked, as far as it says itself.
     pub fn read_url(&self, text: &str) -> Result<Url, BadUrl> {
         if text.len() > URL_CHARACTERS_MAX {
@@ -47,7 +60,7 @@ impl Guard {
             return Err(BadUrl::Credentials);
         }
         let port = url.port_or_known_default().unwrap_or_default();
-        if !PORTS.contains(&port) && !self.is_for_tests() {
+        if !PORTS.contains(&port) && !self.permits_any_port(&url) {
             return Err(BadUrl::Port);
         }
         url.set_fragment(None);
@@ -72,21 +85,25 @@ impl Guard {
 
     /// Whether an address may be connected to.
     pub fn permits(&self, address: IpAddr) -> bool {
+        is_public(address) || self.is_named(address)
+    }
+
+    /// Whether the operator named a network that it is in.
+    fn is_named(&self, address: IpAddr) -> bool {
+        self.also.iter().any(|range| range.contains(address))
+    }
+
+    /// Names have the usual ports: what they lead to is not known yet.
+    fn permits_any_port(&self, url: &Url) -> bool {
         #[cfg(test)]
-        if self.also.contains(&address) {
+        if self.any_port {
             return true;
         }
-        is_public(address)
-    }
-
-    #[cfg(test)]
-    fn is_for_tests(&self) -> bool {
-        !self.also.is_empty()
-    }
-
-    #[cfg(not(test))]
-    const fn is_for_tests(&self) -> bool {
-        false
+        match url.host() {
+            Some(Host::Ipv4(address)) => self.is_named(address.into()),
+            Some(Host::Ipv6(address)) => self.is_named(address.into()),
+            _ => false,
+        }
     }
 }
 
@@ -169,6 +186,26 @@ mod tests {
             "2001:db8::1",
         ] {
             assert!(!Guard::default().permits(inner.parse().unwrap()), "{inner}");
+        }
+    }
+
+    #[test]
+    fn networks_of_ones_own_are_permitted_by_name_of_the_network_alone() {
+        let guard = Guard::with(vec!["10.7.0.0/16".parse().unwrap()]);
+        for (url, expected) in [
+            ("http://10.7.1.2:8080/", true),
+            ("http://10.7.1.2/", true),
+            ("http://[::ffff:10.7.1.2]:8080/", true),
+            ("http://10.8.1.2/", false),
+            ("http://127.0.0.1/", false),
+            ("http://localhost/", false),
+            ("http://93.184.216.34/", true),
+        ] {
+            let read = guard.read_url(url).unwrap();
+            assert_eq!(guard.permits_host(&read), expected, "{url}");
+        }
+        for url in ["http://10.8.1.2:8080/", "http://wiki.example:8080/", "http://1.1.1.1:22/"] {
+            assert_eq!(guard.read_url(url), Err(BadUrl::Port), "{url}");
         }
     }
 

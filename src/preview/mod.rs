@@ -63,7 +63,8 @@ impl LinkPreviews {
         if !config.enabled {
             return Ok(None);
         }
-        let fetcher = Fetcher::new(guard::Guard::default(), fetch::system(), Limits::default())?;
+        let guard = guard::Guard::with(config.allowed_networks.clone());
+        let fetcher = Fetcher::new(guard, fetch::system(), Limits::default())?;
         Ok(Some(Self::with(fetcher, config)))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::ports::{MessageStore, StoreError};
+use actors::ports::{MessageStore, StoreError, WallClock};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use schema::record::{Entry, Event, Membership, message_state};
 use schema::{ConversationId, SequenceRange, UserId};
@@ -51,8 +51,12 @@ impl ClusterSearch {
     }
 
     /// Follows the logs of the shards that `owned` names, until the runtime ends.
-    pub fn follow(&self, owned: impl Fn() -> Vec<u32> + Send + Sync + 'static) {
-        self.handle.spawn(Indexer::new(self.clone(), Box::new(owned)).run());
+    pub fn follow(
+        &self,
+        owned: impl Fn() -> Vec<u32> + Send + Sync + 'static,
+        clock: Arc<dyn WallClock>,
+    ) {
+        self.handle.spawn(Indexer::new(self.clone(), Box::new(owned), clock).run());
     }
 
     async fn find(&self, query: SearchQuery) -> Result<SearchPage, SearchError> {

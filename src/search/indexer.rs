@@ -5,14 +5,16 @@
 //! own a shard do the same work twice and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use actors::ports::{CommitRing, StoreError};
+use actors::ports::{CommitRing, StoreError, WallClock};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use schema::metric;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cluster::ClusterSearch;
+use super::leaving::Leaving;
 use super::opensearch::{Failure, position};
 use super::rebuild::{IndexError, silent};
 use crate::store::cql::{FeedRow, GrownLog};
@@ -38,11 +40,18 @@ pub(super) struct Indexer {
     progress: BTreeMap<u32, Progress>,
     last_look: Option<Instant>,
     is_failing: bool,
+    leaving: Leaving,
 }
 
 impl Indexer {
-    pub fn new(search: ClusterSearch, owned: Box<dyn Fn() -> Vec<u32> + Send + Sync>) -> Self {
-        Self { search, owned, progress: BTreeMap::new(), last_look: None, is_failing: false }
+    pub fn new(
+        search: ClusterSearch,
+        owned: Box<dyn Fn() -> Vec<u32> + Send + Sync>,
+        clock: Arc<dyn WallClock>,
+    ) -> Self {
+        let leaving = Leaving::new(search.clone(), clock);
+        let progress = BTreeMap::new();
+        Self { search, owned, progress, last_look: None, is_failing: false, leaving }
     }
 
     pub async fn run(mut self) {
@@ -58,10 +67,7 @@ impl Indexer {
                 sleep(pause).await;
                 continue;
             }
-            if shards.is_empty() {
-                continue;
-            }
-            match self.bring_up(&shards).await {
+            match self.work(&shards).await {
                 Ok(()) => self.succeeded(),
                 Err(IndexError::OpenSearch(Failure::Moved)) => self.last_look = None,
                 Err(error) => {
@@ -71,6 +77,23 @@ impl Indexer {
             }
             self.meter();
         }
+    }
+
+    /// What was said comes into the index, then what is no more leaves it.
+    async fn work(&mut self, shards: &BTreeSet<u32>) -> Result<(), IndexError> {
+        if !shards.is_empty() {
+            self.bring_up(shards).await?;
+        }
+        self.clear().await
+    }
+
+    /// Takes out of the index what is no more.
+    pub(super) async fn clear(&mut self) -> Result<(), IndexError> {
+        let owned: BTreeSet<u32> = (self.owned)().into_iter().collect();
+        if owned.is_empty() {
+            return Ok(());
+        }
+        self.leaving.clear(&owned).await
     }
 
     /// The shards to look at: those that grew, and now and then all of this node's.

@@ -9,6 +9,7 @@
 //! cluster.rs     an OpenSearch beside the store of a cluster: asked, checked, followed, made anew
 //! news.rs        which shards grew, told by whoever materialises
 //! indexer.rs     follows the logs of this node's shards
+//! leaving.rs     takes out what expired and what is kept no longer
 //! rebuild.rs     reads whole logs: for a shard without a position, and for `search reindex`
 //! opensearch/    the REST of OpenSearch: its address, its documents, its queries, its answers
 //! ```
@@ -16,6 +17,7 @@
 mod cluster;
 mod embedded;
 mod indexer;
+mod leaving;
 mod news;
 mod opensearch;
 mod port;

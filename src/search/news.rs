@@ -16,6 +16,8 @@ use crate::store::cql::{FeedRow, Store};
 #[derive(Default)]
 pub(super) struct News {
     shards: Mutex<BTreeMap<u32, Growth>>,
+    /// Conversations whose entries up to a number are to leave the index.
+    purged: Mutex<BTreeMap<ConversationId, Sequence>>,
     woken: Notify,
 }
 
@@ -51,6 +53,24 @@ impl News {
             Some(growth) => growth.since = Instant::now(),
             None => {}
         }
+    }
+
+    /// A conversation keeps its entries up to here no longer.
+    pub fn purged(&self, conversation: ConversationId, up_to: Sequence) {
+        let mut purged = self.purged.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = purged.entry(conversation).or_insert(up_to);
+        *known = up_to.max(*known);
+        drop(purged);
+        self.woken.notify_one();
+    }
+
+    pub fn has_purged(&self) -> bool {
+        !self.purged.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// What was told by [`purged`](Self::purged) since.
+    pub fn take_purged(&self) -> BTreeMap<ConversationId, Sequence> {
+        std::mem::take(&mut *self.purged.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Another node follows this shard.
@@ -144,7 +164,15 @@ impl MessageStore for Noted {
         up_to: Sequence,
         entries_max: u32,
     ) -> PortFuture<bool> {
-        self.inner.purge_below(conversation, up_to, entries_max)
+        let purged = self.inner.purge_below(conversation, up_to, entries_max);
+        let news = self.news.clone();
+        Box::pin(async move {
+            let has_more = purged.await?;
+            if !has_more {
+                news.purged(conversation, up_to);
+            }
+            Ok(has_more)
+        })
     }
 
     fn conversations_after(

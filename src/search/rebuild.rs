@@ -132,6 +132,10 @@ impl ClusterSearch {
     ) -> Result<(u64, u64, Vec<Operation>), IndexError> {
         let (mut outgoing, mut entries, mut written) = (Outgoing::default(), 0, 0);
         let mut next = first.max(1);
+        if next == 1 {
+            // What is kept no longer may be there still, for a moment.
+            next = self.store.purged_up_to(id).await?.next().0;
+        }
         while next <= last {
             let until = last.min(next + PAGE_ENTRIES - 1);
             let range = SequenceRange::new(Sequence(next), Sequence(until));

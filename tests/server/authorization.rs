@@ -200,6 +200,18 @@ const RULES: &[Rule] = &[
         expected: [200, 200, 200, 200, 404, 200, 401],
     },
     Rule {
+        route: "PUT /v1/conversations/{id}/threads/{seq}/follow",
+        path: "/threads/3/follow",
+        body: nothing,
+        expected: [204, 204, 204, 404, 404, 204, 401],
+    },
+    Rule {
+        route: "DELETE /v1/conversations/{id}/threads/{seq}/follow",
+        path: "/threads/3/follow",
+        body: nothing,
+        expected: [204, 204, 204, 404, 404, 204, 401],
+    },
+    Rule {
         route: "GET /v1/users/me/conversations/{id}",
         path: "=/v1/users/me/conversations/{chat}",
         body: nothing,

@@ -104,6 +104,22 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        frame: |it| {
+            let id = it.chat;
+            json!({"follow_thread":
+                {"ref": it.reference, "conversation_id": id, "thread": 3, "on": true}})
+        },
+        expected: [
+            "thread_followed",
+            "thread_followed",
+            "thread_followed",
+            "not_found",
+            "not_found",
+            "thread_followed",
+            FIRST,
+        ],
+    },
+    Rule {
         // Only channels are open to others than members.
         frame: |it| json!({"join_conversation": {"ref": it.reference, "conversation_id": it.chat}}),
         expected: ["joined", "joined", "joined", "not_found", "not_found", "joined", FIRST],
@@ -174,6 +190,7 @@ async fn answer(caller: &mut Online, frame: &ClientFrame) -> String {
             ServerFrame::History(it) if Some(it.reference) == reference => "history",
             ServerFrame::Joined(it) if Some(it.reference) == reference => "joined",
             ServerFrame::Left(it) if Some(it.reference) == reference => "left",
+            ServerFrame::ThreadFollowed(it) if it.reference == reference => "thread_followed",
             ServerFrame::Pong(_) if !is_answered => "pong",
             _ => continue,
         };

@@ -43,6 +43,19 @@ impl Online {
         self.answer().await.map(|(seq, _)| seq).map_err(|error| error.code)
     }
 
+    /// The number, and whether it had it before.
+    async fn repeat(&mut self, send: SendMessage) -> Result<(Sequence, bool), ErrorCode> {
+        let reference = self.next_reference();
+        self.say(ClientFrame::SendMessage(SendMessage { reference, ..send })).await;
+        self.answer().await.map_err(|error| error.code)
+    }
+
+    async fn edit_as(&mut self, edit: EditMessage) -> Result<(Sequence, bool), ErrorCode> {
+        let reference = self.next_reference();
+        self.say(ClientFrame::EditMessage(EditMessage { reference, ..edit })).await;
+        self.answer().await.map_err(|error| error.code)
+    }
+
     async fn pages(&mut self, fetch: FetchHistory) -> History {
         let reference = self.next_reference();
         self.say(ClientFrame::FetchHistory(FetchHistory { reference, ..fetch })).await;
@@ -318,6 +331,98 @@ async fn messages_disappear_everywhere() {
     panic!("still stored: {left:?}");
 }
 
+/// What is kept no longer goes: its words and its rows, and no number of what stays.
+#[tokio::test]
+async fn what_is_kept_no_longer_is_removed_and_numbers_go_on() {
+    let mut server = Server::start().await;
+    let people = server.people(2).await;
+    let (token, other) = (people[0].access_token.clone(), people[1].access_token.clone());
+    let chat = server.conversation(ConversationKind::Group, &people[0], &[&people[1]]).await;
+    let kept = server.conversation(ConversationKind::Group, &people[0], &[&people[1]]).await;
+    let path = format!("/v1/conversations/{chat}");
+    let set = json!({"retention_days": 30});
+    assert_eq!(call(&server, Method::PATCH, &path, &token, &set).await.0, 200);
+    let mut alice = server.online(&people[0]).await;
+    let first = message(chat, text("walrus 2"));
+    for number in [2, 4, 5, 6, 7] {
+        let said = if number == 2 {
+            first.clone()
+        } else {
+            message(chat, text(&format!("walrus {number}")))
+        };
+        assert_eq!(alice.ask(said).await, Ok(Sequence(number)));
+        alice.send(kept, &format!("walrus {number}")).await;
+        if number == 2 {
+            let edit = json!({"content": {"text": {"text": "walrus edited"}}});
+            let edited = format!("{path}/messages/2");
+            assert_eq!(call(&server, Method::PATCH, &edited, &token, &edit).await.0, 200);
+        }
+    }
+    drop(alice);
+    server.process.stop(Duration::from_secs(20)).await.unwrap();
+    // A month and more goes by.
+    let database = server.process.data_dir().join("switchboard.sqlite3");
+    {
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        let sql = "UPDATE messages SET sent_at = sent_at - 40 * 86400000
+                   WHERE entry_id & 4294967295 <= 4";
+        assert_eq!(connection.execute(sql, []).unwrap(), 8, "four of each");
+    }
+    server.process.restart().await.unwrap();
+    // Shown no more from then on.
+    let says = async |server: &Server, chat: ConversationId| {
+        let path = format!("/v1/conversations/{chat}/messages");
+        get(server, &path, &other).await.1.to_string().matches("walrus").count()
+    };
+    assert_eq!(says(&server, chat).await, 3, "5, 6 and 7");
+    let mut left = Vec::new();
+    for _ in 0..80 {
+        left = stored_events(&database, "walrus");
+        // Five of the other one, and what stays of this one.
+        if left.len() == 5 + 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    left.sort_unstable();
+    assert_eq!(left, [1, 2, 3, 4, 5, 5, 6, 7], "rows are gone, with the edit of one of them");
+    let mut bob = server.online(&people[1]).await;
+    let page = bob.newest(chat).await;
+    assert_eq!((page.purged_up_to, page.head), (Sequence(4), Sequence(7)));
+    assert_eq!(says(&server, kept).await, 5, "as long as it is set");
+    let below = format!("{path}/messages?before=5");
+    assert_eq!(get(&server, &below, &other).await.1["entries"], json!([]));
+    let (_, found) = get(&server, "/v1/search?q=walrus", &other).await;
+    assert_eq!(found["hits"].as_array().unwrap().len(), 3 + 5, "{found}");
+    let (_, list) = get(&server, "/v1/users/me/conversations", &other).await;
+    let row = |list: &Value| {
+        let rows = list["conversations"].as_array().unwrap().iter();
+        rows.filter(|it| it["conversation_id"] == json!(chat)).map(|it| it["unread"].clone()).next()
+    };
+    assert_eq!(row(&list), Some(json!(3)), "what is gone is not unread");
+    // Nobody answers to what is gone, and the log goes on from where it was.
+    let reply = SendMessage { reply_to: Some(Sequence(5)), ..message(chat, text("and on")) };
+    assert_eq!(bob.ask(reply).await, Ok(Sequence(8)));
+    server.process.kill_9().await.unwrap();
+    server.process.restart().await.unwrap();
+    let mut bob = server.online(&people[1]).await;
+    let page = bob.newest(chat).await;
+    assert_eq!((page.purged_up_to, page.head), (Sequence(4), Sequence(8)));
+    let audited = server.process.audit().await.unwrap();
+    assert!(audited.is_ok(), "and the log holds: {audited:?}");
+    // What was removed was stored once, and is not stored again.
+    let mut alice = server.online(&people[0]).await;
+    let again = SendMessage { retry: Some(true), ..first };
+    assert_eq!(alice.repeat(again).await, Ok((Sequence(2), true)));
+    // A device that has nothing is told that there is nothing below.
+    let (mut late, _) = server.online_from(&people[1], Encoding::Json, &[(chat, 0)]).await;
+    let resync = late.until(|frame| match frame {
+        ServerFrame::Resync(it) if it.conversation_id == chat => Some(it.clone()),
+        _ => None,
+    });
+    assert_eq!(resync.await.reason, "purged");
+}
+
 /// Numbers of the entries whose stored event says something.
 fn stored_events(database: &std::path::Path, needle: &str) -> Vec<i64> {
     use rusqlite::{Connection, OpenFlags};
@@ -368,6 +473,60 @@ async fn what_is_forwarded_is_checked_and_not_named() {
     bob.post(to, "and this").await;
     assert_eq!(bob.answer().await.unwrap().0, Sequence(2));
     assert_eq!(bob.answer().await.unwrap().0, Sequence(3));
+}
+
+/// The first answer may have been lost on the way, and what it was about changed since.
+#[tokio::test]
+async fn a_repeat_is_answered_as_before_whatever_became_of_what_it_is_about() {
+    let mut server = Server::start().await;
+    let people = server.people(2).await;
+    let kind = ConversationKind::Group;
+    let from = server.conversation(kind, &people[0], &[&people[1]]).await;
+    let to = server.conversation(kind, &people[1], &[&people[0]]).await;
+    let mut alice = server.online(&people[0]).await;
+    let mut bob = server.online(&people[1]).await;
+    assert_eq!(alice.ask(message(from, text("the plan"))).await, Ok(Sequence(1)));
+    let original = Some(MessageRef { conversation_id: from, seq: Sequence(1) });
+    let forward = SendMessage { forwarded_from: original, ..message(to, text("the plan")) };
+    assert_eq!(bob.ask(forward.clone()).await, Ok(Sequence(1)));
+    let edit = |said: &str| EditMessage {
+        reference: 0,
+        message_id: MessageId::generate(),
+        conversation_id: from,
+        target: Sequence(1),
+        content: text(said),
+        mentions: None,
+        retry: None,
+    };
+    let first_edit = edit("another plan");
+    assert_eq!(alice.edit_as(first_edit.clone()).await, Ok((Sequence(2), false)));
+    let again = |send: &SendMessage| SendMessage { retry: Some(true), ..send.clone() };
+    // What is forwarded is looked up in the tables, which follow the log.
+    let shown = async || tokio::time::sleep(Duration::from_millis(700)).await;
+    shown().await;
+    assert_eq!(bob.repeat(again(&forward)).await, Ok((Sequence(1), true)), "it was edited");
+    let path = format!("/v1/conversations/{from}/messages/1?scope=everyone");
+    let token = people[0].access_token.clone();
+    assert_eq!(call(&server, Method::DELETE, &path, &token, &NOTHING).await.0, 200);
+    shown().await;
+    assert_eq!(bob.repeat(again(&forward)).await, Ok((Sequence(1), true)), "it was deleted");
+    assert_eq!(bob.repeat(forward.clone()).await, Ok((Sequence(1), true)), "also unmarked");
+    assert_eq!(alice.edit_as(first_edit.clone()).await, Ok((Sequence(2), true)), "an edit of it");
+    let path = format!("/v1/conversations/{to}/messages/1?scope=everyone");
+    let own = people[1].access_token.clone();
+    assert_eq!(call(&server, Method::DELETE, &path, &own, &NOTHING).await.0, 200);
+    assert_eq!(bob.repeat(again(&forward)).await, Ok((Sequence(1), true)), "it was itself");
+    // What was never stored is refused as ever, and spends no number.
+    let late = SendMessage { message_id: MessageId::generate(), ..forward.clone() };
+    assert_eq!(bob.repeat(again(&late)).await, Err(ErrorCode::NotFound));
+    assert_eq!(alice.edit_as(edit("a third")).await, Err(ErrorCode::InvalidField));
+    assert_eq!(bob.ask(message(to, text("next"))).await, Ok(Sequence(3)));
+
+    server.process.kill_9().await.unwrap();
+    server.process.restart().await.unwrap();
+    let mut bob = server.online(&people[1]).await;
+    assert_eq!(bob.repeat(again(&forward)).await, Ok((Sequence(1), true)), "over a kill");
+    assert_eq!(bob.repeat(again(&late)).await, Err(ErrorCode::NotFound));
 }
 
 #[tokio::test]

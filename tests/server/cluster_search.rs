@@ -144,6 +144,27 @@ async fn a_cluster_finds_what_one_may_see_through_outages_and_deaths() {
     assert_eq!(alice.call(Method::DELETE, &message(5), json!({})).await.0, 200);
     alice.until_found("q=kernel", &[2]).await;
 
+    // What disappears leaves the index too, not only what is shown of it.
+    let words = async || {
+        let path = "chat/_count?q=text:fleeting";
+        let (_, answer) = opensearch.ask(Method::GET, path, None).await.unwrap();
+        answer["count"].as_u64().unwrap()
+    };
+    let body = json!({"conversation_id": chat, "content": {"text": {"text": "a fleeting word"}},
+                      "expires_after_ms": 4_000});
+    assert_eq!(alice.call(Method::POST, "/v1/messages", body).await.0, 201);
+    for expected in [1, 0] {
+        let mut left = 9;
+        for _ in 0..300 {
+            left = words().await;
+            if left == expected {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(left, expected, "documents with the word");
+    }
+
     // OpenSearch is away: messages flow, search says so, the lag is metered.
     opensearch.process().kill_9();
     let missed = alice.send(chat, "written while nobody could index").await;

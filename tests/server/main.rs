@@ -19,6 +19,7 @@ mod kill9;
 mod memory;
 mod observed;
 mod own;
+mod previews;
 mod privacy;
 mod proxies;
 mod reload;

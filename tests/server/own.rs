@@ -4,11 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use loadtest::client::Credentials;
 use reqwest::Method;
-use schema::record::ConversationKind;
+use schema::record::{ConversationKind, MentionAll};
 use schema::wire::{
-    ClientFrame, DeleteMessage, DeleteScope, Encoding, ReadReceipt, SendMessage, ServerFrame,
+    ClientFrame, DeleteMessage, DeleteScope, EditMessage, Encoding, ErrorCode, FollowThread, Ping,
+    PresenceStatus, ReadReceipt, SendMessage, ServerFrame, SetPresence,
 };
-use schema::{ConversationId, MessageId, Sequence};
+use schema::{ConversationId, MessageId, Sequence, UserId};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -47,6 +48,35 @@ impl Online {
         });
         let hidden = hidden.await;
         assert_eq!((hidden.reference, hidden.seq), (Some(reference), Sequence(target)));
+    }
+
+    async fn asks(&mut self, send: SendMessage) -> Result<Sequence, ErrorCode> {
+        let reference = self.next_reference();
+        self.say(ClientFrame::SendMessage(SendMessage { reference, ..send })).await;
+        self.answer().await.map(|(seq, _)| seq).map_err(|error| error.code)
+    }
+
+    async fn edits(&mut self, edit: EditMessage) -> Result<Sequence, ErrorCode> {
+        let reference = self.next_reference();
+        self.say(ClientFrame::EditMessage(EditMessage { reference, ..edit })).await;
+        self.answer().await.map(|(seq, _)| seq).map_err(|error| error.code)
+    }
+
+    async fn follows(
+        &mut self,
+        conversation_id: ConversationId,
+        thread: u64,
+        on: bool,
+    ) -> Result<(), ErrorCode> {
+        let (reference, thread) = (self.next_reference(), Sequence(thread));
+        let follow = FollowThread { reference, conversation_id, thread, on };
+        self.say(ClientFrame::FollowThread(follow)).await;
+        self.soon(|frame| match frame {
+            ServerFrame::ThreadFollowed(it) if it.reference == Some(reference) => Some(Ok(())),
+            ServerFrame::Error(error) => Some(Err(error.code)),
+            _ => None,
+        })
+        .await
     }
 
     async fn sends(&mut self, send: SendMessage) -> Sequence {
@@ -365,4 +395,215 @@ async fn a_thread_has_its_own_unread_count_and_pages() {
     assert_eq!(numbers(&older), [3]);
     let (_, later) = get(&server, &format!("{page}&after=3"), token).await;
     assert_eq!(numbers(&later), [4, 5]);
+}
+
+#[tokio::test]
+async fn a_thread_is_followed_and_left_by_hand_on_all_devices() {
+    let mut server = Server::start().await;
+    let people = server.people(2).await;
+    let [anna, bert] = &people[..] else { panic!() };
+    let (phone, desk) =
+        (server.signed_in("register", "cleo").await, server.signed_in("login", "cleo").await);
+    let chat = server.conversation(ConversationKind::Group, anna, &[bert, &phone]).await;
+    let mut alice = server.online(anna).await;
+    let mut bob = server.online(bert).await;
+    let mut on_phone = server.online(&phone).await;
+    let mut on_desk = server.online(&desk).await;
+    alice.send(chat, "a question").await;
+    let reply = |text| SendMessage { thread: Some(Sequence(1)), ..message(chat, text) };
+    bob.sends(reply("first")).await;
+    let path = format!("/v1/conversations/{chat}/threads");
+    let thread = async |server: &Server, who: &Credentials| {
+        let (_, list) = get(server, &path, &who.access_token).await;
+        let it = &list["threads"][0];
+        (it["following"].as_bool().unwrap(), it["unread"].as_u64().unwrap())
+    };
+    on_phone.entry().await;
+    on_phone.entry().await;
+    assert_eq!(thread(&server, &phone).await, (false, 0));
+
+    // By the socket: the other device hears of it, the asker is answered.
+    assert_eq!(on_phone.follows(chat, 1, true).await, Ok(()));
+    let followed = |frame| match frame {
+        ServerFrame::ThreadFollowed(it) => Some((it.reference, it.thread, it.on)),
+        _ => None,
+    };
+    assert_eq!(on_desk.soon(followed).await, (None, Sequence(1), true));
+    assert_eq!(thread(&server, &phone).await, (true, 0), "from now on");
+    bob.sends(reply("second")).await;
+    assert_eq!(thread(&server, &desk).await, (true, 1));
+    for wrong in [0, 99] {
+        assert_eq!(on_phone.follows(chat, wrong, true).await, Err(ErrorCode::NotFound));
+    }
+
+    // By REST it is left, and stays so over a kill; also by who wrote what it is about.
+    let follow = format!("{path}/1/follow");
+    let nothing = json!({});
+    for who in [&desk, anna] {
+        let token = &who.access_token;
+        assert_eq!(call(&server, Method::DELETE, &follow, token, &nothing).await.0, 204);
+    }
+    assert_eq!(on_phone.soon(followed).await, (None, Sequence(1), false));
+    server.process.kill_9().await.unwrap();
+    server.process.restart().await.unwrap();
+    let mut bob = server.online(bert).await;
+    bob.sends(reply("third")).await;
+    assert_eq!(thread(&server, &phone).await, (false, 0));
+    assert_eq!(thread(&server, anna).await, (false, 0));
+    let mine = format!("/v1/users/me/conversations/{chat}");
+    let (_, own) = get(&server, &mine, &desk.access_token).await;
+    assert_eq!(own["threads"], json!([{"thread": 1, "read": 0, "following": false}]));
+
+    // Who replies is back in it.
+    let mut alice = server.online(anna).await;
+    alice.sends(reply("fourth")).await;
+    bob.sends(reply("fifth")).await;
+    assert_eq!(thread(&server, anna).await, (true, 1));
+    let token = &phone.access_token;
+    assert_eq!(call(&server, Method::PUT, &follow, token, &nothing).await.0, 204);
+    assert_eq!(thread(&server, &phone).await, (true, 0));
+    let beyond = format!("{path}/99/follow");
+    assert_eq!(call(&server, Method::PUT, &beyond, token, &nothing).await.0, 404);
+}
+
+/// `@here` is for those who are online and not away when it is said.
+#[tokio::test]
+async fn a_mention_of_who_is_there_counts_for_them_alone() {
+    let mut server = Server::start().await;
+    let people = server.people(4).await;
+    let [anna, there, away, gone] = &people[..] else { panic!() };
+    let chat = server.conversation(ConversationKind::Group, anna, &[there, away, gone]).await;
+    let mut alice = server.online(anna).await;
+    let mut bob = server.online(there).await;
+    let mut cleo = server.online(away).await;
+    cleo.say(ClientFrame::SetPresence(SetPresence { status: PresenceStatus::Away })).await;
+    cleo.say(ClientFrame::Ping(Ping::default())).await;
+    cleo.soon(|frame| matches!(frame, ServerFrame::Pong(_)).then_some(())).await;
+    let here = |text| SendMessage { mention_all: Some(MentionAll::Here), ..message(chat, text) };
+    let counts = async |server: &Server, who: &Credentials| {
+        let row = row(server, who).await;
+        (row["unread"].as_u64().unwrap(), row["mentions"].as_u64().unwrap())
+    };
+    alice.sends(here("lunch?")).await;
+    bob.entry().await;
+    assert_eq!(counts(&server, there).await, (1, 1));
+    assert_eq!(counts(&server, away).await, (1, 0));
+    assert_eq!(counts(&server, gone).await, (1, 0));
+    // Who comes afterwards and catches up was not there.
+    let mut dave = server.online(gone).await;
+    dave.entry().await;
+    assert_eq!(counts(&server, gone).await, (1, 0));
+    alice.sends(here("now then")).await;
+    dave.entry().await;
+    bob.entry().await;
+    assert_eq!(counts(&server, gone).await, (2, 1));
+    assert_eq!(counts(&server, there).await, (2, 2));
+    // One by name counts as ever, and twice named is once.
+    let mentions = Some(vec![there.user_id, UserId::HERE]);
+    alice.sends(SendMessage { mentions, ..message(chat, "you there") }).await;
+    bob.entry().await;
+    assert_eq!(counts(&server, there).await, (3, 3));
+
+    tokio::time::sleep(SOON).await;
+    server.process.kill_9().await.unwrap();
+    server.process.restart().await.unwrap();
+    assert_eq!(counts(&server, there).await, (3, 3), "also after a kill");
+    assert_eq!(counts(&server, gone).await, (3, 2));
+    assert_eq!(counts(&server, away).await, (3, 0));
+    // What is deleted mentions nobody, and what was read is not counted again.
+    let path = format!("/v1/conversations/{chat}/messages/2");
+    let token = &anna.access_token;
+    assert_eq!(call(&server, Method::DELETE, &path, token, &json!({})).await.0, 200);
+    until(async || counts(&server, there).await.1 == 2).await;
+    let read = json!({"conversation_id": chat.to_string(), "seq": 1});
+    let token = &there.access_token;
+    assert_eq!(call(&server, Method::POST, "/v1/read-receipt", token, &read).await.0, 204);
+    until(async || counts(&server, there).await.1 == 1).await;
+}
+
+/// In a large room a member does not call all of them, neither at once nor by an edit.
+#[tokio::test]
+async fn in_a_large_room_owners_and_admins_mention_everyone() {
+    let server = Server::start().await;
+    let people = server.people(52).await;
+    let others: Vec<&Credentials> = people[1..].iter().collect();
+    let large = server.conversation(ConversationKind::Group, &people[0], &others).await;
+    let small = server.conversation(ConversationKind::Group, &people[0], &others[..3]).await;
+    let mut owner = server.online(&people[0]).await;
+    let mut member = server.online(&people[1]).await;
+    let all = |chat, mention_all| SendMessage {
+        mention_all: Some(mention_all),
+        ..message(chat, "look here")
+    };
+    for mention_all in [MentionAll::Everyone, MentionAll::Here] {
+        assert_eq!(member.asks(all(large, mention_all)).await, Err(ErrorCode::Forbidden));
+        let by_id = SendMessage {
+            mentions: Some(vec![mention_all.as_user()]),
+            ..message(large, "look here")
+        };
+        assert_eq!(member.asks(by_id).await, Err(ErrorCode::Forbidden));
+        assert!(member.asks(all(small, mention_all)).await.is_ok(), "few may be called by any");
+        assert!(owner.asks(all(large, mention_all)).await.is_ok());
+    }
+    let sent = member.asks(message(large, "nothing yet")).await.unwrap();
+    let edit = |conversation_id, target, user| EditMessage {
+        reference: 0,
+        message_id: MessageId::generate(),
+        conversation_id,
+        target,
+        content: schema::record::Content::Text { text: "look here".into() },
+        mentions: Some(vec![user]),
+        retry: None,
+    };
+    for user in [UserId::EVERYONE, UserId::HERE] {
+        assert_eq!(member.edits(edit(large, sent, user)).await, Err(ErrorCode::Forbidden));
+        assert!(owner.edits(edit(large, Sequence(1), user)).await.is_ok());
+        assert!(member.edits(edit(small, Sequence(1), user)).await.is_ok());
+    }
+    assert!(member.edits(edit(large, sent, people[2].user_id)).await.is_ok(), "one by name");
+    let by_rest = json!({"content": {"text": {"text": "look"}}, "mentions": [UserId::EVERYONE]});
+    let path = format!("/v1/conversations/{large}/messages/{sent}");
+    let token = &people[1].access_token;
+    assert_eq!(call(&server, Method::PATCH, &path, token, &by_rest).await.0, 403);
+}
+
+/// In place of what one deleted for oneself a page has the next ones.
+#[tokio::test]
+async fn a_page_of_search_is_full_whatever_one_hid() {
+    let server = Server::start().await;
+    let people = server.people(2).await;
+    let [anna, bert] = &people[..] else { panic!() };
+    let chat = server.conversation(ConversationKind::Direct, anna, &[bert]).await;
+    let mut alice = server.online(anna).await;
+    for number in 1..=12 {
+        alice.send(chat, &format!("pizza {number}")).await;
+    }
+    let token = &bert.access_token;
+    let page = async |cursor: Option<&str>| {
+        let cursor = cursor.map(|it| format!("&cursor={it}")).unwrap_or_default();
+        let (_, page) = get(&server, &format!("/v1/search?q=pizza&limit=4{cursor}"), token).await;
+        let seq = |hit: &Value| hit["entry"]["new_message"]["seq"].as_u64().unwrap();
+        let hits: Vec<u64> = page["hits"].as_array().unwrap().iter().map(seq).collect();
+        (hits, page["next_cursor"].as_str().map(str::to_owned))
+    };
+    until(async || {
+        let (_, all) = get(&server, "/v1/search?q=pizza", token).await;
+        all["hits"].as_array().unwrap().len() == 12
+    })
+    .await;
+    // The first six of what is found first.
+    let (first, cursor) = page(None).await;
+    let (second, _) = page(cursor.as_deref()).await;
+    let mut bob = server.online(bert).await;
+    let hidden: Vec<u64> = first.into_iter().chain(second.into_iter().take(2)).collect();
+    for seq in &hidden {
+        bob.hides(chat, *seq).await;
+    }
+    let (first, cursor) = page(None).await;
+    assert_eq!(first.len(), 4, "{first:?}");
+    let (second, cursor) = page(cursor.as_deref()).await;
+    assert_eq!((second.len(), cursor), (2, None), "{second:?}");
+    let mut seen = [hidden, first, second].concat();
+    seen.sort_unstable();
+    assert_eq!(seen, (1..=12).collect::<Vec<u64>>(), "each once");
 }

@@ -7,7 +7,7 @@ use schema::{ConversationId, Sequence, SequenceRange, UserId};
 
 use super::message_store::Stores;
 use super::sample::{commit, deleted, entry, reacted, text, users};
-use crate::ports::{LogIndex, ThreadReply};
+use crate::ports::{LogIndex, MentionsWithin, ThreadReply};
 
 /// Runs every check on one store: each makes conversations of its own.
 pub async fn run(stores: Stores, index: Arc<dyn LogIndex>) {
@@ -24,6 +24,11 @@ fn said(thread: Option<u64>, mentions: &[UserId]) -> Event {
         mentions: mentions.to_vec(),
         ..MessageBody::new(Content::Text { text: "x".into() })
     })
+}
+
+fn within(conversation: ConversationId, first: u64, last: u64, here: &[u64]) -> MentionsWithin {
+    let range = SequenceRange::new(Sequence(first), Sequence(last));
+    MentionsWithin { conversation, range, here: here.iter().copied().map(Sequence).collect() }
 }
 
 fn entries(id: ConversationId, sender: UserId, events: Vec<Event>) -> Vec<Entry> {
@@ -70,21 +75,32 @@ pub async fn mentions_are_counted(stores: &Stores, index: &Arc<dyn LogIndex>) {
     let mut log = entries(id, anna, events);
     stores.materialise(vec![commit(1, log.clone())]).await;
     let count = async |user, first, last| {
-        let within = vec![(id, SequenceRange::new(Sequence(first), Sequence(last)))];
+        let within = vec![within(id, first, last, &[])];
         index.mentions(user, within).await.expect("mentions answers")[0]
     };
-    assert_eq!(count(bert, 1, 9).await, 5);
-    assert_eq!(count(bert, 2, 4).await, 3, "of the range alone");
-    assert_eq!(count(cleo, 1, 9).await, 2, "everyone counts, twice named is once");
+    let count_here = async |user, here: &[u64]| {
+        let within = vec![within(id, 1, 9, here)];
+        index.mentions(user, within).await.expect("mentions answers")[0]
+    };
+    assert_eq!(count_here(bert, &[3]).await, 5);
+    assert_eq!(count_here(cleo, &[3, 4]).await, 2, "of those who are there, who was");
+    assert_eq!(count_here(cleo, &[4, 9]).await, 1, "it asks for those who are there");
+    assert_eq!(count(bert, 1, 9).await, 4);
+    assert_eq!(count(bert, 2, 4).await, 2, "of the range alone");
+    assert_eq!(count(cleo, 1, 9).await, 1, "everyone counts, twice named is once");
     log.push(entry(id, 7, anna, deleted(6)));
     log.push(entry(id, 8, anna, deleted(4)));
     log.push(entry(id, 9, anna, deleted(2)));
     stores.materialise(vec![commit(2, log[6..].to_vec())]).await;
-    assert_eq!(count(bert, 1, 9).await, 2, "what was deleted mentions nobody");
-    assert_eq!(count(cleo, 1, 9).await, 1);
+    assert_eq!(count(bert, 1, 9).await, 1, "what was deleted mentions nobody");
+    assert_eq!(count(cleo, 1, 9).await, 0);
     // Once more, as after a crash.
     stores.materialise(vec![commit(1, log[..6].to_vec()), commit(2, log[6..].to_vec())]).await;
-    assert_eq!(count(bert, 1, 9).await, 2);
+    assert_eq!(count(bert, 1, 9).await, 1);
+    assert_eq!(count_here(bert, &[3]).await, 2);
+    log.push(entry(id, 10, anna, deleted(3)));
+    stores.materialise(vec![commit(3, log[9..].to_vec())]).await;
+    assert_eq!(count_here(bert, &[3]).await, 1, "nor those who were there");
 }
 
 /// Sent and deleted within the same moment.
@@ -92,7 +108,7 @@ pub async fn a_mention_may_be_gone_at_once(stores: &Stores, index: &Arc<dyn LogI
     let (id, [anna, bert]) = (ConversationId::generate(), users());
     let log = entries(id, anna, vec![said(None, &[bert]), said(None, &[bert]), deleted(1)]);
     stores.materialise(vec![commit(1, log)]).await;
-    let within = vec![(id, SequenceRange::new(Sequence(1), Sequence(9)))];
+    let within = vec![within(id, 1, 9, &[])];
     assert_eq!(index.mentions(bert, within).await, Ok(vec![1]));
 }
 

@@ -183,9 +183,14 @@ impl Conversation {
             let refusal = Refusal::retry_later("a later one was stored; repeat under the same id");
             waiting.reply.answer(self.id, waiting.draft.message_id, Err(refusal));
         }
+        for waiting in serving.pending.take_judged() {
+            let refusal = Refusal::retry_later("the shard is moving");
+            waiting.reply.answer(self.id, waiting.draft.message_id, Err(refusal));
+        }
         for (token, draft) in serving.pending.all() {
             let again = Draft { retry: true, ..(*draft).clone() };
-            let _ = serving.sequencer.append(Append { draft: Arc::new(again), token });
+            let append = Append { draft: Arc::new(again), token, verdict: None };
+            let _ = serving.sequencer.append(append);
         }
     }
 
@@ -222,6 +227,11 @@ impl Conversation {
                 })
             }
         };
+        if let (Err(refusal), Some(_)) = (&checked, &target)
+            && !refusal.code.is_temporary()
+        {
+            return self.refuse_unless_stored(Submit { draft, reply }, refusal.clone(), ctx);
+        }
         let (Ok(()), Ok(serving)) = (&checked, &mut self.serving) else {
             let refusal = checked.err().unwrap_or_else(Refusal::not_found);
             return reply.answer(self.id, draft.message_id, Err(refusal));
@@ -232,7 +242,33 @@ impl Conversation {
         trace::enter(draft.message_id, Station::Conversation);
         let draft = Arc::new(draft);
         let token = serving.pending.add(draft.clone(), reply);
-        match serving.sequencer.append(Append { draft, token }) {
+        self.append(Append { draft, token, verdict: None }, ctx);
+    }
+
+    /// Refuses a draft for what became of the message that it changes or forwards, unless the same
+    /// was stored before: its sender did not hear of it then, and asks again.
+    pub(super) fn refuse_unless_stored(
+        &mut self,
+        Submit { draft, reply }: Submit,
+        refusal: Refusal,
+        ctx: &mut Context<Self>,
+    ) {
+        let Ok(serving) = &mut self.serving else {
+            return reply.answer(self.id, draft.message_id, Err(refusal));
+        };
+        if serving.pending.is_full() || !serving.sequencer.is_here() {
+            let refusal = Refusal::retry_later("too many messages wait, or the shard is moving");
+            return reply.answer(self.id, draft.message_id, Err(refusal));
+        }
+        let draft = Arc::new(draft);
+        let token = serving.pending.add_judged(draft.clone(), reply);
+        self.append(Append { draft, token, verdict: Some(refusal) }, ctx);
+    }
+
+    fn append(&mut self, append: Append, ctx: &mut Context<Self>) {
+        let Ok(serving) = &self.serving else { return };
+        let token = append.token;
+        match serving.sequencer.append(append) {
             Ok(()) => self.arm_tick(ctx),
             Err(actix::prelude::SendError::Full(_)) => {
                 let text = "too many messages wait in this conversation";
@@ -522,7 +558,8 @@ impl Handler<Peek> for Conversation {
 
     fn handle(&mut self, message: Peek, _: &mut Self::Context) {
         let serving = self.serving.as_ref().ok();
-        let mut peeked = serving.and_then(|it| it.peek(message.reader, message.seen));
+        let mut peeked =
+            serving.and_then(|it| it.peek(message.reader, message.seen, &message.here));
         if let Some(last) = peeked.as_mut().and_then(|it| it.last.as_mut()) {
             *last = Arc::new(LogEntry::new(self.as_shown(last)));
         }

@@ -14,16 +14,17 @@ use super::roster::Roster;
 use crate::personal::Personal;
 use crate::ports::StoreError;
 
-/// Read anew this often while somebody writes: that one is blocked may be told and be lost.
-const REFRESH: Duration = Duration::from_secs(30);
+/// In a cluster the news that somebody is blocked may be lost. What is known of it counts for so
+/// long, then it is read before the next message goes on: a block holds this long after it was
+/// stored at the latest, whatever was lost.
+pub const KNOWN_FOR: Duration = Duration::from_secs(10);
 
-/// The members whom the other one blocks; nobody in conversations of more than two.
+/// The members whom the other one blocks, read anew; nobody in conversations of more than two.
 pub async fn blocked(personal: &Personal, roster: &Roster) -> Result<BTreeSet<UserId>, StoreError> {
     let mut blocked = BTreeSet::new();
     if roster.record.kind == ConversationKind::Direct {
         let members: Vec<UserId> = roster.current().map(|it: &Membership| it.user_id).collect();
-        for member in &members {
-            let privacy = personal.privacy(*member).await?;
+        for (_, privacy) in personal.privacies_anew(members.clone()).await? {
             let others = members.iter().filter(|it| privacy.blocked.contains(it));
             blocked.extend(others.copied());
         }
@@ -31,20 +32,42 @@ pub async fn blocked(personal: &Personal, roster: &Roster) -> Result<BTreeSet<Us
     Ok(blocked)
 }
 
+/// What a read of it found, and when it was begun.
+pub(super) type Found = (Instant, Result<BTreeSet<UserId>, StoreError>);
+
 impl Conversation {
-    pub(super) fn refresh_blocks(&mut self, ctx: &mut Context<Self>) {
-        let Ok(serving) = &mut self.serving else { return };
+    /// Reads who is blocked where what is known may be out of date; `None`: it is not.
+    pub(super) fn read_blocks(&self) -> Option<impl Future<Output = Found> + use<>> {
+        let serving = self.serving.as_ref().ok()?;
         let is_direct = serving.roster.record.kind == ConversationKind::Direct;
-        if !is_direct || serving.blocks_read_at.elapsed() < REFRESH {
-            return;
+        let is_old = serving.blocks_read_at.elapsed() >= KNOWN_FOR;
+        if !is_direct || !is_old || !self.context.personal.may_miss_news() {
+            return None;
         }
-        serving.blocks_read_at = Instant::now();
         let (personal, roster) = (self.context.personal.clone(), serving.roster.clone());
-        let read = async move { blocked(&personal, &roster).await };
-        ctx.spawn(read.into_actor(self).map(|read, actor, _| {
-            if let (Ok(blocked), Ok(serving)) = (read, &mut actor.serving) {
-                serving.roster.blocked = blocked;
-            }
+        let began = Instant::now();
+        Some(async move { (began, blocked(&personal, &roster).await) })
+    }
+
+    pub(super) fn note_blocks(&mut self, (began, read): Found) -> Result<(), StoreError> {
+        let blocked = read?;
+        if let Ok(serving) = &mut self.serving {
+            serving.roster.blocked = blocked;
+            serving.blocks_read_at = began;
+        }
+        Ok(())
+    }
+
+    /// The same without anybody waiting: other nodes do not judge, but tell who types.
+    pub(super) fn refresh_blocks(&mut self, ctx: &mut Context<Self>) {
+        let is_here = self.serving.as_ref().is_ok_and(|it| it.sequencer.is_here());
+        let Some(read) = self.read_blocks().filter(|_| !is_here) else { return };
+        if let Ok(serving) = &mut self.serving {
+            serving.blocks_read_at = Instant::now();
+        }
+        ctx.spawn(read.into_actor(self).map(|found, actor, _| {
+            // Another time.
+            let _ = actor.note_blocks(found);
         }));
     }
 }

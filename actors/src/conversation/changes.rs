@@ -11,6 +11,7 @@ use schema::{ConversationId, Sequence, SequenceRange, UserId};
 use tokio::time::timeout;
 
 use super::actor::Conversation;
+use super::blocks;
 use super::forward;
 use super::load;
 use super::messages::{LogEntry, Submit};
@@ -73,6 +74,10 @@ impl Conversation {
             return self.refuse(submit, refusal);
         }
         let Some(submit) = serving.judging.behind(submit) else { return };
+        if let Some(read) = self.read_blocks() {
+            return self.judge_after(read, submit, ctx);
+        }
+        let Ok(serving) = &mut self.serving else { return };
         let (draft, head) = (&submit.draft, serving.head);
         if let Event::Message(MessageBody { forwarded_from: Some(original), content, .. }) =
             &draft.event
@@ -86,7 +91,8 @@ impl Conversation {
             ctx.spawn(checked.into_actor(self).map(move |checked, actor, ctx| {
                 actor.on_judged(sender, ctx, |actor, first, ctx| match checked {
                     Ok(()) => actor.admit(first, None, ctx),
-                    Err(refusal) => actor.refuse(first, refusal),
+                    Err(refusal) if refusal.code.is_temporary() => actor.refuse(first, refusal),
+                    Err(refusal) => actor.refuse_unless_stored(first, refusal, ctx),
                 });
             }));
             return;
@@ -107,12 +113,31 @@ impl Conversation {
         );
     }
 
+    /// Judges a draft once it is known who is blocked.
+    fn judge_after(
+        &mut self,
+        read: impl Future<Output = blocks::Found> + 'static,
+        submit: Submit,
+        ctx: &mut Context<Self>,
+    ) {
+        let Ok(serving) = &mut self.serving else { return };
+        let sender = submit.draft.sender_id;
+        serving.judging.hold(submit);
+        ctx.spawn(read.into_actor(self).map(move |found, actor, ctx| {
+            let noted = actor.note_blocks(found);
+            actor.on_judged(sender, ctx, |actor, first, ctx| match noted {
+                Ok(()) => actor.judge(first, ctx),
+                Err(error) => actor.refuse(first, load::unavailable(&error)),
+            });
+        }));
+    }
+
     /// The message that a sender's first held draft changes was read.
     fn on_looked(&mut self, sender: UserId, read: RangeRead, ctx: &mut Context<Self>) {
         self.on_judged(sender, ctx, |actor, first, ctx| {
             match read.as_ref().map(|entries| entries.first()) {
                 Ok(Some(log)) => actor.admit(first, Some(log), ctx),
-                Ok(None) => actor.refuse(first, Refusal::not_found()),
+                Ok(None) => actor.refuse_unless_stored(first, Refusal::not_found(), ctx),
                 Err(error) => actor.refuse(first, load::unavailable(error)),
             }
         });

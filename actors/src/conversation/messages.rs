@@ -1,5 +1,6 @@
 //! What a conversation's mailbox takes, and what it tells its members' sessions.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use actix::{Message, Recipient};
@@ -202,6 +203,8 @@ pub struct Peek {
     pub reader: UserId,
     /// The reader has read up to here.
     pub seen: Sequence,
+    /// Messages that the reader was there for.
+    pub here: BTreeSet<Sequence>,
     pub reply: oneshot::Sender<Option<Peeked>>,
 }
 

@@ -30,6 +30,8 @@ mod signals;
 pub mod statuses;
 
 pub use actor::{Conversation, ConversationContext};
+#[cfg(test)]
+pub use blocks::KNOWN_FOR as BLOCKS_KNOWN_FOR;
 pub use delivery::{Batch, Delivery, DeliveryItem};
 pub use gone::Gone;
 pub use messages::{

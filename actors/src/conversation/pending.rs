@@ -21,6 +21,8 @@ pub struct Waiting<R = SubmitReply> {
     pub reply: R,
     pub since: Instant,
     pub deadline: Instant,
+    /// It may not be stored: whoever numbers here says whether it was before.
+    pub is_judged: bool,
 }
 
 /// Waiting drafts by token, in the order they came.
@@ -57,8 +59,23 @@ impl<R> Pending<R> {
     pub fn add_at(&mut self, draft: Arc<Draft>, reply: R, since: Instant) -> u64 {
         self.last_token += 1;
         let deadline = since + DEADLINE;
-        self.waiting.insert(self.last_token, Waiting { draft, reply, since, deadline });
+        let waiting = Waiting { draft, reply, since, deadline, is_judged: false };
+        self.waiting.insert(self.last_token, waiting);
         self.last_token
+    }
+
+    /// Keeps a draft that may not be stored.
+    pub fn add_judged(&mut self, draft: Arc<Draft>, reply: R) -> u64 {
+        let token = self.add(draft, reply);
+        if let Some(waiting) = self.waiting.get_mut(&token) {
+            waiting.is_judged = true;
+        }
+        token
+    }
+
+    /// Removes those that may not be stored.
+    pub fn take_judged(&mut self) -> Vec<Waiting<R>> {
+        self.waiting.extract_if(.., |_, waiting| waiting.is_judged).map(|(_, it)| it).collect()
     }
 
     pub fn take(&mut self, token: u64) -> Option<Waiting<R>> {

@@ -11,6 +11,8 @@ use schema::{Sequence, UserId};
 
 /// Most members of a direct or group conversation or channel.
 pub const MEMBERS_MAX: usize = 10_000;
+/// In groups and channels of more members than this only owners and admins mention all of them.
+pub const MENTIONABLE_BY_ALL_MAX: usize = 50;
 /// Most users that one conversation bans.
 pub const BANS_MAX: usize = 10_000;
 /// Most users that one entry bans, and that one entry lets in again.
@@ -196,7 +198,7 @@ impl Roster {
             Event::MessageEdited { target, content, mentions, .. } => {
                 check_target(*target, head)?;
                 validate::content(content)?;
-                self.check_mentions(mentions)
+                self.check_mentions(sender, mentions)
             }
             Event::ReactionChanged { target, emoji, .. } => {
                 check_target(*target, head)?;
@@ -283,10 +285,10 @@ impl Roster {
                 return Err(Refusal::new(ErrorCode::InvalidField, text));
             }
         }
-        self.check_mentions(&body.mentions)
+        self.check_mentions(sender, &body.mentions)
     }
 
-    fn check_mentions(&self, mentions: &[UserId]) -> Result<(), Refusal> {
+    fn check_mentions(&self, sender: &Membership, mentions: &[UserId]) -> Result<(), Refusal> {
         if mentions.len() > validate::MENTIONS_MAX {
             let text = format!("mentions: at most {} users", validate::MENTIONS_MAX);
             return Err(Refusal::new(ErrorCode::InvalidField, text));
@@ -294,6 +296,13 @@ impl Roster {
         if mentions.iter().any(|user| !user.is_group() && !self.is_member(*user)) {
             let text = "mentions: not a member of this conversation";
             return Err(Refusal::new(ErrorCode::InvalidField, text));
+        }
+        let is_wide = || {
+            self.record.kind != ConversationKind::Direct
+                && self.current().nth(MENTIONABLE_BY_ALL_MAX).is_some()
+        };
+        if sender.role == Role::Member && mentions.iter().any(|it| it.is_group()) && is_wide() {
+            return Err(forbidden("in a large conversation owners and admins mention everyone"));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The state of a conversation that serves: what it knows, and what it tells its listeners.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,7 +205,12 @@ impl Serving {
     }
 
     /// What memory says of the log's end, to one who has read up to `seen`.
-    pub fn peek(&self, reader: UserId, seen: Sequence) -> Option<Peeked> {
+    pub fn peek(
+        &self,
+        reader: UserId,
+        seen: Sequence,
+        here: &BTreeSet<Sequence>,
+    ) -> Option<Peeked> {
         let visible = self.roster.visible(reader, self.head)?;
         let (head, seen) = (visible.up_to, seen.max(visible.after));
         let last = self.recent.get(head).cloned();
@@ -220,7 +226,10 @@ impl Serving {
         let above = seen.max(self.materialised);
         let (_, fresh) = self.recent.split(SequenceRange::new(above.next(), head));
         let mentions = fresh.iter().filter(|log| match &log.entry.event {
-            Event::Message(body) => body.mentions.iter().any(|it| *it == reader || it.is_group()),
+            Event::Message(body) => {
+                let was_here = here.contains(&log.entry.seq);
+                body.mentions.iter().any(|it| it.means(reader, was_here))
+            }
             _ => false,
         });
         let mentions = mentions.count() as u64;

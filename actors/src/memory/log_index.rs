@@ -1,15 +1,15 @@
 //! Counting and finding in logs: here by reading them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schema::record::{Content, Entry, Event};
 use schema::{ConversationId, Sequence, SequenceRange, UserId};
 
 use super::store::{MemoryStore, found};
-use crate::ports::{COUNTED_MAX, LogIndex, PortFuture, ThreadReply};
+use crate::ports::{COUNTED_MAX, LogIndex, MentionsWithin, PortFuture, ThreadReply};
 
 /// Whether a message mentions the user or everyone, as it or its edits say.
-fn mentions(log: &[Entry], message: &Entry, user: UserId) -> bool {
+fn mentions(log: &[Entry], message: &Entry, user: UserId, here: &BTreeSet<Sequence>) -> bool {
     let Event::Message(body) = &message.event else { return false };
     if body.content == (Content::Deleted {}) {
         return false;
@@ -19,7 +19,8 @@ fn mentions(log: &[Entry], message: &Entry, user: UserId) -> bool {
         _ => None,
     });
     let mut said = edits.chain([&body.mentions]).flatten();
-    said.any(|it| *it == user || it.is_group())
+    let was_here = here.contains(&message.seq);
+    said.any(|it| it.means(user, was_here))
 }
 
 fn thread_of(entry: &Entry) -> Option<Sequence> {
@@ -40,14 +41,11 @@ impl LogIndex for MemoryStore {
         found(at.into_iter().map(ordinal).collect())
     }
 
-    fn mentions(
-        &self,
-        user: UserId,
-        within: Vec<(ConversationId, SequenceRange)>,
-    ) -> PortFuture<Vec<u64>> {
-        let count = |(id, range): (ConversationId, SequenceRange)| {
-            let log = self.log(id);
-            let meant = log.iter().filter(|it| range.contains(it.seq) && mentions(&log, it, user));
+    fn mentions(&self, user: UserId, within: Vec<MentionsWithin>) -> PortFuture<Vec<u64>> {
+        let count = |MentionsWithin { conversation, range, here }| {
+            let log = self.log(conversation);
+            let is_meant = |it: &&Entry| range.contains(it.seq) && mentions(&log, it, user, &here);
+            let meant = log.iter().filter(is_meant);
             meant.take(COUNTED_MAX).count() as u64
         };
         found(within.into_iter().map(count).collect())

@@ -1,6 +1,7 @@
 //! A user's chat list: where each conversation ends, and what the user has not read of it.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use schema::record::{ConversationOverview, Entry};
 use schema::wire::Refusal;
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 
 use super::{DEADLINE, Node, unavailable};
 use crate::conversation::{Peek, Peeked};
+use crate::ports::MentionsWithin;
 
 /// One row of a chat list with its newest visible entry.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct ChatRow {
     pub last: Option<Entry>,
     /// What the conversation itself said, if it runs here.
     pub memory: Option<InMemory>,
+    /// Messages that the user was there for, of those that mention everyone who is.
+    pub here: BTreeSet<Sequence>,
 }
 
 /// What a running conversation knows and the readers' tables may not show yet.
@@ -64,9 +68,11 @@ impl Node {
     pub async fn chat_list(&self, user: UserId) -> Result<Vec<ChatRow>, Refusal> {
         let overviews = self.tree.ports.roster.conversations_of(user, None).await;
         let overviews = overviews.map_err(|error| unavailable(&error))?;
+        let was_here = self.tree.personal.was_here(user).await?;
         let mut rows = Vec::with_capacity(overviews.len());
         for overview in overviews {
-            rows.push(self.chat_row(user, overview).await?);
+            let here = was_here.get(&overview.conversation.conversation_id);
+            rows.push(self.chat_row(user, overview, here.cloned().unwrap_or_default()).await?);
         }
         self.conceal_rows(user, &mut rows).await?;
         rows.sort_by_key(|row| {
@@ -81,12 +87,13 @@ impl Node {
         &self,
         reader: UserId,
         mut overview: ConversationOverview,
+        here: BTreeSet<Sequence>,
     ) -> Result<ChatRow, Refusal> {
         let id = overview.conversation.conversation_id;
         let mut memory = None;
         if let Some(running) = self.tree.conversations.get(id) {
             let (reply, peeked) = oneshot::channel();
-            let peek = Peek { reader, seen: overview.read, reply };
+            let peek = Peek { reader, seen: overview.read, here: here.clone(), reply };
             let asked = running.try_send(peek).is_ok();
             if asked && let Ok(Ok(Some(peeked))) = timeout(DEADLINE, peeked).await {
                 let Peeked { head, last, unread, materialised, mentions } = peeked;
@@ -94,19 +101,32 @@ impl Node {
                 overview.head = head;
                 if last.is_some() || head == Sequence::START {
                     let last = last.map(|log| log.entry.clone());
-                    return Ok(ChatRow { overview, last, memory });
+                    return Ok(ChatRow { overview, last, memory, here });
                 }
             }
         }
         let head = overview.head;
         if head == Sequence::START || head <= overview.membership.joined_after {
-            return Ok(ChatRow { overview, last: None, memory });
+            return Ok(ChatRow { overview, last: None, memory, here });
         }
         let newest = self.tree.ports.messages.range(id, SequenceRange::new(head, head)).await;
         let newest = newest.map_err(|error| unavailable(&error))?.pop();
         let gone = self.gone(&overview.conversation);
         let last = newest.map(|entry| gone.shown(&entry).unwrap_or(entry));
-        Ok(ChatRow { overview, last, memory })
+        Ok(ChatRow { overview, last, memory, here })
+    }
+
+    /// That the user was there for what they have read since counts for nothing more.
+    async fn forget_read_mentions(&self, user: UserId, rows: &[ChatRow]) {
+        let of_row = |row: &ChatRow| {
+            let (id, seen) = (row.overview.conversation.conversation_id, row.seen());
+            let read = row.here.iter().copied().filter(move |seq| *seq <= seen);
+            read.map(move |seq| (id, seq)).collect::<Vec<_>>()
+        };
+        let read: Vec<_> = rows.iter().flat_map(of_row).collect();
+        if !read.is_empty() {
+            self.tree.personal.forget_here(user, &read).await;
+        }
     }
 
     /// What is not read of each row, by differences of ordinals and by the index of mentions:
@@ -143,11 +163,16 @@ impl Node {
         let has_unread =
             |index: &usize| counts[*index].unread > 0 && !rows[*index].unread_range().is_empty();
         let unread: Vec<usize> = (0..rows.len()).filter(has_unread).collect();
-        let within = unread.iter().map(|at| (id(&rows[*at]), rows[*at].unread_range())).collect();
+        let within = unread.iter().map(|at| {
+            let (conversation, range) = (id(&rows[*at]), rows[*at].unread_range());
+            MentionsWithin { conversation, range, here: rows[*at].here.clone() }
+        });
+        let within = within.collect();
         let mentions = index.mentions(user, within).await.map_err(|error| unavailable(&error))?;
         for (at, mentions) in unread.into_iter().zip(mentions) {
             counts[at].mentions += mentions;
         }
+        self.forget_read_mentions(user, rows).await;
         Ok(counts)
     }
 }

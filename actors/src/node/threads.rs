@@ -9,6 +9,7 @@ use schema::{ConversationId, DeviceId, Sequence, SequenceRange, UserId};
 
 use super::{HISTORY_PAGE_MAX, HistoryRead, Node, Page, unavailable};
 use crate::conversation::Settle;
+use crate::personal::Followed;
 use crate::ports::{COUNTED_MAX, StoreError, ThreadReply};
 
 /// Participants that are named.
@@ -36,6 +37,28 @@ pub struct ThreadRead {
     pub entries: Vec<Entry>,
     pub states: Vec<MessageState>,
     pub read: Sequence,
+}
+
+/// What a reader said of one thread.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    read: Sequence,
+    followed: Option<Followed>,
+}
+
+impl Own {
+    /// Whether they follow it, and up to where they have read it. `replied`: their last reply.
+    fn in_thread(self, is_author: bool, replied: Option<Sequence>) -> (bool, Sequence) {
+        let replied_at = replied.unwrap_or_default();
+        // Who replied has read what stands above, and who follows asks for what comes.
+        let read = self.read.max(replied_at);
+        match self.followed {
+            None => (is_author || replied.is_some(), read),
+            Some(Followed { on: true, since }) => (true, read.max(since)),
+            // Who left and replies again is back.
+            Some(Followed { on: false, since }) => (replied_at > since, read),
+        }
+    }
 }
 
 /// Those who replied, the last first.
@@ -77,10 +100,12 @@ impl Node {
         let found = index.threads(conversation, below, limit).await;
         let found = found.map_err(|error| unavailable(&error))?;
         let positions = self.tree.personal.thread_positions(reader, conversation).await?;
+        let follows = self.tree.personal.thread_follows(reader, conversation).await?;
         let summaries = found.into_iter().map(|(thread, last_seq)| {
             let position = positions.iter().find(|(root, _)| *root == thread);
             let read = position.map_or(Sequence::START, |(_, read)| *read);
-            self.summary(reader, conversation, visible, thread, (last_seq, read))
+            let own = Own { read, followed: follows.get(&thread).copied() };
+            self.summary(reader, conversation, visible, (thread, last_seq), own)
         });
         try_join_all(summaries).await
     }
@@ -90,8 +115,8 @@ impl Node {
         reader: UserId,
         conversation: ConversationId,
         visible: SequenceRange,
-        thread: Sequence,
-        (last_seq, read): (Sequence, Sequence),
+        (thread, last_seq): (Sequence, Sequence),
+        own: Own,
     ) -> Result<ThreadSummary, Refusal> {
         let index = &self.tree.ports.index;
         let replies = index.thread_replies(conversation, thread, visible, COUNTED_MAX, true).await;
@@ -102,10 +127,8 @@ impl Node {
             None
         };
         let is_author = root.as_ref().is_some_and(|root| root.sender_id == reader);
-        let following = is_author || replies.iter().any(|it| it.sender_id == reader);
-        // Who replied has read what stands above.
-        let own = replies.iter().rev().find(|it| it.sender_id == reader).map(|it| it.seq);
-        let read = read.max(own.unwrap_or_default());
+        let replied = replies.iter().rev().find(|it| it.sender_id == reader).map(|it| it.seq);
+        let (following, read) = own.in_thread(is_author, replied);
         let unread = replies.iter().filter(|it| following && it.seq > read).count() as u64;
         Ok(ThreadSummary {
             thread,
@@ -205,5 +228,52 @@ impl Node {
         }
         let read = seq.min(details.head);
         self.tree.personal.read_thread(user, Some(by), conversation, root, read).await
+    }
+
+    /// The user follows a thread, or does no more.
+    ///
+    /// # Errors
+    /// `not_found`, `invalid_field`, `retry_later`.
+    pub async fn follow_thread(
+        &self,
+        user: UserId,
+        by: DeviceId,
+        conversation: ConversationId,
+        root: Sequence,
+        on: bool,
+    ) -> Result<(), Refusal> {
+        let details = self.describe(user, conversation).await?;
+        let place = details.members.iter().find(|member| member.user_id == user);
+        let is_there = place.is_some_and(|it| it.joined_after < root) && root <= details.head;
+        if !is_there {
+            return Err(Refusal::not_found());
+        }
+        let followed = Followed { on, since: details.head };
+        self.tree.personal.follow_thread(user, Some(by), conversation, root, followed).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(read: u64, followed: Option<(bool, u64)>) -> Own {
+        let followed = followed.map(|(on, since)| Followed { on, since: Sequence(since) });
+        Own { read: Sequence(read), followed }
+    }
+
+    #[test]
+    fn one_follows_what_one_has_part_in_unless_one_said_otherwise() {
+        let seen = |own: Own, is_author, replied: Option<u64>| {
+            let (following, read) = own.in_thread(is_author, replied.map(Sequence));
+            (following, read.0)
+        };
+        assert_eq!(seen(own(3, None), false, None), (false, 3));
+        assert_eq!(seen(own(0, None), true, None), (true, 0));
+        assert_eq!(seen(own(3, None), false, Some(7)), (true, 7));
+        assert_eq!(seen(own(3, Some((true, 9))), false, None), (true, 9), "what comes from now on");
+        assert_eq!(seen(own(12, Some((true, 9))), false, None), (true, 12));
+        assert_eq!(seen(own(3, Some((false, 9))), true, Some(7)), (false, 7), "author or not");
+        assert_eq!(seen(own(3, Some((false, 9))), true, Some(11)), (true, 11), "back again");
     }
 }

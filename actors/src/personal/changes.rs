@@ -1,5 +1,7 @@
 //! What a user's devices ask for: written first, then told to the others.
 
+use std::collections::BTreeMap;
+
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use schema::record::{
@@ -7,7 +9,7 @@ use schema::record::{
 };
 use schema::wire::{
     BlockChanged, ConversationSettingsChanged, DraftChanged, ErrorCode, MessageHidden, Refusal,
-    ScheduledChanged, ServerFrame, ThreadRead,
+    ScheduledChanged, ServerFrame, ThreadFollowed, ThreadRead,
 };
 use schema::{ConversationId, DeviceId, Sequence, UserId};
 
@@ -23,6 +25,13 @@ const BLOCKED_MAX: usize = 1_000;
 /// Threads of one conversation whose read positions are told at once.
 const THREADS_TOLD_MAX: usize = 1_000;
 const READS_AT_ONCE: usize = 16;
+
+/// What a user said of a thread, and where the log of its conversation ended then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Followed {
+    pub on: bool,
+    pub since: Sequence,
+}
 
 /// What to change of a user's settings.
 #[derive(Clone, Copy, Debug, Default)]
@@ -277,6 +286,48 @@ impl Personal {
         written.map_err(|error| unavailable(&error))?;
         let frame = ThreadRead { conversation_id: id, thread: root, seq: read };
         self.tell_devices(user, by, ServerFrame::ThreadRead(frame));
+        Ok(())
+    }
+
+    /// Which threads of a conversation a user follows or left by hand, and where its log ended then.
+    ///
+    /// # Errors
+    /// `retry_later`.
+    pub async fn thread_follows(
+        &self,
+        user: UserId,
+        id: ConversationId,
+    ) -> Result<BTreeMap<Sequence, Followed>, Refusal> {
+        let range = FactRange::about(FactKind::ThreadFollowed, id.as_bytes(), THREADS_TOLD_MAX);
+        let facts = self.facts(user, range).await.map_err(|error| unavailable(&error))?;
+        let follows = facts.into_iter().filter_map(|fact| match fact {
+            Fact::ThreadFollowed { root, on, since, .. } => Some((root, Followed { on, since })),
+            _ => None,
+        });
+        Ok(follows.collect())
+    }
+
+    /// The user follows a thread of a conversation whose log ends at `since`, or does no more.
+    /// Whether it is there, and may be seen, is the caller's to check.
+    ///
+    /// # Errors
+    /// `invalid_field` when too many were followed or left, `retry_later`.
+    pub async fn follow_thread(
+        &self,
+        user: UserId,
+        by: Option<DeviceId>,
+        id: ConversationId,
+        root: Sequence,
+        Followed { on, since }: Followed,
+    ) -> Result<(), Refusal> {
+        let known = self.thread_follows(user, id).await?;
+        if known.len() >= THREADS_TOLD_MAX && !known.contains_key(&root) {
+            return Err(too_many("thread: too many are followed or left by hand here"));
+        }
+        let fact = Fact::ThreadFollowed { conversation: id, root, on, since };
+        self.keep(user, vec![(fact, false)]).await?;
+        let frame = ThreadFollowed { reference: None, conversation_id: id, thread: root, on };
+        self.tell_devices(user, by, ServerFrame::ThreadFollowed(frame));
         Ok(())
     }
 

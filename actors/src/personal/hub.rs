@@ -26,6 +26,8 @@ const CONVERSATION_FACTS_MAX: usize = 30_000;
 pub(super) const HIDDEN_IN_ALL_MAX: usize = 20_000;
 /// When users were there is written this often.
 const SEEN_EVERY: Duration = Duration::from_secs(2);
+/// Whom a mention of those who are there found is written this often.
+const HERE_EVERY: Duration = Duration::from_millis(500);
 
 /// Hidden messages by conversation.
 pub type Hidden = BTreeMap<ConversationId, BTreeSet<Sequence>>;
@@ -83,10 +85,11 @@ pub struct Personal {
     hidden: Mutex<Remembered<UserId, Arc<Hidden>>>,
     watching: Mutex<Watching>,
     seen: Mutex<BTreeMap<UserId, i64>>,
+    pub(super) here: Mutex<BTreeSet<(UserId, ConversationId, Sequence)>>,
     outlet: OnceLock<Arc<dyn Outlet>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -129,6 +132,7 @@ impl Personal {
             hidden: Mutex::new(Remembered::new(REMEMBERED_MAX)),
             watching: Mutex::default(),
             seen: Mutex::default(),
+            here: Mutex::default(),
             outlet: OnceLock::new(),
         }
     }
@@ -178,6 +182,27 @@ impl Personal {
     pub async fn privacy(&self, user: UserId) -> Result<Arc<Privacy>, StoreError> {
         let found = self.privacies(vec![user]).await?;
         Ok(found.into_values().next().unwrap_or_default())
+    }
+
+    /// The same of some users, read now.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn privacies_anew(
+        &self,
+        users: Vec<UserId>,
+    ) -> Result<BTreeMap<UserId, Arc<Privacy>>, StoreError> {
+        {
+            let mut remembered = lock(&self.privacies);
+            users.iter().for_each(|user| remembered.forget(user));
+        }
+        self.privacies(users).await
+    }
+
+    /// Whether what is told between nodes may be lost: alone, a node hears itself.
+    #[must_use]
+    pub fn may_miss_news(&self) -> bool {
+        self.peers.is_clustered()
     }
 
     async fn privacies(
@@ -365,10 +390,15 @@ impl Personal {
 
     /// Writes what is due for as long as anybody else holds this.
     pub async fn run(personal: Weak<Self>) {
+        let mut seen_at = Instant::now();
         loop {
-            tokio::time::sleep(SEEN_EVERY).await;
+            tokio::time::sleep(HERE_EVERY).await;
             let Some(personal) = personal.upgrade() else { return };
-            personal.write_seen().await;
+            personal.write_here().await;
+            if seen_at.elapsed() >= SEEN_EVERY {
+                seen_at = Instant::now();
+                personal.write_seen().await;
+            }
         }
     }
 }

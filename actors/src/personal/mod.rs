@@ -6,15 +6,17 @@
 //! in case that was lost. Messages to be sent later are kept here and sent by
 //! `scheduling`.
 //!
-//! Pure: `privacy`, `remembered`. `hub` carries out; `changes` is what devices ask for.
+//! Pure: `privacy`, `remembered`. `hub` carries out; `changes` is what devices ask for, `here` what sessions note.
 
 mod changes;
+mod here;
 mod hub;
 mod privacy;
 mod remembered;
 mod scheduled;
 
-pub use changes::{DRAFT_BYTES_MAX, HIDDEN_MAX, SettingsPatch};
+pub use changes::{DRAFT_BYTES_MAX, Followed, HIDDEN_MAX, SettingsPatch};
+pub use here::WasHere;
 pub use hub::{ConversationPatch, News, Outlet, Own, Personal};
 pub use privacy::{Privacy, Sight};
 pub use scheduled::{NewScheduled, SCHEDULED_MAX, ScheduledPatch};

@@ -1,11 +1,23 @@
 //! What can be counted and found in logs without reading them.
 
+use std::collections::BTreeSet;
+
 use schema::{ConversationId, Sequence, SequenceRange, UserId};
 
 use super::PortFuture;
 
 /// Most that is counted of anything.
 pub const COUNTED_MAX: usize = 1_000;
+
+/// Where mentions are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MentionsWithin {
+    pub conversation: ConversationId,
+    pub range: SequenceRange,
+    /// Messages that the user was there for: of those that mention everyone who is there, these
+    /// mention the user.
+    pub here: BTreeSet<Sequence>,
+}
 
 /// A message of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +33,10 @@ pub trait LogIndex: Send + Sync + 'static {
     /// The start of a log has zero.
     fn ordinals(&self, at: Vec<(ConversationId, Sequence)>) -> PortFuture<Vec<Option<u64>>>;
 
-    /// How many messages of each range mention the user, or everyone, and were not deleted; at
-    /// most [`COUNTED_MAX`] of each. A message that mentions both counts once.
-    fn mentions(
-        &self,
-        user: UserId,
-        within: Vec<(ConversationId, SequenceRange)>,
-    ) -> PortFuture<Vec<u64>>;
+    /// How many messages of each range mention the user, everyone, or those who were there with
+    /// the user among them, and were not deleted; at most [`COUNTED_MAX`] of each. A message that
+    /// mentions a user twice counts once.
+    fn mentions(&self, user: UserId, within: Vec<MentionsWithin>) -> PortFuture<Vec<u64>>;
 
     /// Threads whose first message lies below `below`, descending, each with its last reply.
     fn threads(

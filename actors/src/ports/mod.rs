@@ -21,7 +21,7 @@ pub use bridge::{Bridge, BridgeError, Inbox};
 pub use commit_ring::{Applied, Commit, CommitRing, Guard, RingError, RingShape, Slot};
 pub use directory::{Directory, Owner};
 pub use invite_store::{INVITES_MAX, InviteStore};
-pub use log_index::{COUNTED_MAX, LogIndex, ThreadReply};
+pub use log_index::{COUNTED_MAX, LogIndex, MentionsWithin, ThreadReply};
 pub use message_store::{ExpiredPurge, MaterialisedCommit, MessageStore};
 pub use personal_store::PersonalStore;
 pub use roster_store::{Created, NewConversation, RosterStore};

@@ -8,7 +8,7 @@ use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
     Recipient, WrapFuture as _,
 };
-use schema::record::Entry;
+use schema::record::{Content, Entry, Event, MessageBody};
 use schema::wire::{ErrorCode, Refusal};
 use schema::{ConversationId, MessageId, Sequence, SequenceRange, UserId};
 use tokio::sync::oneshot;
@@ -241,11 +241,20 @@ impl Sequencer {
         let now_ms = self.context.clock.now_ms();
         while let Some((roomy, found)) = self.turns.next() {
             let Some(running) = &mut self.running else { return };
-            let draft = &roomy.append.draft;
-            let decision = match found {
-                None => running.core.submit(draft, now_ms),
-                Some(Ok(found)) => running.core.after_lookup(draft, &found, now_ms),
-                Some(Err(error)) => {
+            let Append { draft, verdict, .. } = &roomy.append;
+            let decision = match (verdict, &found) {
+                (None, None) => running.core.submit(draft, now_ms),
+                (None, Some(Ok(found))) => running.core.after_lookup(draft, found, now_ms),
+                (Some(refusal), None | Some(Ok(_))) => {
+                    let found = found.as_ref().and_then(|found| found.as_ref().ok());
+                    let Some(decision) = running.core.recall(draft, found) else {
+                        let refusal = refusal.clone();
+                        self.refuse(roomy.append.token, refusal, ctx);
+                        continue;
+                    };
+                    decision
+                }
+                (_, Some(Err(error))) => {
                     tracing::warn!(%error, "an id could not be looked up");
                     let refusal = Refusal::retry_later("the store did not answer");
                     self.refuse(roomy.append.token, refusal, ctx);
@@ -365,8 +374,23 @@ async fn find(
     let mut entries = messages.range(conversation, SequenceRange::new(seq, seq)).await?;
     match entries.pop() {
         Some(entry) => Ok(Found::Stored(Box::new(entry))),
+        None if seq <= messages.purged_up_to(conversation).await? => {
+            Ok(Found::Stored(Box::new(removed(conversation, seq, sender, message))))
+        }
         None => Err(StoreError::Damaged(format!("number {seq} is indexed and not there"))),
     }
+}
+
+/// What is left of an entry that is kept no longer.
+fn removed(
+    conversation_id: ConversationId,
+    seq: Sequence,
+    sender_id: UserId,
+    message_id: MessageId,
+) -> Entry {
+    let sent_at = message_id.unix_ms().unwrap_or_default();
+    let event = Event::Message(MessageBody::new(Content::Deleted {}));
+    Entry { conversation_id, seq, message_id, sender_id, sent_at, ordinal: 0, event }
 }
 
 impl Actor for Sequencer {

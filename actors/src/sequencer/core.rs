@@ -148,21 +148,27 @@ impl SequencerCore {
             Found::Absent => Decision::Append(self.allocate(draft, now_ms)),
             // Stored for good, even where this activation has not stored that far: then another
             // one has taken the shard over.
-            Found::Stored(entry) => {
-                let (stored, repeated) = (digest(&entry.event), digest(&draft.event));
-                let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest: stored };
-                if stored == repeated {
-                    Decision::Duplicate(known)
-                } else {
-                    Decision::Reused(known)
-                }
-            }
+            Found::Stored(entry) => repeat_of(entry, digest(&draft.event)),
+        }
+    }
+
+    /// What there is to say to a draft that may not be stored, if it is a repeat; `None`: it is not.
+    /// `found`: what the durable index said, if it had to be read.
+    #[must_use]
+    pub fn recall(&self, draft: &Draft, found: Option<&Found>) -> Option<Decision> {
+        let digest = digest(&draft.event);
+        match (self.dedupe.get(draft.sender_id, draft.message_id), found) {
+            (Some(known), _) => Some(self.repeat(known, digest)),
+            (None, Some(Found::Stored(entry))) => Some(repeat_of(entry, digest)),
+            (None, Some(Found::Absent)) => None,
+            (None, None) if self.proves_new(draft) => None,
+            (None, None) => Some(Decision::LookUp),
         }
     }
 
     fn repeat(&self, known: Known, digest: u64) -> Decision {
         let is_stored = known.seq <= self.stored;
-        match (known.digest == digest, is_stored) {
+        match (known.is_repeated_by(digest), is_stored) {
             (true, true) => Decision::Duplicate(known),
             (true, false) => Decision::Pending(known),
             (false, true) => Decision::Reused(known),
@@ -202,6 +208,17 @@ impl SequencerCore {
     #[must_use]
     pub fn known(&self, sender: UserId, message: MessageId) -> Option<Known> {
         self.dedupe.get(sender, message)
+    }
+}
+
+/// Says to a draft with this digest what the stored entry under its id says.
+fn repeat_of(entry: &Entry, repeated: u64) -> Decision {
+    let digest = digest(&entry.event);
+    let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest };
+    if known.is_repeated_by(repeated) {
+        Decision::Duplicate(known)
+    } else {
+        Decision::Reused(known)
     }
 }
 
@@ -292,6 +309,44 @@ mod tests {
         assert_eq!(core.submit(&other, NOW_MS), Decision::LookUp);
         core.on_stored(Sequence(1));
         assert!(matches!(core.submit(&other, NOW_MS), Decision::Reused(known) if known.seq.0 == 1));
+    }
+
+    #[test]
+    fn what_may_not_be_stored_is_answered_if_it_was_stored() {
+        let mut core = empty();
+        let (first, other) = (draft("one", NOW_MS), draft("two", NOW_MS));
+        assert_eq!(core.recall(&first, None), None, "memory has all");
+        let entry = append(&mut core, &first);
+        assert!(matches!(core.recall(&first, None), Some(Decision::Pending(_))));
+        core.on_stored(Sequence(1));
+        assert!(matches!(core.recall(&first, None), Some(Decision::Duplicate(_))));
+        assert_eq!(core.recall(&other, None), None);
+        assert_eq!(append(&mut core, &draft("three", NOW_MS)).seq, Sequence(2), "none was spent");
+        let head = Sequence(7);
+        let recovered = Recovered { head, recent: Vec::new(), pending: Vec::new() };
+        let core = SequencerCore::recover(entry.conversation_id, &recovered);
+        assert_eq!(core.recall(&first, None), Some(Decision::LookUp));
+        assert_eq!(core.recall(&first, Some(&Found::Absent)), None);
+        let found = Found::Stored(Box::new(entry));
+        assert!(matches!(core.recall(&first, Some(&found)), Some(Decision::Duplicate(_))));
+    }
+
+    /// What it said is gone from the store, so that nothing is left to compare with.
+    #[test]
+    fn a_repeat_of_what_was_deleted_gets_its_first_number() {
+        let mut core = empty();
+        let first = draft("one", NOW_MS);
+        let mut stored = append(&mut core, &first);
+        stored.event = Event::Message(MessageBody::new(Content::Deleted {}));
+        let head = Sequence(1);
+        let recovered = Recovered { head, recent: vec![stored.clone()], pending: Vec::new() };
+        let mut recent = SequencerCore::recover(stored.conversation_id, &recovered);
+        assert!(
+            matches!(recent.submit(&first, NOW_MS), Decision::Duplicate(known) if known.seq == head)
+        );
+        let found = Found::Stored(Box::new(stored));
+        let decision = empty().after_lookup(&first, &found, NOW_MS);
+        assert!(matches!(decision, Decision::Duplicate(known) if known.seq == head));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 
-use schema::record::{Entry, Event, MessageBody};
+use schema::record::{Content, Entry, Event, MessageBody};
 use schema::{MessageId, Sequence, UserId};
 
 /// Clients' clocks may be off by this much, milliseconds.
@@ -24,11 +24,24 @@ pub struct Known {
     pub digest: u64,
 }
 
+/// Digest of what says nothing any more.
+const NOTHING_LEFT: u64 = 0;
+
+impl Known {
+    /// Whether a draft with this digest says the same, as far as can be told.
+    #[must_use]
+    pub const fn is_repeated_by(&self, digest: u64) -> bool {
+        self.digest == digest || self.digest == NOTHING_LEFT
+    }
+}
+
 /// Digest of an event's content, for comparison within this process only.
 #[must_use]
 pub fn digest(event: &Event) -> u64 {
     let mut hasher = DefaultHasher::new();
     match event {
+        Event::Message(MessageBody { content: Content::Deleted {}, .. })
+        | Event::MessageEdited { content: Content::Deleted {}, .. } => return NOTHING_LEFT,
         // Less what the server adds: it may be another when a draft comes again.
         Event::Message(body) => {
             let MessageBody { content, reply_to, thread, mentions, mention_all, .. } = body;

@@ -26,6 +26,8 @@ pub struct Open {
 pub struct Append {
     pub draft: Arc<Draft>,
     pub token: u64,
+    /// It may not be stored, for this reason, unless it was already.
+    pub verdict: Option<Refusal>,
 }
 
 /// End this sequencer; the next one recovers.

@@ -90,6 +90,8 @@ pub struct Session {
     pub(super) attaching: usize,
     /// Where answers to this session go, once it has asked for one.
     answers: Option<Arc<Recipient<ToMember>>>,
+    /// When the user came to this node, for what is read that was sent since.
+    pub(super) began_ms: i64,
     _notice: DeathNotice,
 }
 
@@ -97,6 +99,7 @@ impl Session {
     #[must_use]
     pub fn new(user: UserId, context: Arc<SessionContext>, notice: DeathNotice) -> Self {
         let limiter = SendLimiter::new(context.send_limit.get());
+        let began_ms = context.clock.now_ms();
         Self {
             user,
             context,
@@ -112,6 +115,7 @@ impl Session {
             fetching: 0,
             attaching: 0,
             answers: None,
+            began_ms,
             _notice: notice,
         }
     }
@@ -217,6 +221,10 @@ impl Session {
         let batch = concealed.as_ref().unwrap_or(batch);
         let Some(subscription) = self.conversations.get_mut(conversation) else { return };
         subscription.head = subscription.head.max(last);
+        if subscription.part == Part::Member {
+            self.note_here(*conversation, batch.items().iter().map(|item| &item.log.entry));
+        }
+        let Some(subscription) = self.conversations.get_mut(conversation) else { return };
         let (mut lost, mut behind) = (Vec::new(), Vec::new());
         for cursor in &mut subscription.cursors {
             // After a repair the socket's own messages come without their origin.

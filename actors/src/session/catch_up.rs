@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::actor::Session;
 use super::messages::{Drained, ToSocket};
-use super::subscription::Subscription;
+use super::subscription::{Part, Subscription};
 use crate::conversation::Page;
 use crate::conversation::{Heard, LogEntry, PageRead, Read};
 
@@ -163,9 +163,20 @@ impl Session {
         // What the socket was told by `accepted` is not shown again.
         entries.retain(|log| !cursor.accepted.contains(log.entry.seq));
         cursor.move_to(last);
+        // What came while the user was there and was not handed on as it came.
+        let began_ms = self.began_ms;
+        let is_member = self.is_member(conversation);
+        let since = entries.iter().map(|log| &log.entry).filter(|it| it.sent_at >= began_ms);
+        if is_member {
+            self.note_here(conversation, since);
+        }
         self.mine.conceal(conversation, &mut entries);
         metrics::counter!(metric::CATCH_UP_PAGES).increment(1);
         self.hand(connection, ToSocket::Page { conversation, entries });
+    }
+
+    fn is_member(&self, id: ConversationId) -> bool {
+        self.conversations.get(&id).is_some_and(|it| it.part == Part::Member)
     }
 
     fn ask_again(

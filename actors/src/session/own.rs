@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
-use schema::record::{Event, MessageState};
+use schema::record::{Entry, Event, MessageState};
 use schema::wire::{
-    DeleteMessage, ErrorCode, MessageHidden, PresenceStatus, ReadReceipt, Refusal, ServerFrame,
-    UserOnline,
+    DeleteMessage, ErrorCode, FollowThread, MessageHidden, PresenceStatus, ReadReceipt, Refusal,
+    ServerFrame, ThreadFollowed, UserOnline,
 };
 use schema::{ConnectionId, ConversationId, DeviceId, Sequence, UserId};
 use tokio::sync::oneshot;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::actor::Session;
 use super::subscription::Part;
 use crate::conversation::{Batch, DeliveryItem, LogEntry, Page, Read, concealed};
-use crate::personal::{Own, Privacy, Sight};
+use crate::personal::{Followed, Own, Privacy, Sight};
 
 /// What a session holds of its user.
 #[derive(Default)]
@@ -173,6 +173,30 @@ impl Session {
         self.mine.sights.retain(|user, _| wanted.contains(user));
     }
 
+    /// Of these entries, those that mention whoever is there mention this user, who is.
+    pub(super) fn note_here<'a>(
+        &self,
+        id: ConversationId,
+        entries: impl Iterator<Item = &'a Entry>,
+    ) {
+        if self.links.iter().all(|link| link.is_away) {
+            return;
+        }
+        let meant: Vec<Sequence> = entries
+            .filter(|entry| entry.sender_id != self.user)
+            .filter_map(|entry| match &entry.event {
+                Event::Message(body) => body.mentions.contains(&UserId::HERE).then_some(entry.seq),
+                Event::MessageEdited { target, mentions, .. } => {
+                    mentions.contains(&UserId::HERE).then_some(*target)
+                }
+                _ => None,
+            })
+            .collect();
+        if !meant.is_empty() {
+            self.context.personal.note_here(self.user, id, &meant);
+        }
+    }
+
     /// Takes a message away from this user alone, if it is there and may be seen.
     pub(super) fn hide(
         &mut self,
@@ -241,6 +265,36 @@ impl Session {
             if let Err(refusal) = written {
                 tracing::debug!(%refusal, "a read position was lost; the device says it again");
             }
+        }));
+    }
+
+    /// The user follows a thread of a conversation that they are in, or does no more.
+    pub(super) fn follow_thread(
+        &mut self,
+        by: ConnectionId,
+        follow: FollowThread,
+        ctx: &mut Context<Self>,
+    ) {
+        let FollowThread { reference, conversation_id: id, thread, on } = follow;
+        if let Err(refusal) = self.limiter.check() {
+            return self.refuse(by, reference, refusal);
+        }
+        let device = self.link(by).map(|link| link.device);
+        let known = self.conversations.get(&id).filter(|it| it.part == Part::Member);
+        let known = known.filter(|it| it.visible_after < thread && thread <= it.head);
+        let Some(since) = known.map(|it| it.head) else {
+            return self.refuse(by, reference, Refusal::not_found());
+        };
+        let (personal, user, followed) =
+            (self.context.personal.clone(), self.user, Followed { on, since });
+        let kept = async move { personal.follow_thread(user, device, id, thread, followed).await };
+        ctx.spawn(kept.into_actor(self).map(move |kept, session, _| match kept {
+            Ok(()) => {
+                let reference = Some(reference);
+                let frame = ThreadFollowed { reference, conversation_id: id, thread, on };
+                session.frame(by, ServerFrame::ThreadFollowed(frame));
+            }
+            Err(refusal) => session.refuse(by, reference, refusal),
         }));
     }
 

@@ -44,6 +44,7 @@ impl Handler<FromSocket> for Session {
             | ClientFrame::DeleteMessage(_)
             | ClientFrame::React(_)
             | ClientFrame::PinMessage(_) => self.change(connection, frame, ctx),
+            ClientFrame::FollowThread(follow) => self.follow_thread(connection, follow, ctx),
             ClientFrame::TypingIndicator(typing) => self.typing(typing),
             ClientFrame::SetPresence(set) => self.set_presence(connection, set.status),
             ClientFrame::SubscribePresence(subscribe) => {

@@ -67,17 +67,17 @@ impl Bridge for LossyBridge {
     }
 }
 
-struct Cluster {
-    store: Arc<MemoryStore>,
+pub(super) struct Cluster {
+    pub store: Arc<MemoryStore>,
     owners: ShardOwners,
     ids: Vec<NodeId>,
     hub: MemoryBridgeHub,
     bridges: Vec<Arc<LossyBridge>>,
-    trees: Vec<Arc<Tree>>,
+    pub trees: Vec<Arc<Tree>>,
 }
 
 impl Cluster {
-    fn start(nodes: usize, lose_one_in: u64) -> Self {
+    pub fn start(nodes: usize, lose_one_in: u64) -> Self {
         let (store, hub) = (Arc::new(MemoryStore::default()), MemoryBridgeHub::default());
         let (owners, mut ids) = (ShardOwners::default(), Vec::new());
         ids.resize_with(nodes, NodeId::generate);
@@ -98,7 +98,7 @@ impl Cluster {
         Self { store, owners, ids, hub, bridges, trees }
     }
 
-    fn node(&self, at: usize) -> Node {
+    pub fn node(&self, at: usize) -> Node {
         Node::new(self.trees[at].clone())
     }
 
@@ -123,7 +123,7 @@ impl Cluster {
     }
 }
 
-async fn direct(store: &MemoryStore, one: UserId, other: UserId) -> ConversationId {
+pub(super) async fn direct(store: &MemoryStore, one: UserId, other: UserId) -> ConversationId {
     let conversation_id = ConversationId::generate();
     let member = |user_id| Member { user_id, role: Role::Member };
     let made = NewConversation {
@@ -363,7 +363,7 @@ async fn a_member_added_from_another_node_hears_of_it() {
 }
 
 /// A user's socket at a node: the frames it hears that are no entries, and what it says.
-struct Person {
+pub(super) struct Person {
     frames: mpsc::UnboundedReceiver<ServerFrame>,
     session: actix::Addr<crate::session::Session>,
     connection: schema::ConnectionId,
@@ -371,7 +371,7 @@ struct Person {
 }
 
 impl Person {
-    async fn at(tree: &Tree, user: UserId) -> Self {
+    pub async fn at(tree: &Tree, user: UserId) -> Self {
         let (heard, frames) = mpsc::unbounded_channel();
         let (numbers, session, connection) = Recorder::attach_with(tree, user, Some(heard)).await;
         Self { frames, session, connection, numbers }

@@ -5,6 +5,8 @@
 
 mod actor;
 #[cfg(test)]
+mod cluster_own_tests;
+#[cfg(test)]
 mod cluster_tests;
 mod ownership;
 mod prober;

@@ -50,7 +50,7 @@ const PING_POSITIONS_MAX = 1_000;
  * `conversations` (how each stands, after each connection), `status` (how far somebody has received and read), `typing`, `presence`, `created` (a
  * conversation one is in), `welcome`, `resync`, `hidden`, `server_error` and `frame` (any other
  * frame); and of what another device of this user did: `settings`, `conversation_settings`,
- * `draft`, `message_hidden`, `thread_read`, `block`, `scheduled`.
+ * `draft`, `message_hidden`, `thread_read`, `thread_followed`, `block`, `scheduled`.
  */
 export class SwitchboardClient extends EventTarget {
   #clock;
@@ -238,6 +238,15 @@ export class SwitchboardClient extends EventTarget {
   async hideMessage(conversationId, seq) {
     await this.api.hideMessage(conversationId, seq);
     this.#emit("message_hidden", { conversation_id: conversationId, seq });
+  }
+
+  /**
+   * Follows a thread, or leaves it, on all devices: what comes in it counts as unread, or does not.
+   * @param {string} conversationId @param {number} thread @param {boolean} [on] false: leaves it
+   */
+  async followThread(conversationId, thread, on = true) {
+    await this.api.followThread(conversationId, thread, on);
+    this.#emit("thread_followed", { conversation_id: conversationId, thread, on });
   }
 
   /** @param {string} conversationId @param {number} target @param {string} emoji @param {boolean} [on] false: takes it back */

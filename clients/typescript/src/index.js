@@ -3,7 +3,7 @@ export { SwitchboardClient } from "./client.js";
 export { SwitchboardError, isTemporary } from "./errors.js";
 export { MessageStates, currentContent, isChange } from "./message_states.js";
 export { memoryOutbox, memorySession, webOutbox, webSession } from "./storage.js";
-export { EVERYONE, HERE, mentionsAll, mentionsUser, unreadCount, unreadMentions } from "./unread.js";
+export { EVERYONE, HERE, mentionsAll, mentionsHere, mentionsUser, unreadCount, unreadMentions } from "./unread.js";
 export { uuidTimeMs, uuidV7 } from "./uuid.js";
 
 /** @typedef {import("./client.js").ClientOptions} ClientOptions */

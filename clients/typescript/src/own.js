@@ -6,6 +6,7 @@ const EVENTS = {
   conversation_settings: "conversation_settings",
   message_hidden: "message_hidden",
   thread_read: "thread_read",
+  thread_followed: "thread_followed",
   block_changed: "block",
   scheduled_changed: "scheduled",
 };

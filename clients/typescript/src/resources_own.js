@@ -128,6 +128,12 @@ export class OwnResources {
     return { entries: asEntries(page.entries), states: page.states ?? [], read: page.read ?? 0 };
   }
 
+  /** @param {string} conversationId @param {number} thread @param {boolean} on false: leaves it */
+  followThread(conversationId, thread, on) {
+    const path = `/v1/conversations/${conversationId}/threads/${thread}/follow`;
+    return this.rest.request(on ? "PUT" : "DELETE", path);
+  }
+
   /** @param {string} conversationId @param {number} thread @param {number} seq this user has read its replies up to here */
   readThread(conversationId, thread, seq) {
     const body = { conversation_id: conversationId, thread, seq };

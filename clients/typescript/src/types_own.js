@@ -22,7 +22,7 @@
  * @property {boolean} [pinned]
  * @property {Draft} [draft]
  * @property {number[]} hidden messages that this user deleted for themselves
- * @property {{ thread: number, read: number }[]} threads
+ * @property {{ thread: number, read: number, following?: boolean }[]} threads `following` where it was said by hand
  */
 
 /**

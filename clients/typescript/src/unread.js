@@ -22,16 +22,25 @@ export function unreadCount({ entries, heldAfter, read, head, userId, told, isDe
 }
 
 /**
- * Whether a message is meant for a user by name, or as one of all.
- * @param {import("./types.js").Entry} entry @param {string} userId
+ * Whether a message is meant for a user by name, as one of all, or as one of those who were there
+ * when it came.
+ * @param {import("./types.js").Entry} entry @param {string} userId @param {boolean} [wasHere]
  */
-export function mentionsUser({ mentions, mention_all }, userId) {
-  return mentionsAll({ mentions, mention_all }) || (mentions ?? []).includes(userId);
+export function mentionsUser(entry, userId, wasHere = true) {
+  const { mention_all, mentions } = entry;
+  if (mention_all === "everyone") return true;
+  if (mentions?.some((id) => id === userId || id === EVERYONE)) return true;
+  return wasHere && mentionsHere(entry);
+}
+
+/** Whether a message is for those who were there when it came. @param {import("./types.js").Entry} entry */
+export function mentionsHere({ mentions, mention_all }) {
+  return mention_all === "here" || (mentions ?? []).includes(HERE);
 }
 
 /** Among mentions: every member. */
 export const EVERYONE = "00000000-0000-0000-0000-000000000000";
-/** Among mentions: every member; those who are not there need no notification. */
+/** Among mentions: every member who is there. */
 export const HERE = "00000000-0000-0000-0000-000000000001";
 
 /** @param {Pick<import("./types.js").Entry, "mentions" | "mention_all">} entry whether it is for all of a conversation */
@@ -40,11 +49,12 @@ export function mentionsAll({ mentions, mention_all }) {
 }
 
 /**
- * How many unread messages of others mention this user; as {@link unreadCount}.
- * @param {Parameters<typeof unreadCount>[0]} known
+ * How many unread messages of others mention this user; as {@link unreadCount}. `wasHere` tells
+ * for which the user was there; when absent, for all.
+ * @param {Parameters<typeof unreadCount>[0] & { wasHere?: (seq: number) => boolean }} known
  */
-export function unreadMentions({ entries, ...known }) {
+export function unreadMentions({ entries, wasHere = () => true, ...known }) {
   const { userId, heldAfter, read } = known;
-  const mine = heldAfter > read ? entries : entries.filter((entry) => mentionsUser(entry, userId));
+  const mine = heldAfter > read ? entries : entries.filter((entry) => mentionsUser(entry, userId, wasHere(entry.seq)));
   return unreadCount({ entries: mine, ...known });
 }

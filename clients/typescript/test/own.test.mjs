@@ -105,6 +105,15 @@ test("threads come with entries, their states and how far one has read", async (
   ]);
 });
 
+test("a thread is followed and left by hand", async () => {
+  const { client, calls, seen } = recording();
+  await client.followThread(CONVERSATION, 3);
+  await client.followThread(CONVERSATION, 3, false);
+  const path = `/v1/conversations/${CONVERSATION}/threads/3/follow`;
+  assert.deepEqual(calls, [["PUT", path, undefined], ["DELETE", path, undefined]]);
+  assert.deepEqual(seen("thread_followed"), [true, false].map((on) => ({ conversation_id: CONVERSATION, thread: 3, on })));
+});
+
 test("what another device changed is an event of its own, with ids as text", async () => {
   const made = makeClient();
   const socket = await connect(made, { conversations: [{ ...known.conversations[0], muted_until: 9, archived: true }] });
@@ -113,12 +122,14 @@ test("what another device changed is an event of its own, with ids as text", asy
   socket.deliver("conversation_settings", { conversation_id: CONVERSATION, pinned: true });
   socket.deliver("message_hidden", { conversation_id: CONVERSATION, seq: 4 });
   socket.deliver("thread_read", { conversation_id: CONVERSATION, thread: 3, seq: 4 });
+  socket.deliver("thread_followed", { conversation_id: CONVERSATION, thread: 3, on: false });
   socket.deliver("block_changed", { user_id: OTHER, blocked: true });
   socket.deliver("scheduled_changed", { scheduled_id: messageId(5), conversation_id: CONVERSATION, state: "sent", send_at: 1, seq: 6 });
   assert.deepEqual(made.seen("settings"), [{ read_receipts: false, presence: "contacts", last_seen: "nobody" }]);
   assert.deepEqual(made.seen("conversation_settings"), [{ conversation_id: CONVERSATION, muted_until: null, archived: false, pinned: true }]);
   assert.deepEqual(made.seen("message_hidden"), [{ conversation_id: CONVERSATION, seq: 4 }]);
   assert.deepEqual(made.seen("thread_read"), [{ conversation_id: CONVERSATION, thread: 3, seq: 4 }]);
+  assert.deepEqual(made.seen("thread_followed"), [{ conversation_id: CONVERSATION, thread: 3, on: false }]);
   assert.deepEqual(made.seen("block"), [{ user_id: OTHER, blocked: true }]);
   assert.deepEqual(made.seen("scheduled")[0].scheduled_id, messageId(5));
   assert.deepEqual(made.seen("frame"), []);
@@ -259,5 +270,9 @@ test("who is mentioned, and how many unread messages do so", () => {
   assert.equal(unreadMentions(facts), 2);
   assert.equal(unreadMentions({ ...facts, read: 3 }), 1);
   assert.equal(unreadMentions({ ...facts, read: 6 }), 0);
+  const here = [...entries.slice(0, 2), entry(5, { mentions: [HERE] }), entry(6, { mention_all: "here" })];
+  assert.equal(unreadMentions({ ...facts, entries: here }), 3);
+  assert.equal(unreadMentions({ ...facts, entries: here, wasHere: (seq) => seq === 6 }), 2, "who was there");
+  assert.equal(mentionsUser(entry(1, { mentions: [HERE, ME] }), ME, false), true, "also by name");
   assert.equal(unreadMentions({ ...facts, heldAfter: 4, told: 3 }), 3, "not all held: the server's number");
 });

@@ -66,6 +66,14 @@ impl Weight {
     }
 }
 
+/// See [`RunFigures::stage_p50_ratio`].
+fn stage_p50_ratio(stages: &[StageFigures]) -> Option<f64> {
+    let (first, later) = stages.split_first()?;
+    let slowest = later.iter().map(|stage| stage.delivered.p50_us).max()?;
+    let first = first.delivered.p50_us;
+    (first > 0).then(|| slowest as f64 / first as f64)
+}
+
 /// Of all servers; `None` when one cannot be read.
 fn resident(world: &World) -> Option<u64> {
     let processes = world.processes();
@@ -153,6 +161,8 @@ pub fn gather(from: Gathering<'_>) -> Gathered {
         entries_per_commit: counted.and_then(|(before, after)| after.entries_per_commit(before)),
         caught_up_s: notes.caught_up_s.iter().copied().reduce(f64::max),
         p99_ratio_while_some_sleep: ratio_of_p99(&asleep.while_us, &asleep.before_us),
+        stage_p50_ratio: stage_p50_ratio(&stages),
+        presence_told: meter.presence_told(),
         sustained: stages
             .iter()
             .take_while(|stage| stage.is_sustained)

@@ -102,6 +102,8 @@ pub fn judge(limits: &Thresholds, figures: &RunFigures, sustained: &[String]) ->
     let ratio = figures.p99_ratio_while_some_sleep;
     let limit = limits.max_p99_ratio_while_some_sleep;
     judge.at_most("p99 while some sleep, times before", limit, ratio, "");
+    let (limit, ratio) = (limits.max_stage_p50_ratio, figures.stage_p50_ratio);
+    judge.at_most("p50 of a later stage, times the first", limit, ratio, "");
     judge.checks
 }
 

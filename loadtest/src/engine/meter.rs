@@ -1,6 +1,6 @@
 //! Counts and latencies, of all devices together, as they happen.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -93,6 +93,7 @@ pub struct Meter {
     epoch: Instant,
     epoch_us: u64,
     inner: Mutex<Inner>,
+    presence_told: AtomicU64,
 }
 
 impl Recent {
@@ -112,7 +113,17 @@ impl Meter {
         let inner =
             Inner { recent: Recent::new(), stages: Vec::new(), totals: Totals::default(), asleep };
         let (epoch, epoch_us) = (Instant::now(), now.as_micros() as u64);
-        Self { epoch, epoch_us, inner: Mutex::new(inner) }
+        Self { epoch, epoch_us, inner: Mutex::new(inner), presence_told: AtomicU64::new(0) }
+    }
+
+    /// Somebody was told how another is.
+    pub fn note_presence(&self) {
+        self.presence_told.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn presence_told(&self) -> u64 {
+        self.presence_told.load(Ordering::Relaxed)
     }
 
     /// Microseconds since 1970, by a clock that never jumps.

@@ -376,7 +376,9 @@ async fn open_silent(
     let users = provision(&world.rest, "silent", count).await?;
     let before = before.with_users(world);
     let mut problems = Vec::new();
-    let crowd = SilentCrowd::open(users, &world.addresses, meter, &mut problems).await;
+    let crowd =
+        SilentCrowd::open(users, plan.silent.watches, &world.addresses, meter, &mut problems);
+    let crowd = crowd.await;
     for problem in problems {
         recorder.problem(problem);
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use schema::wire::{ClientFrame, Encoding, Ping, ServerFrame};
+use schema::UserId;
+use schema::wire::{ClientFrame, Encoding, Ping, ServerFrame, SubscribePresence};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -33,29 +34,36 @@ pub struct SilentCrowd {
 }
 
 impl SilentCrowd {
-    /// Connects one device for each of `users`, spread over `addresses`. Failures are told.
+    /// Connects one device for each of `users`, spread over `addresses`. Each watches those that
+    /// follow it in the list, `watches` of them. Failures are told.
     pub async fn open(
         users: Vec<Credentials>,
+        watches: usize,
         addresses: &[String],
         meter: &Arc<Meter>,
         problems: &mut Vec<String>,
     ) -> Self {
         let gate = Arc::new(Semaphore::new(OPENING_MAX));
         let mut opening = JoinSet::new();
+        let ids: Vec<UserId> = users.iter().map(|user| user.user_id).collect();
         for (number, user) in users.into_iter().enumerate() {
+            let others = ids.iter().cycle().skip(number + 1).take(watches.min(ids.len() - 1));
+            let watched: Arc<[UserId]> = others.copied().collect();
             let address = addresses[number % addresses.len()].clone();
             let gate = Arc::clone(&gate);
             opening.spawn(async move {
                 // The gate is never closed.
                 let _permit = gate.acquire_owned().await;
-                let socket = greet(&address, &user).await;
-                (socket, address, user)
+                let socket = greet_and_watch(&address, &user, &watched).await;
+                (socket, address, user, watched)
             });
         }
         let mut crowd = Self::default();
         while let Some(opened) = opening.join_next().await {
             match opened {
-                Ok((Ok(socket), address, user)) => crowd.keep(socket, address, user, meter),
+                Ok((Ok(socket), address, user, watched)) => {
+                    crowd.keep(socket, address, user, watched, meter);
+                }
                 Ok((Err(error), ..)) if problems.len() < 5 => problems.push(error.to_string()),
                 Err(error) if problems.len() < 5 => problems.push(error.to_string()),
                 Ok((Err(_), ..)) | Err(_) => {}
@@ -64,8 +72,16 @@ impl SilentCrowd {
         crowd
     }
 
-    fn keep(&mut self, socket: Socket, address: String, user: Credentials, meter: &Arc<Meter>) {
-        let (leash, ear) = (Arc::new(Leash::default()), Ear::new(Arc::clone(meter)));
+    fn keep(
+        &mut self,
+        socket: Socket,
+        address: String,
+        user: Credentials,
+        watched: Arc<[UserId]>,
+        meter: &Arc<Meter>,
+    ) {
+        let meter = Arc::clone(meter);
+        let (leash, ear) = (Arc::new(Leash::default()), Ear::new(Arc::clone(&meter)));
         self.leashes.push(Arc::clone(&leash));
         self.open.fetch_add(1, Ordering::Relaxed);
         let open = Arc::clone(&self.open);
@@ -75,7 +91,7 @@ impl SilentCrowd {
                 if let Some(held) = &mut socket {
                     tokio::select! {
                         () = leash.away.notified() => {}
-                        error = until_it_ends(held) => ear.lost(&error),
+                        error = until_it_ends(held, &meter) => ear.lost(&error),
                     }
                     open.fetch_sub(1, Ordering::Relaxed);
                     if let Some(held) = socket.take() {
@@ -84,7 +100,7 @@ impl SilentCrowd {
                     let away_ms = leash.away_ms.swap(0, Ordering::Relaxed);
                     sleep(Duration::from_millis(away_ms)).await;
                 }
-                match greet(&address, &user).await {
+                match greet_and_watch(&address, &user, &watched).await {
                     Ok(back) => {
                         ear.opened();
                         open.fetch_add(1, Ordering::Relaxed);
@@ -118,12 +134,28 @@ impl SilentCrowd {
     }
 }
 
-async fn until_it_ends(socket: &mut Socket) -> SocketError {
+async fn until_it_ends(socket: &mut Socket, meter: &Meter) -> SocketError {
     loop {
-        if let Err(error) = socket.receive().await {
-            return error;
+        match socket.receive().await {
+            Ok(ServerFrame::UserOnline(_)) => meter.note_presence(),
+            Ok(_) => {}
+            Err(error) => return error,
         }
     }
+}
+
+/// Greets, and subscribes to the presence of others.
+async fn greet_and_watch(
+    address: &str,
+    user: &Credentials,
+    watched: &[UserId],
+) -> Result<Socket, SocketError> {
+    let mut socket = greet(address, user).await?;
+    if !watched.is_empty() {
+        let subscribe = SubscribePresence { user_ids: watched.to_vec() };
+        socket.send(&ClientFrame::SubscribePresence(subscribe)).await?;
+    }
+    Ok(socket)
 }
 
 /// Connects, is welcomed, and exchanges one ping.

@@ -4,6 +4,9 @@ use schema::record::ConversationKind;
 
 use super::{Conversations, Event, Loop, Plan, Who};
 
+/// What the server lets one user watch.
+const WATCHES_MAX: usize = 500;
+
 /// Named at creation, and the creator.
 const GROUP_MEMBERS_MAX: usize = 1_000;
 
@@ -13,6 +16,9 @@ pub fn problems(plan: &Plan) -> Vec<String> {
     let mut wrong = |problem: String| problems.push(problem);
     if plan.name.is_empty() {
         wrong("name is empty".to_owned());
+    }
+    if plan.silent.watches > WATCHES_MAX {
+        wrong(format!("silent.watches is at most {WATCHES_MAX}"));
     }
     if plan.conversations.is_empty() && plan.silent.connections == 0 && plan.replay.is_none() {
         wrong("nobody connects: give [[conversations]], silent.connections or [replay]".to_owned());

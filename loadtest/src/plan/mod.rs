@@ -103,13 +103,15 @@ impl ServerPlan {
 #[serde(deny_unknown_fields, default)]
 pub struct Silent {
     pub connections: usize,
+    /// Of the others, so many each subscribes to the presence of.
+    pub watches: usize,
     /// Between opening the last one and weighing.
     pub settle_s: f64,
 }
 
 impl Default for Silent {
     fn default() -> Self {
-        Self { connections: 0, settle_s: 3.0 }
+        Self { connections: 0, watches: 0, settle_s: 3.0 }
     }
 }
 

@@ -45,4 +45,6 @@ pub struct Thresholds {
     pub max_silence_s: Option<f64>,
     /// p99 of delivery to the others while some do not read, against before.
     pub max_p99_ratio_while_some_sleep: Option<f64>,
+    /// The slowest later stage's median of delivery, against that of the first stage.
+    pub max_stage_p50_ratio: Option<f64>,
 }

@@ -125,6 +125,15 @@ pub enum Fact {
         root: Sequence,
         read: Sequence,
     },
+    /// The user said whether to follow a thread, when its conversation's log ended at `since`.
+    ThreadFollowed {
+        conversation: ConversationId,
+        root: Sequence,
+        on: bool,
+        since: Sequence,
+    },
+    /// The user was there when this message came, which mentions those who are.
+    Here(ConversationId, Sequence),
     Scheduled(ScheduledMessage),
 }
 
@@ -145,6 +154,8 @@ pub enum FactKind {
     /// Above what a session loads: these are large.
     Draft = 0x30,
     ThreadRead = 0x50,
+    ThreadFollowed = 0x51,
+    Here = 0x58,
     Scheduled = 0x60,
 }
 
@@ -166,6 +177,10 @@ impl Fact {
             Self::ThreadRead { conversation, root, .. } => {
                 key(FactKind::ThreadRead, &[conversation.as_bytes(), &root.0.to_be_bytes()])
             }
+            Self::ThreadFollowed { conversation, root, .. } => {
+                key(FactKind::ThreadFollowed, &[conversation.as_bytes(), &root.0.to_be_bytes()])
+            }
+            Self::Here(id, seq) => key(FactKind::Here, &[id.as_bytes(), &seq.0.to_be_bytes()]),
             Self::Scheduled(it) => key(FactKind::Scheduled, &[it.scheduled_id.as_bytes()]),
         }
     }

@@ -62,12 +62,16 @@ pub struct MyConversation {
     pub threads: Vec<ThreadPosition>,
 }
 
-/// How far one has read a thread.
+/// How far one has read a thread, and whether one said to follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ThreadPosition {
     pub thread: Sequence,
+    /// Zero: nothing yet.
     pub read: Sequence,
+    /// Present where one followed or left the thread by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub following: Option<bool>,
 }
 
 /// `PUT /v1/users/me/conversations/{id}/draft`. An empty text takes the draft away.

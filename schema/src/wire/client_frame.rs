@@ -15,6 +15,7 @@ pub enum ClientFrame {
     DeleteMessage(DeleteMessage),
     React(React),
     PinMessage(PinMessage),
+    FollowThread(FollowThread),
     Ack(Ack),
     ReadReceipt(ReadReceipt),
     TypingIndicator(TypingIndicator),
@@ -37,6 +38,7 @@ impl ClientFrame {
             Self::DeleteMessage(_) => "delete_message",
             Self::React(_) => "react",
             Self::PinMessage(_) => "pin_message",
+            Self::FollowThread(_) => "follow_thread",
             Self::Ack(_) => "ack",
             Self::ReadReceipt(_) => "read_receipt",
             Self::TypingIndicator(_) => "typing_indicator",
@@ -58,6 +60,7 @@ impl ClientFrame {
             Self::DeleteMessage(frame) => Some(frame.reference),
             Self::React(frame) => Some(frame.reference),
             Self::PinMessage(frame) => Some(frame.reference),
+            Self::FollowThread(frame) => Some(frame.reference),
             Self::JoinConversation(frame) => Some(frame.reference),
             Self::LeaveConversation(frame) => Some(frame.reference),
             Self::FetchHistory(frame) => Some(frame.reference),
@@ -102,6 +105,17 @@ impl std::fmt::Debug for Hello {
             .field("positions", &self.positions)
             .finish()
     }
+}
+
+/// Follows a thread, or does no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowThread {
+    #[serde(rename = "ref")]
+    pub reference: u64,
+    pub conversation_id: ConversationId,
+    /// The message that the thread is about.
+    pub thread: Sequence,
+    pub on: bool,
 }
 
 /// Asks for a number for a message. Repeating it under the same `message_id` is safe.

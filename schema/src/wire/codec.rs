@@ -142,6 +142,7 @@ fn client_body(name: &str, body: &RawBody<'_>) -> Result<ClientFrame, DecodeErro
         "delete_message" => typed("delete_message", body, ClientFrame::DeleteMessage),
         "react" => typed("react", body, ClientFrame::React),
         "pin_message" => typed("pin_message", body, ClientFrame::PinMessage),
+        "follow_thread" => typed("follow_thread", body, ClientFrame::FollowThread),
         "typing_indicator" => typed("typing_indicator", body, ClientFrame::TypingIndicator),
         "set_presence" => typed("set_presence", body, ClientFrame::SetPresence),
         "subscribe_presence" => typed("subscribe_presence", body, ClientFrame::SubscribePresence),

@@ -10,7 +10,7 @@ use super::client_frame as client;
 use super::log_frame as log;
 use super::personal_frame::{
     BlockChanged, ConversationSettingsChanged, DraftChanged, MessageHidden, ScheduledChanged,
-    ThreadRead,
+    ThreadFollowed, ThreadRead,
 };
 use super::server_frame as server;
 use super::server_frame::{ConversationState, MoreConversations, ServerFrame};
@@ -131,6 +131,12 @@ fn client_frames() -> Vec<ClientFrame> {
             target: Sequence(41),
             on: true,
             retry: None,
+        }),
+        ClientFrame::FollowThread(client::FollowThread {
+            reference: 16,
+            conversation_id: CONVERSATION,
+            thread: Sequence(3),
+            on: true,
         }),
         ClientFrame::TypingIndicator(client::TypingIndicator {
             conversation_id: CONVERSATION,
@@ -390,6 +396,18 @@ fn server_frames() -> Vec<ServerFrame> {
             conversation_id: CONVERSATION,
             thread: Sequence(3),
             seq: Sequence(42),
+        }),
+        ServerFrame::ThreadFollowed(ThreadFollowed {
+            reference: None,
+            conversation_id: CONVERSATION,
+            thread: Sequence(3),
+            on: false,
+        }),
+        ServerFrame::ThreadFollowed(ThreadFollowed {
+            reference: Some(16),
+            conversation_id: CONVERSATION,
+            thread: Sequence(3),
+            on: true,
         }),
         ServerFrame::BlockChanged(BlockChanged { user_id: BOB, blocked: true }),
         ServerFrame::ScheduledChanged(scheduled),

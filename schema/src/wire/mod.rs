@@ -16,7 +16,7 @@ pub mod server_frame;
 pub mod validate;
 
 pub use client_frame::{
-    Ack, ClientFrame, DeleteMessage, DeleteScope, EditMessage, FetchHistory, Hello,
+    Ack, ClientFrame, DeleteMessage, DeleteScope, EditMessage, FetchHistory, FollowThread, Hello,
     JoinConversation, LeaveConversation, PinMessage, Ping, Position, PresenceStatus, React,
     ReadReceipt, SendMessage, SetPresence, SubscribePresence, TypingIndicator, TypingState,
 };
@@ -26,7 +26,7 @@ pub use error_code::ErrorCode;
 pub use log_frame::{LogFrame, NewMessage};
 pub use personal_frame::{
     BlockChanged, ConversationSettingsChanged, DraftChanged, MessageHidden, ScheduledChanged,
-    ThreadRead,
+    ThreadFollowed, ThreadRead,
 };
 pub use refusal::Refusal;
 pub use server_frame::{

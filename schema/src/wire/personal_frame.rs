@@ -56,6 +56,18 @@ pub struct ThreadRead {
     pub seq: Sequence,
 }
 
+/// The user follows a thread, or does no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadFollowed {
+    /// On the socket that asked.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<u64>,
+    pub conversation_id: ConversationId,
+    /// The message that the thread is about.
+    pub thread: Sequence,
+    pub on: bool,
+}
+
 /// The user blocks another, or does no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockChanged {

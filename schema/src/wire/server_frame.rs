@@ -11,7 +11,7 @@ use super::log_frame::{
 };
 use super::personal_frame::{
     BlockChanged, ConversationSettingsChanged, DraftChanged, MessageHidden, ScheduledChanged,
-    ThreadRead,
+    ThreadFollowed, ThreadRead,
 };
 use crate::record::{MessageState, Settings};
 use crate::{ConnectionId, ConversationId, DeviceId, MessageId, NodeId, Sequence, UserId};
@@ -40,6 +40,7 @@ pub enum ServerFrame {
     DraftChanged(DraftChanged),
     MessageHidden(MessageHidden),
     ThreadRead(ThreadRead),
+    ThreadFollowed(ThreadFollowed),
     BlockChanged(BlockChanged),
     ScheduledChanged(ScheduledChanged),
     History(History),

@@ -9,7 +9,7 @@ use crate::api::openapi::openapi;
 use crate::config::Config;
 
 /// The public contract. A change here is a change of the interface.
-const ROUTES: [&str; 54] = [
+const ROUTES: [&str; 56] = [
     "DELETE /v1/blocks/{user}",
     "DELETE /v1/conversations/{id}/bans/{user}",
     "DELETE /v1/conversations/{id}/invites/{invite}",
@@ -28,6 +28,8 @@ const ROUTES: [&str; 54] = [
     "GET /v1/conversations/{id}/messages/{seq}/receipts",
     "GET /v1/conversations/{id}/threads",
     "GET /v1/conversations/{id}/threads/{seq}/messages",
+    "PUT /v1/conversations/{id}/threads/{seq}/follow",
+    "DELETE /v1/conversations/{id}/threads/{seq}/follow",
     "GET /v1/devices",
     "GET /v1/invites/{token}",
     "GET /v1/link-preview",

@@ -1,5 +1,6 @@
 //! A node that numbers what it is given and remembers what it was asked.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use actors::memory::MemoryStore;
@@ -151,7 +152,8 @@ impl Door for RecordingNode {
     fn chat_list(&self, user: UserId) -> Answer<'_, Vec<ChatRow>> {
         Box::pin(async move {
             let overviews = self.store.conversations_of(user, None).await.unwrap();
-            let row = |overview| ChatRow { overview, last: None, memory: None };
+            let row =
+                |overview| ChatRow { overview, last: None, memory: None, here: BTreeSet::new() };
             Ok(overviews.into_iter().map(row).collect())
         })
     }
@@ -213,6 +215,16 @@ impl Door for RecordingNode {
         seq: Sequence,
     ) -> Answer<'_, ()> {
         self.read_up_to(by.user_id, conversation, seq)
+    }
+
+    fn follow_thread(
+        &self,
+        by: Identity,
+        conversation: ConversationId,
+        _: Sequence,
+        _: bool,
+    ) -> Answer<'_, ()> {
+        Box::pin(async move { self.check_member(conversation, by.user_id).await })
     }
 
     fn hide(&self, by: Identity, conversation: ConversationId, _: Sequence) -> Answer<'_, ()> {

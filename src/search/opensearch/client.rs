@@ -10,12 +10,14 @@ use tokio::time::Instant;
 
 use super::circuit::Circuit;
 use super::config::OpenSearchConfig;
-use super::document::{Operation, index_body, position_id};
-use schema::metric;
+use super::document::{Operation, below, expired, index_body, later_fields, position_id};
+use schema::{ConversationId, Sequence, metric};
 
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 const SEARCH_MAX: Duration = Duration::from_secs(5);
 const WRITE_MAX: Duration = Duration::from_secs(30);
+/// Documents that are removed by one request.
+const REMOVED_MAX: usize = 1_000;
 /// Of answers that are read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -36,12 +38,18 @@ pub(in crate::search) enum Failure {
     Refused(String),
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// One OpenSearch and the names in it.
 #[derive(Clone)]
 pub(in crate::search) struct Client {
     http: reqwest::Client,
     config: Arc<OpenSearchConfig>,
     circuit: Arc<Mutex<Circuit>>,
+    /// The index that is known to have all fields.
+    whole: Arc<Mutex<Option<String>>>,
 }
 
 impl Client {
@@ -57,12 +65,12 @@ impl Client {
                 .map_err(|error| anyhow::anyhow!("search: {}: {error}", path.display()))?;
             builder = builder.add_root_certificate(reqwest::Certificate::from_pem(&pem)?);
         }
-        let (config, circuit) = (Arc::new(config), Arc::default());
-        Ok(Self { http: builder.build()?, config, circuit })
+        let (config, circuit, whole) = (Arc::new(config), Arc::default(), Arc::default());
+        Ok(Self { http: builder.build()?, config, circuit, whole })
     }
 
     fn circuit(&self) -> MutexGuard<'_, Circuit> {
-        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.circuit)
     }
 
     /// How long it is left alone; zero when it may be asked.
@@ -78,6 +86,7 @@ impl Client {
     /// The index that is searched now; made when there is none.
     pub async fn current_index(&self) -> Result<String, Failure> {
         if let Some(index) = self.index_of_alias().await? {
+            self.add_fields(&index).await?;
             return Ok(index);
         }
         let index = format!("{}-1", self.alias());
@@ -87,6 +96,20 @@ impl Client {
         self.index_of_alias().await?.ok_or_else(|| {
             Failure::Refused(format!("{index} is there, but {} is not its alias", self.alias()))
         })
+    }
+
+    /// An index of an earlier version gets the fields that it lacks; once for each index.
+    async fn add_fields(&self, index: &str) -> Result<(), Failure> {
+        if lock(&self.whole).as_deref() == Some(index) {
+            return Ok(());
+        }
+        let (path, body) = (format!("{index}/_mapping"), json!({"properties": later_fields()}));
+        let (status, answer) = self.send(Method::PUT, &path, Some(&body), WRITE_MAX).await?;
+        if !status.is_success() {
+            return Err(refused(status, &answer));
+        }
+        *lock(&self.whole) = Some(index.to_owned());
+        Ok(())
     }
 
     async fn index_of_alias(&self) -> Result<Option<String>, Failure> {
@@ -146,26 +169,94 @@ impl Client {
         index: &str,
         shards: impl Iterator<Item = u32>,
     ) -> Result<BTreeMap<u32, u64>, Failure> {
-        let ids: Vec<String> = shards.map(position_id).collect();
+        let shards: Vec<u32> = shards.collect();
+        let ids: Vec<String> = shards.iter().copied().map(position_id).collect();
+        let found = self.numbers(index, &ids).await?;
+        Ok(shards.into_iter().zip(found).filter_map(|(shard, n)| Some((shard, n?))).collect())
+    }
+
+    /// The numbers in documents that hold nothing else, in the order of their ids.
+    pub async fn numbers(&self, index: &str, ids: &[String]) -> Result<Vec<Option<u64>>, Failure> {
         if ids.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(Vec::new());
         }
         let (path, body) = (format!("{index}/_mget"), json!({"ids": ids}));
         let (status, answer) = self.send(Method::POST, &path, Some(&body), SEARCH_MAX).await?;
-        let Some(documents) = answer["docs"].as_array().filter(|_| status.is_success()) else {
+        let documents = answer["docs"].as_array().filter(|it| it.len() == ids.len());
+        let Some(documents) = documents.filter(|_| status.is_success()) else {
             return Err(refused(status, &answer));
         };
-        let mut positions = BTreeMap::new();
-        for document in documents {
-            if document["error"].is_object() {
-                return Err(Failure::Moved);
-            }
-            let source = &document["_source"];
-            if let (Some(shard), Some(n)) = (source["shard"].as_u64(), source["n"].as_u64()) {
-                positions.insert(u32::try_from(shard).unwrap_or(u32::MAX), n);
+        if documents.iter().any(|document| document["error"].is_object()) {
+            return Err(Failure::Moved);
+        }
+        Ok(documents.iter().map(|document| document["_source"]["n"].as_u64()).collect())
+    }
+
+    /// Removes what expired; returns how many.
+    pub async fn remove_expired(&self, index: &str, now_ms: i64) -> Result<u64, Failure> {
+        self.remove(index, &expired(now_ms)).await
+    }
+
+    /// Removes the messages of a conversation up to a number; returns how many.
+    pub async fn remove_below(
+        &self,
+        index: &str,
+        conversation: ConversationId,
+        up_to: Sequence,
+    ) -> Result<u64, Failure> {
+        // What was written a moment ago is to be seen too.
+        let path = format!("{index}/_refresh");
+        let (status, answer) = self.send(Method::POST, &path, None, WRITE_MAX).await?;
+        if !status.is_success() {
+            return Err(refused(status, &answer));
+        }
+        self.remove(index, &below(conversation, up_to)).await
+    }
+
+    /// Removes documents as they are found: what changed meanwhile stays, and is found again.
+    async fn remove(&self, index: &str, query: &Value) -> Result<u64, Failure> {
+        let path = format!("{index}/_search?allow_partial_search_results=false");
+        let body = json!({
+            "size": REMOVED_MAX, "_source": false, "version": true, "track_total_hits": false,
+            "sort": ["_doc"], "query": query,
+        });
+        let mut removed = 0;
+        loop {
+            let (status, answer) = self.send(Method::POST, &path, Some(&body), WRITE_MAX).await?;
+            let hits = answer["hits"]["hits"].as_array().filter(|_| status.is_success());
+            let Some(hits) = hits.filter(|_| answer["timed_out"] == false) else {
+                return Err(refused(status, &answer));
+            };
+            let count = if hits.is_empty() { 0 } else { self.delete(index, hits).await? };
+            removed += count;
+            if hits.len() < REMOVED_MAX || count == 0 {
+                return Ok(removed);
             }
         }
-        Ok(positions)
+    }
+
+    /// Deletes what a search found, in the versions that it found; returns how many.
+    async fn delete(&self, index: &str, hits: &[Value]) -> Result<u64, Failure> {
+        let alias = write_alias(index);
+        let mut lines = String::new();
+        for hit in hits {
+            let (id, version) = (&hit["_id"], &hit["_version"]);
+            let action = json!({"delete": {
+                "_index": alias, "_id": id, "version": version, "version_type": "external_gte",
+            }});
+            lines.push_str(&format!("{action}\n"));
+        }
+        let items = self.bulk("_bulk?require_alias=true&refresh=true", lines, hits.len()).await?;
+        let mut deleted = 0;
+        for item in &items {
+            let item = &item["delete"];
+            // Somebody else may have removed it.
+            if item["result"] != "not_found" {
+                written(item)?;
+                deleted += u64::from(item["result"] == "deleted");
+            }
+        }
+        Ok(deleted)
     }
 
     /// Writes documents to an index that is in use. What is there in a later version stays.
@@ -182,17 +273,22 @@ impl Client {
             lines.push_str(&format!("{action}\n{document}\n"));
         }
         // An index that was removed is not made again by a late write.
-        let request = self.request(Method::POST, "_bulk?require_alias=true", WRITE_MAX);
+        let items = self.bulk("_bulk?require_alias=true", lines, operations.len()).await?;
+        items.iter().try_for_each(|item| written(&item["index"]))
+    }
+
+    /// The answers to the lines of a bulk request.
+    async fn bulk(&self, path: &str, lines: String, count: usize) -> Result<Vec<Value>, Failure> {
+        let request = self.request(Method::POST, path, WRITE_MAX);
         let request = request.header("content-type", "application/x-ndjson").body(lines);
-        let (status, answer) = self.answer(request).await?;
+        let (status, mut answer) = self.answer(request).await?;
         if !status.is_success() {
             return Err(refused(status, &answer));
         }
-        let items = answer["items"].as_array().map_or(&[][..], Vec::as_slice);
-        if items.len() != operations.len() {
-            return Err(Failure::Refused("a bulk request was answered in part".to_owned()));
+        match answer["items"].take() {
+            Value::Array(items) if items.len() == count => Ok(items),
+            _ => Err(Failure::Refused("a bulk request was answered in part".to_owned())),
         }
-        items.iter().try_for_each(|item| written(&item["index"]))
     }
 
     /// Asks for candidates.

@@ -51,12 +51,19 @@ pub(super) fn index_body(config: &OpenSearchConfig, write_alias: &str) -> Value 
             "sender": {"type": "keyword"},
             "seq": {"type": "long"},
             "sent_at": {"type": "long"},
+            "expires_at": {"type": "long"},
             "text": {"type": "text", "analyzer": "words"},
             "shard": {"type": "integer", "index": false},
             "n": {"type": "long", "index": false},
         }},
         "aliases": {write_alias: {}},
     })
+}
+
+/// Fields that an index of an earlier version lacks. It gets them, and since positions are named
+/// anew with them, all is read into it once more.
+pub(super) fn later_fields() -> Value {
+    json!({"expires_at": {"type": "long"}})
 }
 
 /// How far a shard is in the index.
@@ -67,7 +74,30 @@ pub(in crate::search) fn position(shard: u32, n: u64) -> Operation {
 }
 
 pub(super) fn position_id(shard: u32) -> String {
-    format!("position:{shard}")
+    // The second kind of documents: they tell when they expire.
+    format!("position:2:{shard}")
+}
+
+/// The messages of a conversation up to a number are out of the index.
+pub(in crate::search) fn removed(conversation: ConversationId, up_to: Sequence) -> Operation {
+    let document = json!({"n": up_to});
+    Operation { id: removed_id(conversation), version: up_to.0 + 1, document }
+}
+
+pub(in crate::search) fn removed_id(conversation: ConversationId) -> String {
+    format!("removed:{conversation}")
+}
+
+/// Documents of messages that expired.
+pub(super) fn expired(now_ms: i64) -> Value {
+    json!({"range": {"expires_at": {"lte": now_ms}}})
+}
+
+/// Documents of the messages of a conversation up to a number.
+pub(super) fn below(conversation: ConversationId, up_to: Sequence) -> Value {
+    json!({"bool": {"filter": [
+        {"term": {"conversation": conversation}}, {"range": {"seq": {"lte": up_to}}},
+    ]}})
 }
 
 fn message_id(conversation: ConversationId, seq: Sequence) -> String {
@@ -98,6 +128,9 @@ pub(in crate::search) fn operation(entry: &Entry, edited: Option<&Entry>) -> Opt
         document["sender"] = json!(message.sender_id);
         document["sent_at"] = json!(message.sent_at);
         document["text"] = json!(text);
+        if let Some(expires_at) = message.expires_at() {
+            document["expires_at"] = json!(expires_at);
+        }
     }
     let id = message_id(conversation, seq);
     Some(Operation { id, version: entry.seq.0, document })
@@ -192,6 +225,6 @@ mod tests {
     #[test]
     fn a_position_only_grows_by_its_version() {
         let it = position(7, 41);
-        assert_eq!((it.id.as_str(), it.version), ("position:7", 42));
+        assert_eq!((it.id.as_str(), it.version), ("position:2:7", 42));
     }
 }

@@ -273,7 +273,7 @@ async fn audit_conversation(
         let some = some.into_iter().collect::<Result<Vec<_>, _>>()?;
         for row in some.iter().map(Row::from) {
             if let Some(in_ring) = committed.remove(&row.seq)
-                && in_ring != row
+                && !in_ring.agrees(&row)
             {
                 report.ring_faults.push(format!(
                     "conversation {id}: the ring has {in_ring}, readers are shown {row}"
@@ -285,6 +285,8 @@ async fn audit_conversation(
             report.check_index(reader, &some, options.now_ms).await?;
         }
     }
+    // Read last: it is told before the first of them goes.
+    history.record_purged(id, reader.store.read_purged(id).await?);
     report.rows_only_in_ring = u64::try_from(committed.len()).unwrap_or(u64::MAX);
     for row in committed.into_values() {
         history.record_log_row(row);

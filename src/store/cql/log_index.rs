@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actors::ports::{COUNTED_MAX, LogIndex, PortFuture, ThreadReply};
+use actors::ports::{COUNTED_MAX, LogIndex, MentionsWithin, PortFuture, ThreadReply};
 use schema::record::{Entry, Event};
 use schema::{ConversationId, Sequence, SequenceRange, UserId};
 use uuid::Uuid;
@@ -123,17 +123,26 @@ impl Store {
     async fn count_mentions(
         &self,
         user: UserId,
-        id: ConversationId,
-        range: SequenceRange,
+        MentionsWithin { conversation, range, here }: &MentionsWithin,
     ) -> Result<u64, Failure> {
         let limit = i32::try_from(COUNTED_MAX).unwrap_or(i32::MAX);
         let statement = &self.statements().mentions;
-        let reads = [user, UserId::EVERYONE, UserId::HERE].map(|user| {
-            let key = (user.0, id.0, to_column(range.first.0), to_column(range.last.0), limit);
-            self.rows::<(i64,)>(statement, key)
+        let wanted = [user, UserId::EVERYONE, UserId::HERE].into_iter();
+        let wanted = wanted.filter(|it| *it != UserId::HERE || !here.is_empty());
+        let reads = wanted.map(|meant| async move {
+            let range = (to_column(range.first.0), to_column(range.last.0));
+            let key = (meant.0, conversation.0, range.0, range.1, limit);
+            Ok::<_, Failure>((meant, self.rows::<(i64,)>(statement, key).await?))
         });
-        let found = all(reads.into_iter().collect()).await?;
-        let found: BTreeSet<i64> = found.into_iter().flatten().map(|(seq,)| seq).collect();
+        let mut found = BTreeSet::new();
+        for (meant, rows) in all(reads.collect()).await? {
+            for (seq,) in rows {
+                let seq = sequence(seq)?;
+                if meant.means(user, here.contains(&seq)) {
+                    found.insert(seq);
+                }
+            }
+        }
         Ok(found.len().min(COUNTED_MAX) as u64)
     }
 
@@ -181,14 +190,10 @@ impl LogIndex for Store {
         })
     }
 
-    fn mentions(
-        &self,
-        user: UserId,
-        within: Vec<(ConversationId, SequenceRange)>,
-    ) -> PortFuture<Vec<u64>> {
+    fn mentions(&self, user: UserId, within: Vec<MentionsWithin>) -> PortFuture<Vec<u64>> {
         let store = self.clone();
         Box::pin(async move {
-            let reads = within.iter().map(|(id, range)| store.count_mentions(user, *id, *range));
+            let reads = within.iter().map(|it| store.count_mentions(user, it));
             answer("mentions", all(reads.collect())).await
         })
     }

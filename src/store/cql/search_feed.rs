@@ -89,6 +89,23 @@ impl Store {
         Ok(heads.map_err(StoreError::from))
     }
 
+    /// Every conversation whose entries up to a number are kept no longer. Takes as long as it takes.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn all_purged(
+        &self,
+    ) -> Result<impl Stream<Item = Result<(ConversationId, Sequence), StoreError>>, StoreError>
+    {
+        let statement = self.statements().all_purged.clone();
+        let pages = self.session().execute_iter(statement, ()).await.map_err(Failure::from)?;
+        let rows = pages.rows_stream::<(Uuid, Option<i64>)>().map_err(Failure::from)?;
+        let purged = rows.map_err(Failure::from).and_then(|(id, up_to)| async move {
+            Ok((ConversationId(id), sequence(up_to.unwrap_or(0))?))
+        });
+        Ok(purged.map_err(StoreError::from))
+    }
+
     /// Wherever the user is or was.
     ///
     /// # Errors

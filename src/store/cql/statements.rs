@@ -279,6 +279,8 @@ statements! {
         "SELECT up_to FROM expired_up_to WHERE shard = ?";
     set_purged: Plain =
         "UPDATE purged_conversations USING TIMESTAMP ? SET up_to = ? WHERE conversation_id = ?";
+    all_purged: Plain =
+        "SELECT conversation_id, up_to FROM purged_conversations";
     purged: Plain =
         "SELECT up_to FROM purged_conversations WHERE conversation_id = ?";
     remove_messages: Plain =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actors::ports::{COUNTED_MAX, LogIndex, PortFuture, ThreadReply};
+use actors::ports::{COUNTED_MAX, LogIndex, MentionsWithin, PortFuture, ThreadReply};
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::record::{Entry, Event};
 use schema::{ConversationId, Sequence, SequenceRange, UserId};
@@ -94,18 +94,20 @@ fn ordinal(
 fn mentions(
     connection: &Connection,
     user: UserId,
-    conversation: ConversationId,
-    range: SequenceRange,
+    MentionsWithin { conversation, range, here }: &MentionsWithin,
 ) -> Result<u64, Failure> {
     let sql = "SELECT seq FROM mentions
                WHERE user_id = ?1 AND conversation_id = ?2 AND seq BETWEEN ?3 AND ?4
                ORDER BY seq LIMIT ?5";
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = BTreeSet::new();
-    for user in [user, UserId::EVERYONE, UserId::HERE] {
+    for meant in [user, UserId::EVERYONE, UserId::HERE] {
+        if meant == UserId::HERE && here.is_empty() {
+            continue;
+        }
         let rows = statement.query_map(
             params![
-                user.as_bytes(),
+                meant.as_bytes(),
                 conversation.as_bytes(),
                 to_column(range.first.0),
                 to_column(range.last.0),
@@ -114,7 +116,10 @@ fn mentions(
             |row| sequence(row, 0),
         )?;
         for seq in rows {
-            found.insert(seq?);
+            let seq = seq?;
+            if meant.means(user, here.contains(&seq)) {
+                found.insert(seq);
+            }
         }
     }
     Ok(found.len().min(COUNTED_MAX) as u64)
@@ -173,13 +178,9 @@ impl LogIndex for Store {
         }))
     }
 
-    fn mentions(
-        &self,
-        user: UserId,
-        within: Vec<(ConversationId, SequenceRange)>,
-    ) -> PortFuture<Vec<u64>> {
+    fn mentions(&self, user: UserId, within: Vec<MentionsWithin>) -> PortFuture<Vec<u64>> {
         Box::pin(self.read("mentions", move |connection| {
-            within.iter().map(|(id, range)| mentions(connection, user, *id, *range)).collect()
+            within.iter().map(|it| mentions(connection, user, it)).collect()
         }))
     }
 

@@ -57,18 +57,32 @@ export async function threads(stage) {
   await alice.eventually(() => alice.reactions("thank you, Bob"), ["❤️1"], "a reaction in the thread");
   await lookAt(alice, "thread");
 
+  // Cleo follows it from now on; Bob leaves it, and is back by replying.
+  await cleo.message("who waters the tomatoes?", "thread").click();
+  await cleo.page.waitForSelector(`${testId("follow-thread")} >> text=/^Follow$/`);
+  await cleo.page.click(testId("follow-thread"));
+  await cleo.page.waitForSelector(`${testId("follow-thread")} >> text=Following`);
+  await lookAt(cleo, "thread-followed");
+  await cleo.page.click(testId("close-thread"));
+  await bob.page.click(testId("follow-thread"));
+  await bob.page.waitForSelector(`${testId("follow-thread")} >> text=/^Follow$/`);
+  await bob.page.click(testId("close-thread"));
+  await reply(alice, "and Wednesday?");
+  await cleo.eventually(() => cleo.message("who waters the tomatoes?", "thread-unread").innerText(), "1 new", "for who follows");
+  assert.equal(await bob.message("who waters the tomatoes?", "thread-unread").count(), 0, "none for who left");
+
   // After a reload, from history.
   await tablet.page.reload();
   await tablet.connected();
   await tablet.message("who waters the tomatoes?", "thread").click();
-  await tablet.eventually(() => replies(tablet), ["I do on Monday", "and Tuesday", "thank you, Bob"], "read again");
+  await tablet.eventually(() => replies(tablet), ["I do on Monday", "and Tuesday", "thank you, Bob", "and Wednesday?"], "read again");
   await tablet.page.keyboard.press("Escape");
   await tablet.page.waitForSelector(testId("thread-panel"), { state: "hidden" });
 
   const phone = await stage.device(bob, PHONE);
   await phone.page.tap(`${testId("chat-item")}[data-name="Garden"]`);
   await phone.message("who waters the tomatoes?", "thread").tap();
-  await phone.eventually(async () => (await replies(phone)).length, 3, "on a phone");
+  await phone.eventually(async () => (await replies(phone)).length, 4, "on a phone");
   const widths = await phone.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(widths[0] <= widths[1], `wider than the phone: ${widths}`);
   await lookAt(phone, "phone-thread");

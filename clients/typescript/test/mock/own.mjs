@@ -21,6 +21,8 @@ export class OwnFacts {
   hidden = new Map();
   /** @type {Map<string, Map<number, number>>} `user conversation` → thread → read */
   threadReads = new Map();
+  /** @type {Map<string, Map<number, { on: boolean, since: number }>>} `user conversation` → thread → said by hand */
+  threadFollows = new Map();
   /** @type {Map<string, Set<string>>} */
   blocked = new Map();
   /** @type {Map<string, any>} scheduled id → itself, with its user and timer */
@@ -59,8 +61,15 @@ export class OwnFacts {
       ...this.holding.get(key),
       draft: this.drafts.get(key),
       hidden: [...(this.hidden.get(key) ?? [])],
-      threads: [...(this.threadReads.get(key) ?? [])].map(([thread, read]) => ({ thread, read })),
+      threads: this.#threadsOf(key),
     };
+  }
+
+  /** @param {string} key */
+  #threadsOf(key) {
+    const [reads, follows] = [this.threadReads.get(key), this.threadFollows.get(key)];
+    const roots = [...new Set([...(reads?.keys() ?? []), ...(follows?.keys() ?? [])])].sort((a, b) => a - b);
+    return roots.map((thread) => ({ thread, read: reads?.get(thread) ?? 0, following: follows?.get(thread)?.on }));
   }
 
   /** @param {string} userId @param {string} id @param {any} change @param {string} device */
@@ -200,8 +209,11 @@ export class OwnFacts {
     const roots = [...new Set(messages.flatMap(({ thread }) => thread ?? []))].filter((root) => root < before).sort((a, b) => b - a).slice(0, limit);
     const threads = roots.map((root) => {
       const replies = messages.filter(({ thread }) => thread === root);
-      const read = this.threadReads.get(`${userId} ${id}`)?.get(root) ?? 0;
-      const following = replies.some(({ sender_id }) => sender_id === userId) || conversation.log[root - 1]?.new_message?.sender_id === userId;
+      const followed = this.threadFollows.get(`${userId} ${id}`)?.get(root);
+      const replied = replies.filter(({ sender_id }) => sender_id === userId).at(-1)?.seq ?? 0;
+      const read = Math.max(this.threadReads.get(`${userId} ${id}`)?.get(root) ?? 0, followed?.on ? followed.since : 0);
+      const hasPart = replied > 0 || conversation.log[root - 1]?.new_message?.sender_id === userId;
+      const following = followed === undefined ? hasPart : followed.on || replied > followed.since;
       const unread = following ? replies.filter(({ seq, sender_id }) => seq > read && sender_id !== userId).length : 0;
       return {
         thread: root,
@@ -233,5 +245,14 @@ export class OwnFacts {
     this.threadReads.set(key, reads);
     reads.set(thread, Math.max(reads.get(thread) ?? 0, seq));
     this.#tell(userId, "thread_read", { conversation_id: id, thread, seq }, device);
+  }
+
+  /** @param {string} userId @param {string} id @param {number} thread @param {boolean} on @param {string} device */
+  followThread(userId, id, thread, on, device) {
+    const key = `${userId} ${id}`;
+    const since = this.world.readable(userId, id).log.length;
+    if (thread < 1 || thread > since) throw new Refusal(404, "not_found", "No such message.");
+    this.threadFollows.set(key, (this.threadFollows.get(key) ?? new Map()).set(thread, { on, since }));
+    this.#tell(userId, "thread_followed", { conversation_id: id, thread, on }, device);
   }
 }

@@ -40,6 +40,14 @@ export const OWN_ROUTES = [
   ["GET", /^\/v1\/conversations\/([^/]+)\/threads$/u, ({ world, me, params, query }) => ({
     body: world.own.threads(me.user_id, params[0], { before: Number(query.get("before") ?? Infinity), limit: Number(query.get("limit") ?? 20) }),
   })],
+  ["PUT", /^\/v1\/conversations\/([^/]+)\/threads\/(\d+)\/follow$/u, ({ world, me, params }) => {
+    world.own.followThread(me.user_id, params[0], Number(params[1]), true, me.device_id);
+    return { status: 204 };
+  }],
+  ["DELETE", /^\/v1\/conversations\/([^/]+)\/threads\/(\d+)\/follow$/u, ({ world, me, params }) => {
+    world.own.followThread(me.user_id, params[0], Number(params[1]), false, me.device_id);
+    return { status: 204 };
+  }],
   ["GET", /^\/v1\/conversations\/([^/]+)\/threads\/(\d+)\/messages$/u, ({ world, me, params, query }) => ({
     body: world.own.threadPage(me.user_id, params[0], Number(params[1]), Object.fromEntries(query)),
   })],

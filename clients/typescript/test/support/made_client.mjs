@@ -31,7 +31,7 @@ export function makeClient(options = {}, respond = () => ({ status: 404, body: {
   /** @type {any[]} */
   const log = [];
   for (const type of ["state", "entry", "message_state", "change_state", "status", "typing", "presence", "created", "resync", "hidden", "server_error", "frame",
-    "conversations", "settings", "conversation_settings", "draft", "message_hidden", "thread_read", "block", "scheduled"]) {
+    "conversations", "settings", "conversation_settings", "draft", "message_hidden", "thread_read", "thread_followed", "block", "scheduled"]) {
     client.addEventListener(type, (event) => log.push([type, /** @type {CustomEvent} */ (event).detail]));
   }
   /** @param {string} type */

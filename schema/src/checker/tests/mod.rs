@@ -52,6 +52,29 @@ fn the_seeds_together_exercise_what_is_hard() {
     assert!(total.sockets > 100, "{total:?}");
 }
 
+/// A log may begin later, but has no hole above where it begins.
+#[test]
+fn what_is_kept_no_longer_is_not_missed() {
+    let conversation_id = ConversationId::from_bytes([1; 16]);
+    let log = |numbers: &[u64], purged_up_to: u64| {
+        let mut history = History::new();
+        history.record_purged(conversation_id, Sequence(purged_up_to));
+        for seq in numbers {
+            history.record_log_row(Row {
+                conversation_id,
+                seq: Sequence(*seq),
+                message_id: MessageId::from_bytes([u8::try_from(*seq).unwrap(); 16]),
+                sender_id: UserId::from_bytes([2; 16]),
+                kind: RowKind::Message,
+                digest: Digest::of_text("x"),
+            });
+        }
+        history.check().passed()
+    };
+    assert!(log(&[5, 6], 4) && log(&[3, 4, 5], 4) && log(&[2, 4, 5], 4));
+    assert!(!log(&[6, 7], 4) && !log(&[5, 7], 4) && !log(&[5, 6], 3));
+}
+
 #[test]
 fn replay_one_seed() {
     let seed = 0;

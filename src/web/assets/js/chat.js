@@ -1,5 +1,5 @@
 // One conversation as the page knows it. Pure: no sockets, no elements.
-import { MessageStates, currentContent, isChange, mentionsUser, unreadCount, unreadMentions } from "/sdk/src/index.js";
+import { MessageStates, currentContent, isChange, mentionsHere, mentionsUser, unreadCount, unreadMentions } from "/sdk/src/index.js";
 import { Threads } from "./threads.js";
 
 /** @typedef {import("/sdk/src/index.js").Entry} Entry */
@@ -14,6 +14,9 @@ import { Threads } from "./threads.js";
  */
 
 /** @typedef {UserView & { role: "owner" | "admin" | "member" }} MemberView */
+
+/** In larger groups only owners and admins mention all. */
+const CALLED_BY_ANY_MAX = 50;
 
 export class Chat {
   /** @type {"direct" | "group" | "channel"} */
@@ -69,6 +72,8 @@ export class Chat {
   /** Unread messages that mention this user or all. */
   mentions = 0;
   #toldMentions = 0;
+  /** Messages that came while this user was there. @type {Set<number>} */
+  #here = new Set();
   /** @type {string | undefined} */
   description;
   /** @type {string | undefined} */
@@ -91,8 +96,9 @@ export class Chat {
     this.myId = myId;
   }
 
-  /** A live entry, in order. @param {Entry} entry */
-  accept(entry) {
+  /** A live entry, in order. @param {Entry} entry @param {boolean} [isHere] this user was there when it came */
+  accept(entry, isHere = true) {
+    if (isHere && mentionsHere(entry)) this.#here.add(entry.seq);
     this.outgoing.delete(entry.message_id);
     if (this.heldFrom === Infinity || entry.seq === this.heldFrom - 1) this.heldFrom = entry.seq;
     if (!this.states.note(entry)) this.#place(entry);
@@ -100,7 +106,7 @@ export class Chat {
       this.head = entry.seq;
       const counts = entry.kind === "new_message" && entry.sender_id !== this.myId && entry.seq > this.read;
       if (counts) this.#told += 1;
-      if (counts && mentionsUser(entry, this.myId)) this.#toldMentions += 1;
+      if (counts && mentionsUser(entry, this.myId, isHere)) this.#toldMentions += 1;
     }
     this.#noteLast(entry);
     this.#count();
@@ -175,7 +181,11 @@ export class Chat {
     const isDeleted = (/** @type {number} */ seq) => this.states.of(seq)?.deleted !== undefined;
     const known = { entries, heldAfter, read, head, userId, isDeleted };
     this.unread = unreadCount({ ...known, told: this.#told });
-    this.mentions = Math.min(this.unread, unreadMentions({ ...known, told: this.#toldMentions }));
+    const wasHere = (/** @type {number} */ seq) => this.#here.has(seq);
+    const counted = unreadMentions({ ...known, told: this.#toldMentions, wasHere });
+    // Whether another device was there, the server knows.
+    const isUnsure = entries.some((entry) => entry.seq > read && mentionsHere(entry) && !wasHere(entry.seq));
+    this.mentions = Math.min(this.unread, isUnsure ? Math.max(counted, this.#toldMentions) : counted);
   }
 
   /** @param {{ muted_until?: number | null, archived?: boolean, pinned?: boolean }} holding */
@@ -209,6 +219,11 @@ export class Chat {
     const before = this.reached;
     this.reached = { delivered: Math.max(before.delivered, delivered, read), read: Math.max(before.read, read) };
     return this.reached.delivered > before.delivered || this.reached.read > before.read;
+  }
+
+  /** Whether this user may mention all members at once. */
+  get mayCallAll() {
+    return this.role !== "member" || this.kind === "direct" || (this.members?.length ?? 0) <= CALLED_BY_ANY_MAX;
   }
 
   /** May this user change what others wrote and what is pinned? */

@@ -38,11 +38,12 @@ export function mentionsIn(text, members) {
 /** @param {string} before the text up to the cursor @returns {string | null} the name that is begun */
 export const begunName = (before) => before.match(BEGUN)?.[1] ?? null;
 
-/** @param {string} begun @param {MemberView[]} members others @returns {Offer[]} */
-export function offersFor(begun, members) {
+/** @param {string} begun @param {MemberView[]} members others @param {boolean} [mayCallAll] @returns {Offer[]} */
+export function offersFor(begun, members, mayCallAll = true) {
   const wanted = begun.toLowerCase();
   const people = members
     .filter(({ username, display_name }) => username.startsWith(wanted) || display_name.toLowerCase().split(/\s+/u).some((word) => word.startsWith(wanted)))
     .map(({ username, display_name, user_id }) => ({ token: username, name: display_name, about: `@${username}`, userId: user_id }));
-  return [...people, ...ALL.filter(({ token }) => token.startsWith(wanted))].slice(0, OFFERED_MAX);
+  const all = mayCallAll ? ALL : [];
+  return [...people, ...all.filter(({ token }) => token.startsWith(wanted))].slice(0, OFFERED_MAX);
 }

@@ -47,6 +47,10 @@ export class Own {
     on("thread_read", ({ conversation_id, thread, seq }) => {
       if (state.chat(conversation_id).threads.noteRead(thread, seq)) state.changed("log", "open");
     });
+    on("thread_followed", ({ conversation_id, thread, on: follows }) => {
+      const { threads, head } = state.chat(conversation_id);
+      if (threads.noteFollow(thread, follows, head)) state.changed("log", "open");
+    });
     on("block", ({ user_id, blocked }) => this.#noteBlock(user_id, blocked));
     on("scheduled", (news) => void this.#scheduledChanged(news));
   }
@@ -99,6 +103,11 @@ export class Own {
   /** Deletes a message for this user alone. @param {Chat} chat @param {number} seq */
   hide(chat, seq) {
     return this.#attempt(() => this.#client.hideMessage(chat.id, seq));
+  }
+
+  /** Follows a thread or leaves it. @param {Chat} chat @param {number} thread @param {boolean} on */
+  followThread(chat, thread, on) {
+    return this.#attempt(() => this.#client.followThread(chat.id, thread, on));
   }
 
   // === people ===

@@ -166,8 +166,12 @@ export class Sync {
     this.state.changed("connection");
   }
 
+  /** When this connection was greeted, by the server's clock. */
+  #onlineSince = 0;
+
   /** @param {any} welcome */
   #welcomed(welcome) {
+    this.#onlineSince = welcome.server_time;
     if (this.state.everConnected) this.reread().catch(() => {});
     this.state.everConnected = true;
     for (const { conversation_id, head, read } of welcome.conversations) {
@@ -186,7 +190,7 @@ export class Sync {
   #entry(entry) {
     const me = /** @type {string} */ (this.client.session?.user_id);
     const chat = this.state.chat(entry.conversation_id);
-    chat.accept(entry);
+    chat.accept(entry, entry.sent_at >= this.#onlineSince);
     if (entry.kind === "conversation_changed") chat.apply(/** @type {any} */ (entry));
     if (entry.thread != null) this.#reply(chat, entry);
     if (entry.removed?.includes(me)) {

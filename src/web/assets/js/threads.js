@@ -94,6 +94,15 @@ export class Threads {
     return true;
   }
 
+  /** @param {number} root @param {boolean} following @param {number} head @returns {boolean} whether that is news */
+  noteFollow(root, following, head) {
+    const known = this.#byRoot?.get(root);
+    if (known === undefined || known.following === following) return false;
+    // What was said before is not asked for by who follows from now on.
+    this.#byRoot?.set(root, { ...known, following, read: following ? Math.max(known.read, head) : known.read, unread: 0 });
+    return true;
+  }
+
   forget() {
     this.#byRoot = null;
     this.knownFrom = Infinity;

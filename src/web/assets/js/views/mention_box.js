@@ -24,7 +24,7 @@ export function mentionBox(input, { state }, writingIn) {
     const chat = writingIn();
     const begun = input.selectionStart === input.selectionEnd ? begunName(input.value.slice(0, input.selectionStart)) : null;
     const others = (chat?.members ?? []).filter(({ user_id }) => user_id !== state.myId);
-    offers = begun === null || chat === null || chat.kind === "direct" ? [] : offersFor(begun, others);
+    offers = begun === null || chat === null || chat.kind === "direct" ? [] : offersFor(begun, others, chat.mayCallAll);
     chosen = 0;
     show();
   }

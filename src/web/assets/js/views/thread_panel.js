@@ -25,8 +25,13 @@ export function threadPanel(rooms, { goTo }) {
   const names = mentionBox(input, rooms, () => state.open);
   const form = h("form", { class: "composer", "aria-label": "Reply in thread" },
     h("div", { class: "composer-inner" }, names.element, h("div", { class: "composer-row" }, input, send)));
+  const follow = h("button", { type: "button", class: "link-button", "data-testid": "follow-thread", hidden: true, onclick: () => {
+    const chat = state.open;
+    if (chat === null || shown === null) return;
+    void actions.own.followThread(chat, shown.root, chat.threads.get(shown.root)?.following !== true);
+  } });
   const element = h("aside", { class: "thread-panel", "aria-label": "Thread", "data-testid": "thread-panel", hidden: true },
-    h("header", { class: "chat-header" }, h("div", { class: "titles" }, title),
+    h("header", { class: "chat-header" }, h("div", { class: "titles" }, title), follow,
       iconButton("Close the thread", "close", { "data-testid": "close-thread", onclick: close })),
     about, scroll, form);
   const nodes = new Map();
@@ -130,6 +135,11 @@ export function threadPanel(rooms, { goTo }) {
     const entry = chat.known(root) ?? chat.threads.get(root)?.root;
     const count = chat.threads.get(root)?.replies ?? 0;
     setText(title, count === 0 ? "Thread" : `Thread, ${count} ${count === 1 ? "reply" : "replies"}`);
+    const following = chat.threads.get(root)?.following;
+    follow.hidden = following === undefined;
+    follow.setAttribute("aria-pressed", String(following === true));
+    setText(follow, following === true ? "Following" : "Follow");
+    follow.title = following === true ? "Replies count as unread. Choose to leave the thread." : "Count replies as unread from now on";
     fill(about,
       h("span", { class: "name" }, entry === undefined ? "Earlier message" : state.nameOf(entry.sender_id)),
       h("span", { class: "said", dir: "auto" }, entry === undefined ? "Show it" : contentText(chat.contentOf(entry))),
