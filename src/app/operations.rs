@@ -100,8 +100,9 @@ impl Operations for OfTree {
             if shard >= shards {
                 return Err(MoveError::NoSuchShard(shards.saturating_sub(1)));
             }
-            let serves =
-                |node| members.list().iter().any(|it| it.node == node && it.state == NodeState::Serving);
+            let serves = |node| {
+                members.list().iter().any(|it| it.node == node && it.state == NodeState::Serving)
+            };
             if to.is_some_and(|to| !serves(to)) {
                 return Err(MoveError::NoSuchNode);
             }

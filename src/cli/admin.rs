@@ -20,7 +20,12 @@ pub(super) enum AdminCommand {
     MoveShard {
         shard: u32,
         /// The id of the node that is to own it, for as long as that node serves
-        #[arg(long, value_name = "NODE_ID", required_unless_present = "back", conflicts_with = "back")]
+        #[arg(
+            long,
+            value_name = "NODE_ID",
+            required_unless_present = "back",
+            conflicts_with = "back"
+        )]
         to: Option<Uuid>,
         /// Back to where it belongs by the rules
         #[arg(long)]

@@ -31,9 +31,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 pub use admin::{CreateUserRequest, CreatedUser, MintTokenRequest, MintedToken, Reindexed};
-pub use operate::{
-    AdminLogPage, AdminLogRecord, Closed, MoveShardRequest, SignedOut, WhoRequest,
-};
+pub use operate::{AdminLogPage, AdminLogRecord, Closed, MoveShardRequest, SignedOut, WhoRequest};
 pub use provision::{ProvisionRequest, Provisioned, ProvisionedUser};
 
 use crate::api::{ApiState, body, observe, problem};
