@@ -370,7 +370,7 @@ async fn a_cluster_copied_under_load_is_served_by_one_node_and_clients_fetch_aga
 
     // Keys are of the new place: people sign in again. What they know is of the old one.
     let minted = |who: &Credentials| {
-        let arguments = ["token", "--user", &who.username, "--json", "--data-dir"];
+        let arguments = ["token", &who.username, "--json", "--data-dir"];
         let data_dir = path(server.process.data_dir()).to_owned();
         let username = who.username.clone();
         let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
