@@ -284,7 +284,11 @@ async fn shards_move_by_hand_without_an_error_and_traces_cross_nodes() {
     }
     let moved = there.shard(&shard).await;
     assert!(moved["epoch"].as_u64().unwrap() >= epoch + 4, "{moved} after {epoch}");
-    assert_eq!(here.shard(&shard).await["owner"], there.id.as_str(), "both see the same");
+    let deadline = Instant::now() + PATIENCE;
+    while here.shard(&shard).await["owner"] != there.id.as_str() {
+        assert!(Instant::now() < deadline, "both see the same");
+        sleep(Duration::from_millis(100)).await;
+    }
     let back = here.ask(&["move-shard", &shard, "--back"]).await;
     assert_eq!(back["pinned"], Value::Null);
     talk.goes_on().await;

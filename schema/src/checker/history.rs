@@ -59,6 +59,8 @@ pub(super) struct Conversation {
     pub deviations: Vec<Sighting>,
     /// The largest head that the server told anyone.
     pub reported_head: Sequence,
+    /// Rows up to here were removed for good, as they were to be.
+    pub removed_up_to: Sequence,
     pub senders_complete: bool,
     /// The beginning of the log, judged already.
     pub settled: Settled,
@@ -263,6 +265,12 @@ impl History {
     pub fn record_head(&mut self, conversation_id: ConversationId, head: Sequence) {
         let conversation = self.conversations.entry(conversation_id).or_default();
         conversation.reported_head = conversation.reported_head.max(head);
+    }
+
+    /// Rows of the log up to here were removed for good: their numbers are not missing.
+    pub fn record_removed(&mut self, conversation_id: ConversationId, up_to: Sequence) {
+        let conversation = self.conversations.entry(conversation_id).or_default();
+        conversation.removed_up_to = conversation.removed_up_to.max(up_to);
     }
 
     /// A row of the log itself, in any order, each number once. A conversation of which no row is

@@ -216,18 +216,24 @@ fn workers_of(process: u32) -> Vec<u32> {
 /// The conversation's thread stops: what is said waits in its mailbox, longer and longer.
 async fn thread_stopped(stage: &Stage, people: &[Credentials]) {
     let node = &stage.nodes[0];
-    let others = people[1..].iter().map(|it| it.user_id).collect();
-    let chat = node
-        .create_conversation(&people[0].access_token, ConversationKind::Group, others, None)
-        .await
-        .unwrap();
+    let others: Vec<_> = people[1..].iter().map(|it| it.user_id).collect();
+    let mut chats = Vec::new();
+    for _ in 0..6 {
+        let (token, others) = (&people[0].access_token, others.clone());
+        let chat = node.create_conversation(token, ConversationKind::Group, others, None);
+        chats.push(chat.await.unwrap());
+    }
+    let internal = node.target().internal.clone().unwrap();
     let process = stage.cluster.node(0).process().pid().unwrap();
     for thread in workers_of(process) {
         let mut speakers = Vec::new();
         for person in people {
-            let mut speaker = Person::join(node, person, chat).await;
-            speaker.post("before").await;
-            speaker.accepted().await;
+            let mut speaker = Person::join(node, person, chats[0]).await;
+            for chat in &chats {
+                speaker.chat = *chat;
+                speaker.post("before").await;
+                speaker.accepted().await;
+            }
             speakers.push(speaker);
         }
         let standstill = Standstill::begin(thread);
@@ -237,19 +243,26 @@ async fn thread_stopped(stage: &Stage, people: &[Credentials]) {
                 awake.push(speaker);
             }
         }
-        let stores = match awake.first_mut() {
-            Some(speaker) => {
-                speaker.post("while a thread stands still").await;
-                timeout(Duration::from_millis(1_500), speaker.accepted()).await.is_ok()
-            }
-            None => true,
-        };
-        if stores || awake.len() < 4 {
+        // One thread serves the internal listener: the node is then down, as far as one can see.
+        let seen = reqwest::get(format!("http://{internal}/livez"));
+        let is_seen = timeout(Duration::from_secs(2), seen).await.is_ok();
+        if !is_seen || awake.len() < 4 {
             continue;
         }
+        let mut stuck = None;
+        for chat in &chats {
+            awake[0].chat = *chat;
+            awake[0].post("while a thread stands still").await;
+            if timeout(Duration::from_millis(1_500), awake[0].accepted()).await.is_err() {
+                stuck = Some(*chat);
+                break;
+            }
+        }
+        let Some(chat) = stuck else { continue };
         // By now a probe waits in the conversation's mailbox; what comes waits behind it.
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
         for speaker in &mut awake {
+            speaker.chat = chat;
             for number in 0..400 {
                 speaker.post(&format!("{number}")).await;
             }

@@ -167,3 +167,29 @@ fn a_million_messages_are_no_trouble() {
     assert!(verdict.passed(), "{verdict}");
     assert_eq!(verdict.counts.deliveries, 4_000_000);
 }
+
+#[test]
+fn a_log_begins_where_it_was_cut_and_not_later() {
+    let id = ConversationId::from_bytes([1; 16]);
+    let row = |seq: u8| Row {
+        conversation_id: id,
+        seq: Sequence(seq.into()),
+        message_id: MessageId::from_bytes([seq; 16]),
+        sender_id: UserId::from_bytes([2; 16]),
+        kind: RowKind::Message,
+        digest: Digest(7),
+    };
+    let judged = |rows: &[u8], removed: u64, head: u64| {
+        let mut history = History::new();
+        rows.iter().for_each(|seq| history.record_log_row(row(*seq)));
+        history.record_head(id, Sequence(head));
+        history.record_removed(id, Sequence(removed));
+        history.check().violations.len()
+    };
+    assert_eq!(judged(&[4, 5], 3, 5), 0);
+    assert_eq!(judged(&[2, 4, 5], 3, 5), 0, "some are still there");
+    assert_eq!(judged(&[], 5, 5), 0, "all of it");
+    assert_eq!(judged(&[4, 5], 2, 5), 1, "one more is missing");
+    assert_eq!(judged(&[4, 6], 3, 6), 1);
+    assert_eq!(judged(&[4], 3, 5), 1, "the head is beyond");
+}
