@@ -177,6 +177,7 @@ async fn crossing(
                     Some(parent) => at = parent,
                     None => break,
                 }
+                assert!(way.len() < 20, "a circle: {way:?}");
             }
             let is_root = at["parentSpanId"] == "" && at["node"] == from.id.as_str();
             if is_root && at["name"] == "message.send" {
