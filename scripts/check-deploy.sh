@@ -46,6 +46,14 @@ render cluster "${cluster[@]}"
 render cluster-all "${cluster[@]}" "${here[@]}" "${everything[@]}"
 "$tools/bin/python" scripts/check_rendered.py "$switchboard" "$work"/*.yaml || fail "the chart"
 
+# Alerts link to where the operator publishes the runbook, or name its pages by their paths.
+grep -q 'runbook_url: docs/runbook/SwitchboardNodeDown.md' "$work/cluster-all.yaml" || fail "runbook_url"
+render linked "${cluster[@]}" "${here[@]}" "${everything[@]}" \
+    --set 'metrics.prometheusRule.runbookUrl=https://wiki.example/switchboard/%s.html'
+grep -q 'runbook_url: https://wiki.example/switchboard/SwitchboardNodeDown.html' "$work/linked.yaml" \
+    || fail "metrics.prometheusRule.runbookUrl"
+! grep -q 'runbook_url: docs/' "$work/linked.yaml" || fail "metrics.prometheusRule.runbookUrl, some"
+
 # What cannot work is refused.
 refused() {
     ! "$helm" template chat "$chart" "$@" >/dev/null 2>"$work/said" || fail "not refused: $*"

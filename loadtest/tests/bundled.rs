@@ -167,6 +167,20 @@ async fn a_node_is_killed_paused_and_restarted() {
     }
 }
 
+/// Nodes of a real cluster are drained and started again under load: sockets move, and nobody is
+/// told of an error.
+#[tokio::test]
+async fn a_rolling_restart_tells_no_client_of_an_error() {
+    let settings = ["server.nodes=3", "traffic.rate=40"];
+    let mut plan = small("rolling-restart", 16.0, &settings);
+    (plan.events[0].at_s, plan.events[0].for_s) = (1.0, 0.5);
+    plan.thresholds.max_refusals = Some(0.0);
+    let Some(report) = run(plan).await else { return };
+    assert_eq!(report.figures.struck["rolling_restart"], 1, "{report}");
+    assert!(report.figures.sockets_lost >= 36, "every socket moved: {report}");
+    assert_eq!(report.figures.refusals, 0, "{report}");
+}
+
 /// All faults that a cluster knows, one after the other, on one real cluster: starting one takes
 /// longer than all of them.
 #[tokio::test]

@@ -4,16 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::conversation::Busy;
+use actors::monitor::MailboxesOfKind;
 use actors::ports::wall_clock::SystemClock;
 use actors::ports::{Owner, WallClock as _};
 use actors::session::DescribeSockets;
 use actors::supervisor::Tree;
 use futures_util::future::{LocalBoxFuture, join_all};
-use schema::{NodeId, UserId};
+use schema::{ConversationId, NodeId, UserId};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::api::operations::{ActorsView, ConnectionView, NodeView, Operations, ShardView};
+use crate::api::operations::{
+    ActorsView, BusyView, ConnectionView, MailboxView, MoveError, NodeView, Operations, ShardView,
+};
 use crate::coordination::redis::Members;
 use crate::coordination::view::NodeState;
 
@@ -36,6 +40,22 @@ impl OfTree {
         members: Option<Members>,
     ) -> Self {
         Self { tree, node, internal, started_at: SystemClock.now_ms(), members }
+    }
+
+    fn shard(&self, shard: u32, pinned: Option<NodeId>) -> ShardView {
+        let committers = &self.tree.committers;
+        ShardView {
+            shard,
+            owner: match self.tree.ports.directory.owner(shard) {
+                Owner::Here => Some(self.node),
+                Owner::Elsewhere(node) => Some(node),
+                Owner::Unknown => None,
+            },
+            is_here: committers.is_assigned(shard),
+            is_ready: committers.activation(shard).is_some(),
+            epoch: committers.ownership().epoch(shard).map(|epoch| epoch.0),
+            pinned,
+        }
     }
 }
 
@@ -64,22 +84,32 @@ impl Operations for OfTree {
     }
 
     fn shards(&self) -> Vec<ShardView> {
-        let committers = &self.tree.committers;
-        let view = |shard| {
-            let owner = self.tree.ports.directory.owner(shard);
-            ShardView {
-                shard,
-                owner: match owner {
-                    Owner::Here => Some(self.node),
-                    Owner::Elsewhere(node) => Some(node),
-                    Owner::Unknown => None,
-                },
-                is_here: committers.is_assigned(shard),
-                is_ready: committers.activation(shard).is_some(),
-                epoch: committers.ownership().epoch(shard).map(|epoch| epoch.0),
+        let pins = self.members.as_ref().map(Members::pins).unwrap_or_default();
+        let view = |shard| self.shard(shard, pins.get(&shard).copied());
+        (0..self.tree.committers.shards()).map(view).collect()
+    }
+
+    fn move_shard(
+        &self,
+        shard: u32,
+        to: Option<NodeId>,
+    ) -> LocalBoxFuture<'_, Result<ShardView, MoveError>> {
+        Box::pin(async move {
+            let members = self.members.as_ref().ok_or(MoveError::Alone)?;
+            let shards = self.tree.committers.shards();
+            if shard >= shards {
+                return Err(MoveError::NoSuchShard(shards.saturating_sub(1)));
             }
-        };
-        (0..committers.shards()).map(view).collect()
+            let serves = |node| {
+                members.list().iter().any(|it| it.node == node && it.state == NodeState::Serving)
+            };
+            if to.is_some_and(|to| !serves(to)) {
+                return Err(MoveError::NoSuchNode);
+            }
+            let told = members.pin(shard, to).await;
+            told.map_err(|error| MoveError::Untold(error.to_string()))?;
+            Ok(self.shard(shard, to))
+        })
     }
 
     fn actors(&self) -> ActorsView {
@@ -91,6 +121,29 @@ impl Operations for OfTree {
             remote_sequencers,
             committers: self.tree.committers.count(),
         }
+    }
+
+    fn mailboxes(&self) -> Vec<MailboxView> {
+        let view = |(kind, of_kind): (&'static str, MailboxesOfKind)| MailboxView {
+            kind: kind.to_owned(),
+            probes: of_kind.found.probes,
+            depth_max: of_kind.found.depth_max,
+            age_max_ms: u64::try_from(of_kind.found.age_max.as_millis()).unwrap_or(u64::MAX),
+            panics: of_kind.panics,
+            restarts: of_kind.restarts,
+        };
+        self.tree.mailboxes.by_kind().into_iter().map(view).collect()
+    }
+
+    fn busiest(&self, count: usize) -> Vec<BusyView> {
+        let view = |(conversation_id, busy): (ConversationId, Busy)| BusyView {
+            conversation_id,
+            shard: self.tree.sequencers.shard_of(conversation_id),
+            entries: busy.entries,
+            deliveries: busy.deliveries,
+            too_high_by: busy.too_high_by,
+        };
+        self.tree.busiest.top(count).into_iter().map(view).collect()
     }
 
     fn connections(

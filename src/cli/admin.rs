@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::local::Internal;
 use super::options::ServerOptions;
 use super::{Outcome, block_on, print_json};
-use crate::internal::WhoRequest;
+use crate::internal::{MoveShardRequest, WhoRequest};
 
 #[derive(clap::Subcommand)]
 pub(super) enum AdminCommand {
@@ -16,8 +16,35 @@ pub(super) enum AdminCommand {
     Nodes(Asked),
     /// Shards, who owns them, and whether they are ready
     Shards(Asked),
+    /// Give a shard to another node; what is sent meanwhile waits
+    MoveShard {
+        shard: u32,
+        /// The id of the node that is to own it, for as long as that node serves
+        #[arg(
+            long,
+            value_name = "NODE_ID",
+            required_unless_present = "back",
+            conflicts_with = "back"
+        )]
+        to: Option<Uuid>,
+        /// Back to where it belongs by the rules
+        #[arg(long)]
+        back: bool,
+        #[command(flatten)]
+        asked: Asked,
+    },
     /// How many actors of each kind live on the node
     Actors(Asked),
+    /// How long messages waited within the last minute, by kind of actor; panics and restarts
+    Mailboxes(Asked),
+    /// The conversations that made the node work most within the last two minutes
+    Busiest {
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        #[command(flatten)]
+        asked: Asked,
+    },
     /// Sockets of the node, or those of one user
     Connections {
         #[command(flatten)]
@@ -104,10 +131,23 @@ pub(super) fn run(command: &AdminCommand) -> anyhow::Result<Outcome> {
             get(asked, "/v1/nodes", &[], "nodes", &columns)
         }
         AdminCommand::Shards(asked) => {
-            let columns = ["shard", "owner", "is_here", "is_ready", "epoch"];
+            let columns = ["shard", "owner", "is_here", "is_ready", "epoch", "pinned"];
             get(asked, "/v1/shards", &[], "shards", &columns)
         }
+        AdminCommand::MoveShard { shard, to, back: _, asked } => {
+            let request = MoveShardRequest { shard: *shard, to: to.map(schema::NodeId) };
+            post(asked, "/v1/shards/move", &request)
+        }
         AdminCommand::Actors(asked) => get(asked, "/v1/actors", &[], "", &[]),
+        AdminCommand::Mailboxes(asked) => {
+            let columns = ["kind", "probes", "depth_max", "age_max_ms", "panics", "restarts"];
+            get(asked, "/v1/mailboxes", &[], "mailboxes", &columns)
+        }
+        AdminCommand::Busiest { limit, asked } => {
+            let query = [("limit", limit.to_string())];
+            let columns = ["conversation_id", "shard", "entries", "deliveries", "too_high_by"];
+            get(asked, "/v1/conversations/busiest", &query, "conversations", &columns)
+        }
         AdminCommand::Connections { who, asked } => {
             let columns = ["user_id", "device_id", "connection_id", "is_away"];
             get(asked, "/v1/connections", &who.query(), "connections", &columns)
@@ -146,7 +186,7 @@ fn get(
     Ok(Outcome::Holds)
 }
 
-fn post(asked: &Asked, path: &str, body: &WhoRequest) -> anyhow::Result<Outcome> {
+fn post(asked: &Asked, path: &str, body: &impl serde::Serialize) -> anyhow::Result<Outcome> {
     let config = asked.options.load()?;
     let answer: Value = block_on(async {
         Internal::of(&config, asked.node.as_deref()).await?.post(path, body).await

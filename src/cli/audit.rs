@@ -161,9 +161,9 @@ fn audit_conversation(
         }
         history.record_log_row(row);
     }
-    // Read last: it is told before the first of them goes.
-    let record = store.conversation(conversation).context("conversation")?;
-    history.record_purged(conversation, record.map(|it| it.purged_up_to).unwrap_or_default());
+    // After the entries: what is removed meanwhile is not missing.
+    let row = store.conversation(conversation).context("conversation")?;
+    history.record_removed(conversation, row.map_or(Sequence::START, |it| it.purged_up_to));
     report.rows_only_in_ring += u64::try_from(committed.len()).unwrap_or(u64::MAX);
     for row in committed.into_values() {
         history.record_log_row(row);

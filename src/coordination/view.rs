@@ -97,6 +97,8 @@ pub struct View {
     introduced: u64,
     /// By shard that came here.
     predecessors: BTreeMap<u32, Predecessor>,
+    /// Which node an operator gave a shard to.
+    pins: BTreeMap<u32, NodeId>,
     ownership: Ownership,
 }
 
@@ -115,6 +117,7 @@ impl View {
             introduction_at: None,
             introduced: 0,
             predecessors: BTreeMap::new(),
+            pins: BTreeMap::new(),
             ownership: Ownership::default(),
         }
     }
@@ -160,6 +163,12 @@ impl View {
         self.answered_at = Some(now);
         self.has_failed_since = false;
         self.decide(now);
+    }
+
+    /// Which shards operators gave to which nodes, instead of where the rules would have them. Counts
+    /// from the next answer on, while that node serves.
+    pub fn pinned(&mut self, pins: BTreeMap<u32, NodeId>) {
+        self.pins = pins;
     }
 
     /// This node gives up its shards, from now on.
@@ -228,10 +237,15 @@ impl View {
         if self.is_taken {
             return Owner::Unknown;
         }
-        let serving = self.members.iter().filter(|(node, member)| {
-            member.state == NodeState::Serving && !(self.is_leaving && **node == self.me)
-        });
-        match rendezvous::winner(shard, serving.map(|(node, _)| *node)) {
+        let serves = |node: &NodeId| {
+            let member = self.members.get(node);
+            member.is_some_and(|it| it.state == NodeState::Serving)
+                && !(self.is_leaving && *node == self.me)
+        };
+        let pinned = self.pins.get(&shard).copied().filter(serves);
+        let by_rule =
+            || rendezvous::winner(shard, self.members.keys().copied().filter(|node| serves(node)));
+        match pinned.or_else(by_rule) {
             Some(node) if node == self.me => Owner::Here,
             Some(node) => Owner::Elsewhere(node),
             None => Owner::Unknown,

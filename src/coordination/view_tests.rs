@@ -272,3 +272,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_shard_given_to_a_node_is_its_while_it_serves() {
+    let mut view = settled(&[1, 2, 3]);
+    let mine = owned_by(&view, Owner::Here)[0];
+    view.pinned([(mine, node(2))].into());
+    view.answered(ms(10_500), &renewed(&[1, 2, 3]));
+    assert_eq!(view.ownership().owner(mine), Owner::Elsewhere(node(2)));
+    let others: Vec<u32> = owned_by(&settled(&[1, 2, 3]), Owner::Here);
+    assert_eq!(owned_by(&view, Owner::Here), others[1..], "the other shards stay");
+    // Its node leaves: by the rules, until it is back.
+    view.answered(ms(11_000), &answer(OwnEntry::Renewed, &[1, 3], &[2]));
+    assert_eq!(view.ownership().owner(mine), Owner::Here);
+    assert!(view.ownership().is_handed_over(mine), "by who had it");
+    view.answered(ms(11_500), &renewed(&[1, 2, 3]));
+    assert_eq!(view.ownership().owner(mine), Owner::Elsewhere(node(2)));
+    // Given to this node, it comes from its owner by the rules.
+    let its = owned_by(&view, Owner::Elsewhere(node(3)))[0];
+    view.pinned([(its, node(1))].into());
+    view.answered(ms(12_000), &renewed(&[1, 2, 3]));
+    assert_eq!(view.ownership().owner(its), Owner::Here);
+    assert_eq!(view.ownership().owner(mine), Owner::Here, "given back");
+    assert!(handed_over(&view).contains(&its));
+    view.leave(ms(12_500));
+    assert!(owned_by(&view, Owner::Here).is_empty(), "who leaves keeps nothing");
+}

@@ -8,6 +8,9 @@
 //! POST /v1/search/reindex                  the same
 //! GET  /v1/log-level, PUT                  what is logged, changed while it runs
 //! GET  /v1/nodes /v1/shards /v1/actors     what runs, and where
+//! GET  /v1/mailboxes                       how long messages wait, by kind of actor; deaths
+//! GET  /v1/conversations/busiest           which make this node work most
+//! POST /v1/shards/move                     a shard to another node; logged before it is done
 //! GET  /v1/connections                     who is connected here
 //! POST /v1/connections/close /v1/users/sign-out /v1/drain     logged before they are done
 //! GET  /v1/audit-log                       what operators did
@@ -28,7 +31,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 pub use admin::{CreateUserRequest, CreatedUser, MintTokenRequest, MintedToken, Reindexed};
-pub use operate::{AdminLogPage, AdminLogRecord, Closed, SignedOut, WhoRequest};
+pub use operate::{AdminLogPage, AdminLogRecord, Closed, MoveShardRequest, SignedOut, WhoRequest};
 pub use provision::{ProvisionRequest, Provisioned, ProvisionedUser};
 
 use crate::api::{ApiState, body, observe, problem};

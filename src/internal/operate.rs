@@ -5,24 +5,29 @@ use actix_web::{HttpRequest, HttpResponse};
 use actors::ports::{ADMIN_RECORDS_MAX, AdminRecord};
 use garde::Validate;
 use schema::wire::{CloseCode, ErrorCode};
-use schema::{DeviceId, UserId};
+use schema::{DeviceId, NodeId, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::admin::Admin;
 use crate::api::body::Valid;
-use crate::api::operations::{ConnectionView, Operations};
+use crate::api::operations::{ConnectionView, MoveError, Operations};
 use crate::api::{ApiError, ApiState, username};
 
 /// Users whose sockets one answer lists.
 const USERS_MAX: usize = 500;
 const LOG_PAGE: usize = 50;
+const BUSIEST_DEFAULT: usize = 20;
+const BUSIEST_MAX: usize = 200;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .route("/v1/nodes", web::get().to(nodes))
         .route("/v1/shards", web::get().to(shards))
+        .route("/v1/shards/move", web::post().to(move_shard))
         .route("/v1/actors", web::get().to(actors))
+        .route("/v1/mailboxes", web::get().to(mailboxes))
+        .route("/v1/conversations/busiest", web::get().to(busiest))
         .route("/v1/connections", web::get().to(connections))
         .route("/v1/connections/close", web::post().to(close))
         .route("/v1/users/sign-out", web::post().to(sign_out))
@@ -46,6 +51,60 @@ async fn shards(_: Admin, state: web::Data<ApiState>) -> Result<HttpResponse, Ap
 
 async fn actors(_: Admin, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(operations(&state)?.actors()))
+}
+
+async fn mailboxes(_: Admin, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    let mailboxes = operations(&state)?.mailboxes();
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "mailboxes": mailboxes })))
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct HowMany {
+    limit: Option<usize>,
+}
+
+async fn busiest(
+    _: Admin,
+    state: web::Data<ApiState>,
+    how_many: web::Query<HowMany>,
+) -> Result<HttpResponse, ApiError> {
+    let limit = how_many.limit.unwrap_or(BUSIEST_DEFAULT).clamp(1, BUSIEST_MAX);
+    let conversations = operations(&state)?.busiest(limit);
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "conversations": conversations })))
+}
+
+/// `POST /v1/shards/move`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, Validate)]
+pub struct MoveShardRequest {
+    #[garde(skip)]
+    pub shard: u32,
+    /// The node that is to own it for as long as it serves; absent: whichever the rules say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub to: Option<NodeId>,
+}
+
+/// Answered when this node sees the new owner; the others do within half a second. What is sent
+/// meanwhile waits.
+async fn move_shard(
+    _: Admin,
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+    Valid(meant): Valid<MoveShardRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let MoveShardRequest { shard, to } = meant;
+    let target = match to {
+        Some(node) => format!("shard {shard} to node {node}"),
+        None => format!("shard {shard} to its node by the rules"),
+    };
+    log(&state, &request, "move_shard", &target).await?;
+    let moved = operations(&state)?.move_shard(shard, to).await;
+    let moved = moved.map_err(|error| match &error {
+        MoveError::NoSuchShard(_) => ApiError::field("shard", error.to_string()),
+        MoveError::NoSuchNode | MoveError::Alone => ApiError::field("to", error.to_string()),
+        MoveError::Untold(_) => ApiError::new(ErrorCode::RetryLater, error.to_string()),
+    })?;
+    Ok(HttpResponse::Ok().json(moved))
 }
 
 /// Who is meant: a user by id or by name.

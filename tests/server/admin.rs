@@ -47,6 +47,20 @@ async fn operators_see_the_node_act_on_it_and_are_written_down() {
     let (code, table) = admin(&server, &["connections"]).await;
     assert!(code == Some(0) && table.starts_with("user_id"), "{table}");
 
+    let busiest = json(&server, &["busiest"]).await;
+    let first = &busiest["conversations"][0];
+    assert_eq!(first["conversation_id"], chat.to_string());
+    assert_eq!((&first["entries"], &first["deliveries"]), (&1.into(), &2.into()), "{first}");
+    let (code, text) = admin(&server, &["move-shard", "0", "--back"]).await;
+    assert!(code == Some(1) && text.contains("alone"), "{text}");
+    let (code, text) = admin(&server, &["move-shard", "0"]).await;
+    assert!(code == Some(2) && text.contains("--to"), "{text}");
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while json(&server, &["mailboxes"]).await["mailboxes"].as_array().unwrap().len() < 5 {
+        assert!(tokio::time::Instant::now() < deadline, "some kinds are not probed");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+
     // Closed: may come back. Signed out: may not.
     assert_eq!(json(&server, &["close", "--user", name]).await["closed"], 1);
     assert_eq!(alice.closed().await.1, 4003);
@@ -71,14 +85,15 @@ async fn operators_see_the_node_act_on_it_and_are_written_down() {
         .iter()
         .map(|record| record["action"].as_str().unwrap())
         .collect();
-    assert_eq!(said, ["sign_out", "close_connections"]);
+    assert_eq!(said, ["sign_out", "close_connections", "move_shard"]);
     let target = log["records"][0]["target"].as_str().unwrap();
     assert!(target.contains(&people[1].user_id.to_string()) && target.contains(&device));
     assert_eq!(log["records"][0]["from"], "127.0.0.1");
 
     // Nobody without the token, and the page holds none.
     let internal = server.rest.target().internal.clone().unwrap();
-    for path in ["nodes", "shards", "actors", "connections", "audit-log"] {
+    let paths = ["nodes", "shards", "actors", "connections", "audit-log", "mailboxes"];
+    for path in paths.into_iter().chain(["conversations/busiest"]) {
         let answer = reqwest::get(format!("http://{internal}/v1/{path}")).await.unwrap();
         assert_eq!(answer.status(), 401, "{path}");
     }
@@ -97,5 +112,5 @@ async fn operators_see_the_node_act_on_it_and_are_written_down() {
     assert_eq!(log["records"][0]["action"], "drain");
     let next = log["next"].as_str().unwrap().to_owned();
     let older = json(&server, &["log", "--before", &next]).await;
-    assert_eq!(older["records"].as_array().unwrap().len(), 2);
+    assert_eq!(older["records"].as_array().unwrap().len(), 3);
 }

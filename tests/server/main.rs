@@ -18,6 +18,7 @@ mod drain;
 mod kill9;
 mod memory;
 mod observed;
+mod operated_cluster;
 mod own;
 mod previews;
 mod privacy;

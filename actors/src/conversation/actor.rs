@@ -12,6 +12,7 @@ use schema::wire::{ErrorCode, Refusal};
 use schema::{ConnectionId, ConversationId, Sequence, UserId, metric};
 use tokio::time::Instant;
 
+use super::busiest::Busiest;
 use super::gap::{Arrival, judge};
 use super::gone::Gone;
 use super::load::{self, Loaded};
@@ -49,6 +50,7 @@ pub struct ConversationContext {
     pub audience: Arc<dyn Audience>,
     pub personal: Arc<Personal>,
     pub clock: Arc<dyn WallClock>,
+    pub busiest: Arc<Busiest>,
     /// How long what was said is kept where a conversation does not say so; zero: for ever.
     pub retention_default_days: u32,
 }
@@ -93,7 +95,7 @@ impl Conversation {
                 return;
             }
         };
-        let mut serving = Box::new(Serving::new(loaded));
+        let mut serving = Box::new(Serving::new(loaded, self.context.busiest.clone()));
         for member in serving.roster.current() {
             if let Some(listener) = self.context.audience.listener(member.user_id) {
                 serving.listeners.add(member.user_id, listener, false);

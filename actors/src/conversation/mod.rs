@@ -2,10 +2,12 @@
 //!
 //! Pure: `roster` (who may do what), `bounds` (what one may see), `recent` (the newest entries),
 //! `gap` (is this the next one), `gone` (what is shown no more), `delivery` (entries framed once for
-//! all), `outgoing` (when they go), `statuses` (who hears how far others are). `actor` carries out.
+//! all), `outgoing` (when they go), `statuses` (who hears how far others are),
+//! `busiest` (which make most work). `actor` carries out.
 
 mod actor;
 mod blocks;
+mod busiest;
 mod changes;
 mod delivery;
 mod fan_out;
@@ -32,6 +34,7 @@ pub mod statuses;
 pub use actor::{Conversation, ConversationContext};
 #[cfg(test)]
 pub use blocks::KNOWN_FOR as BLOCKS_KNOWN_FOR;
+pub use busiest::{Busiest, Busy};
 pub use delivery::{Batch, Delivery, DeliveryItem};
 pub use gone::Gone;
 pub use messages::{

@@ -29,12 +29,24 @@ const REPAIR_MAX: u64 = 300;
 const REPAIR_DEADLINE: Duration = Duration::from_secs(10);
 /// What a device claims to have is waited for this long: longer than any shard is without an owner.
 const CLAIM_MAX: Duration = Duration::from_secs(60);
+/// A page beyond what is known here is held for as long before its reader is told to ask again:
+/// longer than a shard takes to move.
+const HELD_MAX: Duration = Duration::from_secs(3);
+const HELD_LOOK: Duration = Duration::from_millis(50);
+/// Pages of one conversation that are held at once.
+pub(super) const HELD_PAGES_MAX: usize = 64;
+/// What is claimed is looked for in the store at most this often.
+const CLAIM_LOOK: Duration = Duration::from_millis(100);
 
 impl Conversation {
     pub(super) fn read(&mut self, read: Read, ctx: &mut Context<Self>) {
         self.active_at = Instant::now();
+        self.read_when_known(read, Instant::now(), ctx);
+    }
+
+    fn read_when_known(&mut self, read: Read, since: Instant, ctx: &mut Context<Self>) {
         if let Err(refusal) = self.check_claim(read.page, ctx) {
-            return drop(read.reply.send(Err(refusal)));
+            return self.hold(read, since, refusal, ctx);
         }
         if let Page::At(at) = read.page {
             return self.jump(read, at, ctx);
@@ -53,6 +65,22 @@ impl Conversation {
         let (gone, purged) = (self.gone(), self.purged_up_to());
         let answer = PageAnswer { reply: read.reply, range, head, changes, deleted, gone, purged };
         self.read_range(range, ctx, answer);
+    }
+
+    /// Who moved here from another node may ask for what comes after entries that are still on their
+    /// way here: such a page waits for them, for a moment.
+    fn hold(&mut self, read: Read, since: Instant, refusal: Refusal, ctx: &mut Context<Self>) {
+        let Ok(serving) = &mut self.serving else { return };
+        if since.elapsed() >= HELD_MAX || serving.held_pages >= HELD_PAGES_MAX {
+            return drop(read.reply.send(Err(refusal)));
+        }
+        serving.held_pages += 1;
+        ctx.run_later(HELD_LOOK, move |actor, ctx| {
+            if let Ok(serving) = &mut actor.serving {
+                serving.held_pages -= 1;
+            }
+            actor.read_when_known(read, since, ctx);
+        });
     }
 
     fn purged_up_to(&self) -> Sequence {
@@ -74,7 +102,12 @@ impl Conversation {
         if position <= head || !peers.is_clustered() {
             return Ok(());
         }
-        let claim = *serving.claim.get_or_insert_with(|| Claim::to(position));
+        let claim = serving.claim.get_or_insert_with(|| Claim::to(position));
+        let is_due = claim.looked_at.is_none_or(|at| at.elapsed() >= CLAIM_LOOK);
+        if is_due {
+            claim.looked_at = Some(Instant::now());
+        }
+        let claim = *claim;
         let heard = peers.head(self.id).max(Some(serving.known_head));
         // A shard without an owner may be ahead of the store, and so may one cut off from here.
         let can_tell = peers.is_connected() && sequencers.owner(self.id) != Owner::Unknown;
@@ -82,12 +115,14 @@ impl Conversation {
         if is_late && claim.is_doubtful && can_tell && Some(position) > heard {
             return Ok(());
         }
-        let head = self.context.messages.head(self.id);
-        ctx.spawn(head.into_actor(self).map(|head, actor, ctx| {
-            if let Ok(head) = head {
-                actor.on_claim_checked(head, ctx);
-            }
-        }));
+        if is_due {
+            let head = self.context.messages.head(self.id);
+            ctx.spawn(head.into_actor(self).map(|head, actor, ctx| {
+                if let Ok(head) = head {
+                    actor.on_claim_checked(head, ctx);
+                }
+            }));
+        }
         Err(Refusal::retry_later("this node is behind").retry_after_ms(200))
     }
 

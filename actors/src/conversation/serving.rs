@@ -9,6 +9,7 @@ use schema::wire::Refusal;
 use schema::{ConnectionId, ConversationId, Sequence, SequenceRange, UserId};
 use tokio::time::Instant;
 
+use super::busiest::Busiest;
 use super::changes::Judging;
 use super::delivery::{Delivery, DeliveryItem};
 use super::fan_out::Listeners;
@@ -31,11 +32,13 @@ pub(super) struct Claim {
     pub since: Instant,
     /// The store was asked since, and does not show it.
     pub is_doubtful: bool,
+    /// When the store was asked last.
+    pub looked_at: Option<Instant>,
 }
 
 impl Claim {
     pub fn to(position: Sequence) -> Self {
-        Self { position, since: Instant::now(), is_doubtful: false }
+        Self { position, since: Instant::now(), is_doubtful: false, looked_at: None }
     }
 }
 
@@ -50,6 +53,8 @@ pub(super) struct Serving {
     pub repairing_since: Option<Instant>,
     /// A reader claims to have more than is known here.
     pub claim: Option<Claim>,
+    /// Pages that wait for what their readers claim to have.
+    pub held_pages: usize,
     pub materialised: Sequence,
     pub recent: Recent,
     pub listeners: Listeners,
@@ -61,10 +66,11 @@ pub(super) struct Serving {
     pub statuses: Statuses,
     pub statuses_armed: bool,
     pub blocks_read_at: Instant,
+    busiest: Arc<Busiest>,
 }
 
 impl Serving {
-    pub fn new(loaded: Loaded) -> Self {
+    pub fn new(loaded: Loaded, busiest: Arc<Busiest>) -> Self {
         let mut serving = Self {
             roster: loaded.roster,
             sequencer: loaded.sequencer,
@@ -73,6 +79,7 @@ impl Serving {
             known_head: Sequence::START,
             repairing_since: None,
             claim: None,
+            held_pages: 0,
             materialised: loaded.opened.materialised,
             recent: Recent::default(),
             listeners: Listeners::default(),
@@ -84,6 +91,7 @@ impl Serving {
             statuses: Statuses::default(),
             statuses_armed: false,
             blocks_read_at: Instant::now(),
+            busiest,
         };
         serving.take_over_log(&loaded.opened);
         serving
@@ -156,6 +164,7 @@ impl Serving {
     /// Hands to those who listen what waited for it.
     pub fn send_out(&mut self, id: ConversationId) {
         let Some(batch) = self.outgoing.take(Instant::now()) else { return };
+        self.busiest.note(id, batch.items().len(), self.listeners.count());
         for item in batch.items() {
             trace::enter(item.log.entry.message_id, Station::FanOut);
         }

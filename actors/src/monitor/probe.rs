@@ -151,6 +151,40 @@ mod tests {
         assert!(mark.age() >= Duration::from_millis(10), "{:?}", mark.age());
     }
 
+    struct Idle;
+
+    impl Actor for Idle {
+        type Context = Context<Self>;
+    }
+
+    answer_probes!(Idle);
+
+    /// What probes cost, for `docs/performance.md`: on a quiet machine, with `--release`,
+    /// `cargo test --release --workspace --lib -- --ignored --nocapture what_probes_cost`.
+    #[actix::test]
+    #[ignore = "a measurement"]
+    async fn what_probes_cost() {
+        const COUNTED: u32 = 100_000_000;
+        let begun = Instant::now();
+        for _ in 0..COUNTED {
+            handled();
+            std::hint::black_box(HANDLED.get());
+        }
+        let count_ns = begun.elapsed().as_secs_f64() * 1e9 / f64::from(COUNTED);
+        const PROBES: u32 = 200_000;
+        let idle = Idle.start();
+        let begun = Instant::now();
+        for _ in 0..PROBES {
+            let (probe, mark) = Probe::new("idle");
+            idle.try_send(probe).unwrap();
+            while mark.depth().is_none() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let probe_us = begun.elapsed().as_secs_f64() * 1e6 / f64::from(PROBES);
+        println!("counting a message: {count_ns:.2} ns; a probe, there and back: {probe_us:.2} us");
+    }
+
     #[actix::test]
     async fn a_lost_probe_leaves_its_mark_alone() {
         let (probe, mark) = Probe::new("slow");

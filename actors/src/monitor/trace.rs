@@ -121,8 +121,11 @@ struct Traced {
 
 impl Traced {
     fn parent(&self, station: Station) -> Option<[u8; 8]> {
-        if station == Station::Receive {
-            return self.received;
+        match station {
+            Station::Receive => return self.received,
+            // Here it began, also when its entry came back from another node before the answer.
+            Station::Send => return self.outer,
+            _ => {}
         }
         let visits = station.parents().iter().filter_map(|parent| self.visits[*parent as usize]);
         visits.map(|visit| visit.span_id).next().or(self.outer).or(self.received)
@@ -331,11 +334,14 @@ mod tests {
         leave(message, Station::Announce);
         let sent = contexts([message, MessageId::generate()].into_iter(), Station::Announce);
         leave(message, Station::Conversation);
+        // Its entry comes back from the node that numbered it, before the answer.
+        let back = TraceContext { trace_id: [1; 16], span_id: [9; 8] };
+        received(&[TraceOf { message_id: message, context: back }]);
         leave(message, Station::Send);
         leave(message, Station::Send);
         let spans = kept.0.lock().unwrap().clone();
         let by_name = |name: &str| spans.iter().find(|it| it.name == name).unwrap();
-        assert_eq!(spans.len(), 5, "{spans:#?}");
+        assert_eq!(spans.len(), 6, "{spans:#?}");
         let root = by_name("message.send");
         assert_eq!(root.parent, None);
         for (child, parent) in [

@@ -296,10 +296,9 @@ impl Sequencer {
             room.hand_on();
             self.wait_for(known, token, false);
         } else {
-            // The number is spent in this life only, so nothing may follow it: the next sequencer
-            // starts from what is stored.
+            // The shard moves. The number is spent in this life only, so nothing may follow it: the
+            // next sequencer starts from what is stored, and is asked for what waits.
             self.running = None;
-            self.refuse(token, Refusal::retry_later("the shard is moving"), ctx);
             self.end(ctx);
         }
     }

@@ -44,6 +44,7 @@ impl Supervisor {
             let delay = tree.conversations.panicked(id);
             Self::later(ctx, delay, move |tree| {
                 metrics::counter!(metric::ACTOR_RESTARTS, "kind" => "conversation").increment(1);
+                tree.mailboxes.restarted("conversation");
                 let _ = tree.conversations.get_or_start(id);
             });
         }
@@ -90,6 +91,7 @@ impl Supervisor {
         };
         Self::later(ctx, delay, move |tree| {
             metrics::counter!(metric::ACTOR_RESTARTS, "kind" => "committer").increment(1);
+            tree.mailboxes.restarted("committer");
             let _ = tree.committers.get_or_start(shard);
         });
     }
@@ -116,6 +118,9 @@ impl Handler<Down> for Supervisor {
             metrics::counter!(metric::ACTOR_PANICS, "kind" => down.child.kind()).increment(1);
         }
         let Some(tree) = self.tree() else { return };
+        if down.reason == DownReason::Panicked {
+            tree.mailboxes.panicked(down.child.kind());
+        }
         match down.child {
             Child::Connection(_) => {}
             Child::Session(user) => Self::on_session_down(&tree, down, user),

@@ -339,6 +339,29 @@ async fn an_owner_too_waits_for_what_a_device_claims_to_have() {
     assert!(claim().await.expect("it has come").entries.is_empty());
 }
 
+/// As after a drain: the device moved to a node that hears of the newest entries a moment later.
+#[actix::test]
+async fn a_page_waits_for_what_is_still_on_its_way_here() {
+    let cluster = Cluster::start(2, 0);
+    let (id, users, _numbers) = cluster.group().await;
+    let owner = cluster.owner_of(id);
+    let (node, user) = (cluster.node(owner), users[owner]);
+    send(node.clone(), draft(id, user, "first")).await;
+    let (reader, other) = (users[1 - owner], cluster.node(1 - owner));
+    cluster.bridges[owner].is_silent.store(true, Ordering::Relaxed);
+    let after = || other.history(reader, id, Page::After(Sequence(2)), 9);
+    let (page, ()) = tokio::join!(after(), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        send(node, draft(id, user, "second")).await;
+    });
+    let page = page.expect("held until the second was there");
+    assert!(page.entries.is_empty() && page.head == Sequence(2), "{page:?}");
+    let begun = tokio::time::Instant::now();
+    let beyond = other.history(reader, id, Page::After(Sequence(9)), 9).await;
+    assert!(beyond.expect_err("there is no such thing").code.is_temporary());
+    assert!(begun.elapsed() < Duration::from_secs(5), "never longer than a moment");
+}
+
 #[actix::test]
 async fn a_member_added_from_another_node_hears_of_it() {
     use schema::record::{Draft, Event, Member, Role};

@@ -8,7 +8,7 @@ use actix::{Actor, Addr, Handler};
 use schema::metric;
 
 use super::tree::Tree;
-use crate::monitor::{Mark, Probe, trace};
+use crate::monitor::{Mailboxes, Mark, Probe, trace};
 use crate::session::ProbeSocket;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -23,9 +23,9 @@ pub async fn probe_mailboxes(tree: Weak<Tree>) {
     let mut waiting: Vec<Arc<Mark>> = Vec::new();
     loop {
         tokio::time::sleep(EVERY).await;
-        collect(&mut waiting);
         trace::expire();
         let Some(tree) = tree.upgrade() else { return };
+        collect(&mut waiting, &tree.mailboxes);
         #[expect(clippy::cast_precision_loss, reason = "for display")]
         metrics::gauge!(metric::SENDS_WAITING).set(tree.committers.waiting() as f64);
         let mut round = Round { waiting: &mut waiting };
@@ -71,12 +71,13 @@ impl Round<'_> {
 }
 
 /// Records what is known; keeps those that are still on their way.
-fn collect(waiting: &mut Vec<Arc<Mark>>) {
+fn collect(waiting: &mut Vec<Arc<Mark>>, mailboxes: &Mailboxes) {
     waiting.retain(|mark| {
         let is_lost = Arc::strong_count(mark) == 1;
         if mark.has_come() || !is_lost {
             metrics::histogram!(metric::MAILBOX_AGE_SECONDS, "kind" => mark.kind)
                 .record(mark.age().as_secs_f64());
+            mailboxes.probed(mark.kind, mark.age(), mark.depth());
         }
         if let Some(depth) = mark.depth() {
             #[expect(clippy::cast_precision_loss, reason = "for display")]

@@ -10,9 +10,9 @@ use super::actor::Supervisor;
 use super::ownership::OwnershipKeeper;
 use crate::committer::{BatchLimits, CommitterContext, Committers, Ownership};
 use crate::connection::ConnectionContext;
-use crate::conversation::{ConversationContext, Conversations};
+use crate::conversation::{Busiest, ConversationContext, Conversations};
 use crate::inbox::{self, NodeInbox};
-use crate::monitor::{Down, Workers};
+use crate::monitor::{Down, Mailboxes, Workers};
 use crate::peers::Peers;
 use crate::personal::Personal;
 use crate::ports::{
@@ -64,6 +64,9 @@ pub struct Tree {
     pub connections: Arc<ConnectionContext>,
     /// May be set while the node runs.
     pub send_limit: Arc<SendLimitInForce>,
+    /// What probes found, and deaths.
+    pub mailboxes: Arc<Mailboxes>,
+    pub busiest: Arc<Busiest>,
 }
 
 /// Builds the tree and starts its supervisor and committers. Call on an actix arbiter.
@@ -132,6 +135,7 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         ports.clock.clone(),
         peers.clone(),
     ));
+    let busiest = Arc::new(Busiest::default());
     let conversation = Arc::new(ConversationContext {
         sequencers: sequencers.clone(),
         messages: ports.messages.clone(),
@@ -139,6 +143,7 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         audience: online.clone(),
         personal: personal.clone(),
         clock: ports.clock.clone(),
+        busiest: busiest.clone(),
         retention_default_days: config.retention_default_days,
     });
     let conversations =
@@ -178,5 +183,7 @@ fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipien
         personal,
         connections,
         send_limit,
+        mailboxes: Arc::default(),
+        busiest,
     }
 }

@@ -347,7 +347,7 @@ impl Observer for Ear {
         inner.recent.refused += 1;
         inner.totals.refused += 1;
         inner.totals.given_up += u64::from(!error.temporary);
-        Meter::quote(&mut inner, format!("refused: {}", error.code));
+        Meter::quote(&mut inner, format!("refused: {}: {}", error.code, error.message));
     }
 
     fn opened(&self) {

@@ -59,8 +59,8 @@ pub(super) struct Conversation {
     pub deviations: Vec<Sighting>,
     /// The largest head that the server told anyone.
     pub reported_head: Sequence,
-    /// Numbers up to this are kept no longer.
-    pub purged_up_to: Sequence,
+    /// Rows up to here were removed for good, as they were to be.
+    pub removed_up_to: Sequence,
     pub senders_complete: bool,
     /// The beginning of the log, judged already.
     pub settled: Settled,
@@ -267,10 +267,10 @@ impl History {
         conversation.reported_head = conversation.reported_head.max(head);
     }
 
-    /// The conversation keeps its entries up to here no longer: none of them is missed.
-    pub fn record_purged(&mut self, conversation_id: ConversationId, up_to: Sequence) {
+    /// Rows of the log up to here were removed for good: their numbers are not missing.
+    pub fn record_removed(&mut self, conversation_id: ConversationId, up_to: Sequence) {
         let conversation = self.conversations.entry(conversation_id).or_default();
-        conversation.purged_up_to = conversation.purged_up_to.max(up_to);
+        conversation.removed_up_to = conversation.removed_up_to.max(up_to);
     }
 
     /// A row of the log itself, in any order, each number once. A conversation of which no row is

@@ -33,16 +33,20 @@ pub(super) fn judge(history: &History) -> Verdict {
     Verdict { violations: findings.kept, kinds: findings.kinds, counts }
 }
 
-/// Numbers `1..=last` are all there, but for those that are kept no longer, and nobody heard of a later one.
+/// Numbers `1..=last` are all there, save those that were removed for good, and nobody heard of a later one.
 fn numbers(id: ConversationId, conversation: &Conversation, findings: &mut Findings) {
     for (first, last) in conversation.settled.unread() {
         findings.add(Violation::LogGap { conversation_id: id, first, last });
     }
-    let mut last = conversation.settled.last();
-    for seq in conversation.log.keys() {
-        let first = last.next().max(conversation.purged_up_to.next());
-        if *seq > first {
-            findings.add(Violation::LogGap { conversation_id: id, first, last: seq.back(1) });
+    let mut last = conversation.settled.last().max(conversation.removed_up_to);
+    // Some that are to be removed may be there still.
+    for seq in conversation.log.keys().filter(|seq| **seq > conversation.removed_up_to) {
+        if *seq != last.next() {
+            findings.add(Violation::LogGap {
+                conversation_id: id,
+                first: last.next(),
+                last: seq.back(1),
+            });
         }
         last = *seq;
     }

@@ -4,6 +4,7 @@
 //! sb:inbox:<node>               channel   frames for one node
 //! sb:{membership}:nodes         set       ids of nodes that live, or lately did
 //! sb:{membership}:node:<node>   text      what a living node tells of itself; expires
+//! sb:{membership}:pins          hash      node by shard, of shards that operators moved by hand
 //! ```
 //!
 //! `sb` is the prefix: clusters that share a server differ in it. What stands in braces is the hash
@@ -64,6 +65,12 @@ impl Names {
         format!("{}:{{membership}}:nodes", self.prefix)
     }
 
+    /// Hash of the nodes that operators gave shards to.
+    #[must_use]
+    pub fn pins(&self) -> String {
+        format!("{}:{{membership}}:pins", self.prefix)
+    }
+
     /// What stands before the id in [`Self::node`].
     #[must_use]
     pub fn node_stem(&self) -> String {
@@ -86,6 +93,7 @@ mod tests {
         let (names, node) = (Names::default(), NodeId::from_bytes([7; 16]));
         assert_eq!(names.inbox(node), "sb:inbox:07070707-0707-0707-0707-070707070707");
         assert_eq!(names.nodes(), "sb:{membership}:nodes");
+        assert_eq!(names.pins(), "sb:{membership}:pins");
         assert_eq!(names.node(node), "sb:{membership}:node:07070707-0707-0707-0707-070707070707");
     }
 

@@ -46,6 +46,21 @@ pub struct ConversationProfile {
     pub posting: Option<Posting>,
 }
 
+impl ConversationProfile {
+    /// The change that makes a new conversation like this one.
+    #[must_use]
+    pub fn as_change(&self) -> ConversationPatch {
+        ConversationPatch {
+            name: None,
+            description: self.description.clone().map(Some),
+            photo: self.photo.clone().map(Some),
+            disappear_after_ms: self.disappear_after_ms.map(Some),
+            retention_days: self.retention_days.map(Some),
+            posting: self.posting,
+        }
+    }
+}
+
 impl Conversation {
     /// Who may post: in channels owners and admins, elsewhere all members, unless set otherwise.
     #[must_use]

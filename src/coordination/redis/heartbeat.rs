@@ -1,5 +1,6 @@
 //! One heartbeat: what is written, what comes back.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use redis::Script;
@@ -60,6 +61,8 @@ enum State {
 pub(super) struct Beat {
     pub answer: Answer,
     pub members: Vec<Member>,
+    /// Node by shard, of shards moved by hand.
+    pub pins: BTreeMap<u32, NodeId>,
 }
 
 /// This node, as Redis is told of it.
@@ -92,6 +95,7 @@ impl Identity {
         let names = pool.names();
         let mut call = HEARTBEAT.key(names.nodes());
         call.key(names.node(self.node))
+            .key(names.pins())
             .arg(self.node.to_string())
             .arg(self.incarnation())
             .arg(self.entry(is_leaving))
@@ -100,6 +104,29 @@ impl Identity {
         let mut connection = pool.connection().await?;
         match call.invoke_async::<Vec<String>>(&mut connection).await {
             Ok(answer) => Ok(read(answer)),
+            Err(error) => {
+                connection.discard();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Gives a shard to a node, or back to the rules.
+    pub async fn pin(
+        &self,
+        pool: &RedisPool,
+        shard: u32,
+        to: Option<NodeId>,
+    ) -> Result<(), RedisPoolError> {
+        let key = pool.names().pins();
+        let mut call = redis::cmd(if to.is_some() { "HSET" } else { "HDEL" });
+        call.arg(key).arg(shard);
+        if let Some(to) = to {
+            call.arg(to.to_string());
+        }
+        let mut connection = pool.connection().await?;
+        match call.query_async::<()>(&mut connection).await {
+            Ok(()) => Ok(()),
             Err(error) => {
                 connection.discard();
                 Err(error.into())
@@ -124,8 +151,15 @@ fn read(answer: Vec<String>) -> Beat {
         Some("taken") => OwnEntry::Taken,
         _ => OwnEntry::Missing,
     };
-    let mut members = Vec::new();
+    let (mut members, mut pins) = (Vec::new(), BTreeMap::new());
     while let (Some(id), Some(entry)) = (parts.next(), parts.next()) {
+        if let Some(shard) = id.strip_prefix("pin:") {
+            match (shard.parse(), entry.parse()) {
+                (Ok(shard), Ok(node)) => drop(pins.insert(shard, node)),
+                _ => tracing::warn!(shard, entry, "whom a shard was given to is unreadable"),
+            }
+            continue;
+        }
         match member(&id, &entry) {
             Ok(member) => members.push(member),
             Err(error) => tracing::warn!(%error, id, "an entry of the membership is unreadable"),
@@ -133,7 +167,7 @@ fn read(answer: Vec<String>) -> Beat {
     }
     members.sort_by_key(|member| member.node);
     let nodes = members.iter().map(|member| (member.node, member.state)).collect();
-    Beat { answer: Answer { own, nodes }, members }
+    Beat { answer: Answer { own, nodes }, members, pins }
 }
 
 fn member(id: &str, entry: &str) -> anyhow::Result<Member> {

@@ -7,6 +7,7 @@
 //!    releases. [`Membership::goodbye`] deletes its entry.
 //! 4. Nothing here is a proof: two nodes may both believe to own a shard. The fence is in the ring.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,6 +40,30 @@ impl Members {
     pub fn list(&self) -> Vec<Member> {
         self.0.found.borrow().members.clone()
     }
+
+    /// Node by shard, of shards that operators moved by hand.
+    #[must_use]
+    pub fn pins(&self) -> BTreeMap<u32, NodeId> {
+        self.0.found.borrow().pins.clone()
+    }
+
+    /// Gives a shard to a node, whatever the rules say, or back to the rules. It stays so while that
+    /// node serves and Redis keeps its data. Answered when this node has seen it; the others see it
+    /// within half a second.
+    ///
+    /// # Errors
+    /// [`MembershipError`] when Redis does not take it, or does not show it in time.
+    pub async fn pin(&self, shard: u32, to: Option<NodeId>) -> Result<(), MembershipError> {
+        let pin = measured("pin", self.0.identity.pin(&self.0.pool, shard, to));
+        tokio::time::timeout(BEAT_DEADLINE, pin).await.map_err(|_| MembershipError::Deadline)??;
+        self.0.wake.notify_one();
+        let mut found = self.0.found.subscribe();
+        let seen = found.wait_for(|found| found.pins.get(&shard).copied() == to);
+        match tokio::time::timeout(LEAVE_DEADLINE, seen).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(MembershipError::Deadline),
+        }
+    }
 }
 
 /// The others could not be told.
@@ -58,6 +83,7 @@ struct Found {
     has_told_leaving: bool,
     is_taken: bool,
     members: Vec<Member>,
+    pins: BTreeMap<u32, NodeId>,
 }
 
 struct Shared {
@@ -219,12 +245,14 @@ impl Shared {
         }
         let is_taken = {
             let mut view = self.view();
+            view.pinned(beat.pins.clone());
             view.answered(self.began.elapsed(), &beat.answer);
             self.show(&view);
             view.is_taken()
         };
         let answered_at = Some(Instant::now());
-        let found = Found { answered_at, has_told_leaving, is_taken, members: beat.members };
+        let Beat { members, pins, .. } = beat;
+        let found = Found { answered_at, has_told_leaving, is_taken, members, pins };
         if self.found.send_replace(found).is_taken != is_taken {
             tracing::info!(is_taken, "whose this node's id is has changed");
         }

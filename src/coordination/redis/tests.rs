@@ -335,3 +335,24 @@ async fn a_private_authority_vouches_for_redis_and_no_other_does() {
     assert_eq!(connect(&tls.right).await.unwrap(), "PONG");
     assert!(connect(&tls.wrong).await.is_err());
 }
+
+#[tokio::test]
+async fn a_shard_moves_by_hand_and_back_on_every_node() {
+    let redis = own_redis().await;
+    let nodes = settled(&redis.url(), 3).await;
+    hand_overs_are_over(&nodes).await;
+    let by_rule = nodes[0].owners();
+    let to = nodes.iter().map(|it| it.node).find(|node| Some(*node) != by_rule[5]).unwrap();
+    let mut moved = by_rule.clone();
+    moved[5] = Some(to);
+    nodes[0].membership.watch_members().pin(5, Some(to)).await.unwrap();
+    assert_eq!(nodes[0].owners(), moved, "the one that was asked sees it at once");
+    for it in &nodes {
+        until("moved", || it.owners() == moved).await;
+        assert_eq!(it.membership.watch_members().pins(), [(5, to)].into());
+    }
+    nodes[1].membership.watch_members().pin(5, None).await.unwrap();
+    for it in &nodes {
+        until("moved back", || it.owners() == by_rule).await;
+    }
+}

@@ -95,7 +95,7 @@ const views = {
   shards: {
     title: "Shards",
     async body() {
-      const { shards } = await ask("/v1/shards");
+      const [{ shards }, { nodes }] = await Promise.all([ask("/v1/shards"), ask("/v1/nodes")]);
       const state = (shard) => {
         if (!shard.is_here) return pill("elsewhere");
         return shard.is_ready ? pill("ready", "good") : pill("not ready", "bad");
@@ -105,6 +105,7 @@ const views = {
         ["Owner", "id", (shard) => shard.owner],
         ["Here", "", state],
         ["Epoch", "", (shard) => (shard.epoch === null ? null : String(shard.epoch))],
+        ["", "actions", (shard) => moves(shard, nodes)],
       ], shards, "There are no shards.");
     },
   },
@@ -112,8 +113,29 @@ const views = {
     title: "Actors",
     async body() {
       const counts = await ask("/v1/actors");
-      return make("div", { class: "tiles" }, ...Object.entries(counts).map(([kind, count]) =>
+      const { mailboxes } = await ask("/v1/mailboxes");
+      const tiles = make("div", { class: "tiles" }, ...Object.entries(counts).map(([kind, count]) =>
         make("div", {}, make("strong", {}, String(count)), kind.replaceAll("_", " "))));
+      return make("div", {}, tiles, table([
+        ["Mailboxes, last minute", "", (it) => it.kind.replaceAll("_", " ")],
+        ["Waited before a probe, at most", "", (it) => String(it.depth_max)],
+        ["Longest wait", "", (it) => `${it.age_max_ms} ms`],
+        ["Panics", "", (it) => (it.panics ? pill(String(it.panics), "bad") : "0")],
+        ["Restarts", "", (it) => String(it.restarts)],
+      ], mailboxes, "Nothing was probed yet."));
+    },
+  },
+  conversations: {
+    title: "Busiest conversations, last two minutes",
+    async body() {
+      const { conversations } = await ask("/v1/conversations/busiest?limit=50");
+      return table([
+        ["Conversation", "id", (it) => it.conversation_id],
+        ["Shard", "", (it) => String(it.shard)],
+        ["Entries", "", (it) => String(it.entries)],
+        ["Deliveries here", "", (it) => String(it.deliveries)],
+        ["May be more, at most", "", (it) => String(it.too_high_by)],
+      ], conversations, "Nothing was said here lately.");
     },
   },
   connections: {
@@ -160,6 +182,21 @@ const views = {
 const drain = () => act("Drain this node?",
   "It stops taking sockets, closes those it has in waves, hands its shards over and ends.",
   "Drain", "/v1/drain", {}, () => "The node is going away.");
+
+/** What may be done with a shard: to each other node, or back. */
+function moves(shard, nodes) {
+  const move = (to, name) => act(`Move shard ${shard.shard}?`,
+    to ? `${name} takes it over and keeps it while it serves. What is sent meanwhile waits a moment.`
+      : "It goes back to the node that it belongs to by the rules.",
+    "Move", "/v1/shards/move", { shard: shard.shard, to }, () => "The shard moves.");
+  const others = nodes.filter((node) => node.state === "serving" && node.node_id !== shard.owner);
+  const buttons = others.map((node) =>
+    make("button", { onclick: () => move(node.node_id, node.internal) }, `To ${node.internal}`));
+  if (shard.pinned) {
+    buttons.push(make("button", { onclick: () => move(undefined, "") }, "Back to the rules"));
+  }
+  return buttons;
+}
 
 const close = (it) => act("Close this device's socket?",
   "It may connect again at once.",

@@ -285,8 +285,8 @@ async fn audit_conversation(
             report.check_index(reader, &some, options.now_ms).await?;
         }
     }
-    // Read last: it is told before the first of them goes.
-    history.record_purged(id, reader.store.read_purged(id).await?);
+    // After the entries: what is removed meanwhile is not missing.
+    history.record_removed(id, reader.store.read_purged(id).await?);
     report.rows_only_in_ring = u64::try_from(committed.len()).unwrap_or(u64::MAX);
     for row in committed.into_values() {
         history.record_log_row(row);

@@ -1,27 +1,33 @@
 //! Copying a live cluster into an embedded store, by its contents.
 //!
 //! Of each conversation the head is read first, then its entries up to there: what came of them
-//! (members, changes, ids of sends) is made from the entries again, as they were made at first. So
-//! each conversation is whole and true to one moment, while servers go on writing. What is written
-//! meanwhile, and commits of the last moments that readers' tables do not have yet, are not in it.
+//! (members, settings, bans, changes, ids of sends, when they disappear) is made from the entries
+//! again, as they were made at first. So each conversation is whole and true to one moment, while
+//! servers go on writing. Where the oldest entries were removed for good, what they had brought
+//! about is taken from the tables. What is written meanwhile, and commits of the last moments that
+//! readers' tables do not have yet, are not in it.
+//!
+//! What no entry says is copied as it stands: accounts, invites, positions, and what belongs to
+//! users alone (settings, drafts, blocks, what is scheduled).
 
 use std::collections::BTreeMap;
 
 use actors::ports::{
     CommitRing as _, MaterialisedCommit, MessageStore as _, NewConversation, NewDevice, NewUser,
-    RosterStore, StoreError, UserStore as _,
+    PersonalStore as _, RosterStore, StoreError, UserStore as _,
 };
 use futures_util::TryStreamExt as _;
-use schema::record::{Entry, Member, NewRefreshToken, PositionAdvance};
-use schema::{ConversationId, DeviceId, Sequence, SequenceRange, UserId};
+use schema::record::{Due, Entry, FactWrite, Member, NewRefreshToken, PositionAdvance};
+use schema::{ConversationId, DeviceId, ScheduledId, Sequence, SequenceRange, UserId};
 use scylla::deserialize::row::DeserializeRow;
 use uuid::Uuid;
 
 use super::failure::Failure;
+use super::personal::unpack;
 use super::rows::{role, sequence};
 use super::statements::{Kind, prepare};
 use super::store::Store;
-use crate::store::embedded;
+use crate::store::embedded::{self, ExportedInvite, ExportedMembership, RemovedPart};
 
 /// Rows written at a time.
 const PAGE: usize = 500;
@@ -36,6 +42,11 @@ pub struct Copied {
     pub conversations: u64,
     pub entries: u64,
     pub positions: u64,
+    pub invites: u64,
+    /// What belongs to users alone: settings, drafts, blocks and the like.
+    pub facts: u64,
+    /// Messages to be sent later.
+    pub scheduled: u64,
 }
 
 struct Copy<'a, P> {
@@ -70,6 +81,10 @@ pub async fn export(
     copy.read_positions().await?;
     copy.shown_positions().await?;
     copy.delivered_positions().await?;
+    copy.invites().await?;
+    // What is due comes first: of what is sent in between, the fact then says so.
+    copy.due().await?;
+    copy.facts().await?;
     Ok(copy.copied)
 }
 
@@ -77,6 +92,8 @@ type UserRow = (Uuid, Option<String>, Option<String>, Option<String>, Option<Str
 type DeviceRow = (Uuid, Option<Uuid>, Option<String>, Option<i64>, Option<i64>);
 type TokenRow = (Vec<u8>, Option<Uuid>, Option<i64>, Option<bool>);
 type MemberRow = (Uuid, Option<String>, Option<i64>, Option<i64>);
+type FactRow = (Uuid, Option<Vec<u8>>, Option<i64>);
+type DueRow = (i64, Uuid, Option<Uuid>, Option<Uuid>);
 
 impl<P: FnMut(&'static str, u64)> Copy<'_, P> {
     async fn users(&mut self) -> Result<(), StoreError> {
@@ -169,6 +186,7 @@ impl<P: FnMut(&'static str, u64)> Copy<'_, P> {
     async fn conversation(&mut self, id: ConversationId) -> Result<(), StoreError> {
         let Some(row) = self.from.conversation(id).await? else { return Ok(()) };
         let head = self.from.head(id).await?;
+        let mut after = row.purged_up_to;
         let members = self.first_members(id).await?;
         let new = NewConversation {
             conversation_id: id,
@@ -179,7 +197,6 @@ impl<P: FnMut(&'static str, u64)> Copy<'_, P> {
             members,
         };
         RosterStore::create(self.to, new).await?;
-        let mut after = Sequence::START;
         while after < head {
             let range = SequenceRange::above(after, ENTRIES_PAGE, head);
             let entries = self.from.range(id, range).await?;
@@ -188,8 +205,96 @@ impl<P: FnMut(&'static str, u64)> Copy<'_, P> {
             self.copied.entries += entries.len() as u64;
             self.write(entries).await?;
         }
+        self.removed_part(id).await?;
         self.heads.insert(id, head);
         self.copied.conversations += 1;
+        Ok(())
+    }
+
+    /// What was removed for good, also while it was copied: read after the entries.
+    async fn removed_part(&self, id: ConversationId) -> Result<(), StoreError> {
+        let Some(row) = self.from.conversation(id).await? else { return Ok(()) };
+        let up_to = row.purged_up_to;
+        if up_to == Sequence::START {
+            return Ok(());
+        }
+        let head = self.from.read_head(id).await?;
+        let statement = &self.from.statements().members;
+        let mut memberships = Vec::new();
+        for (user, text, added, removed) in self.from.rows::<MemberRow>(statement, (id.0,)).await? {
+            let text = text.unwrap_or_else(|| "member".to_owned());
+            let known = role(&text)?;
+            let place = ExportedMembership {
+                conversation_id: id,
+                user_id: UserId(user),
+                role: text,
+                added_at: added.map(sequence).transpose()?,
+                removed_at: removed.map(sequence).transpose()?,
+            };
+            memberships.push((place, known));
+        }
+        let mut bans = self.from.read_bans(id).await?;
+        bans.retain(|ban| ban.seq <= up_to);
+        let part = RemovedPart {
+            conversation_id: id,
+            up_to,
+            last_sent_at: head.map_or(0, |(_, sent_at)| sent_at),
+            settings: row.profile.as_change(),
+            memberships,
+            bans,
+        };
+        self.to.adopt_removed(part).await
+    }
+
+    async fn invites(&mut self) -> Result<(), StoreError> {
+        let mut rows = self.scan::<(Vec<u8>,)>("SELECT hash FROM invites").await?;
+        while let Some(page) = next_page(&mut rows).await? {
+            for (hash,) in page {
+                let Ok(hash) = <[u8; 32]>::try_from(hash) else { continue };
+                let Some((invite, users)) = self.from.read_invite(&hash).await? else { continue };
+                let used_by = users.into_iter().map(UserId).collect();
+                self.to.adopt_invite(ExportedInvite { hash, invite, used_by }).await?;
+                self.copied.invites += 1;
+            }
+            (self.progress)("invites", self.copied.invites);
+        }
+        Ok(())
+    }
+
+    async fn facts(&mut self) -> Result<(), StoreError> {
+        let cql = "SELECT user_id, fact, writetime(fact) FROM facts";
+        let mut rows = self.scan::<FactRow>(cql).await?;
+        while let Some(page) = next_page(&mut rows).await? {
+            let mut writes = Vec::with_capacity(page.len());
+            for (user, fact, stamp) in page {
+                let (Some(fact), Some(stamp)) = (fact, stamp) else { continue };
+                let (user_id, fact) = (UserId(user), unpack(&fact)?);
+                writes.push(FactWrite { user_id, stamp, fact, is_gone: false });
+            }
+            self.copied.facts += writes.len() as u64;
+            self.to.write_facts(writes).await?;
+            (self.progress)("facts", self.copied.facts);
+        }
+        Ok(())
+    }
+
+    async fn due(&mut self) -> Result<(), StoreError> {
+        let cql = "SELECT send_at, scheduled_id, user_id, conversation_id FROM due";
+        let mut rows = self.scan::<DueRow>(cql).await?;
+        while let Some(page) = next_page(&mut rows).await? {
+            for (send_at, scheduled, user, conversation) in page {
+                let (Some(user), Some(conversation)) = (user, conversation) else { continue };
+                let due = Due {
+                    send_at,
+                    scheduled_id: ScheduledId(scheduled),
+                    user_id: UserId(user),
+                    conversation_id: ConversationId(conversation),
+                };
+                self.to.add_due(due).await?;
+                self.copied.scheduled += 1;
+            }
+            (self.progress)("due", self.copied.scheduled);
+        }
         Ok(())
     }
 

@@ -6,9 +6,7 @@
 
 use actors::ports::StoreError;
 use actors::sequencer::shard_of;
-use schema::record::{
-    Conversation, ConversationPatch, Device, Due, Entry, FactWrite, PositionAdvance, User,
-};
+use schema::record::{Conversation, Device, Due, Entry, FactWrite, PositionAdvance, User};
 use schema::{DeviceId, UserId};
 use scylla::errors::PrepareError;
 use scylla::statement::prepared::PreparedStatement;
@@ -327,15 +325,7 @@ impl<P: FnMut(&'static str, u64)> Copy<P> {
     async fn conversation(&self, row: &Conversation) -> Result<(), Failure> {
         let id = row.conversation_id;
         self.store.write_conversation_row(row, self.timestamp).await?;
-        let settings = row.profile.clone();
-        let change = ConversationPatch {
-            name: None,
-            description: Some(settings.description).filter(Option::is_some),
-            photo: Some(settings.photo).filter(Option::is_some),
-            disappear_after_ms: Some(settings.disappear_after_ms).filter(Option::is_some),
-            retention_days: Some(settings.retention_days).filter(Option::is_some),
-            posting: settings.posting,
-        };
+        let change = row.profile.as_change();
         self.store.write_settings(id, &change, self.timestamp).await?;
         if row.purged_up_to > schema::Sequence::START {
             self.store.write_purged(id, row.purged_up_to).await?;

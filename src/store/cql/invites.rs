@@ -37,7 +37,10 @@ fn count(column: i32) -> u32 {
 
 impl Store {
     /// The invite and who came by it.
-    async fn read_invite(&self, hash: &[u8; 32]) -> Result<Option<(Invite, Vec<Uuid>)>, Failure> {
+    pub(super) async fn read_invite(
+        &self,
+        hash: &[u8; 32],
+    ) -> Result<Option<(Invite, Vec<Uuid>)>, Failure> {
         let key = (hash.as_slice(),);
         let row = self.row::<InviteColumns>(&self.statements().invite, key).await?;
         let Some((invite_id, conversation, by, at, expires_at, uses_max, uses, users, revoked)) =

@@ -17,6 +17,11 @@ fn pack(fact: &Fact) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::Damaged(format!("a fact cannot be packed: {error}")))
 }
 
+pub(super) fn unpack(fact: &[u8]) -> Result<Fact, Failure> {
+    rmp_serde::from_slice(fact)
+        .map_err(|error| Failure::Damaged(format!("a fact cannot be read: {error}")))
+}
+
 fn day(at_ms: i64) -> i32 {
     i32::try_from(at_ms.div_euclid(DAY_MS)).unwrap_or(i32::MAX)
 }
@@ -44,11 +49,7 @@ impl Store {
         let limit = i32::try_from(range.limit).unwrap_or(i32::MAX);
         let key = (user.0, range.from.as_slice(), range.to.as_slice(), limit);
         let rows = self.rows::<(Vec<u8>,)>(&self.statements().facts, key).await?;
-        let facts = rows.into_iter().map(|(fact,)| {
-            let fact = rmp_serde::from_slice(&fact)
-                .map_err(|error| Failure::Damaged(format!("a fact cannot be read: {error}")))?;
-            Ok((user, fact))
-        });
+        let facts = rows.into_iter().map(|(fact,)| Ok((user, unpack(&fact)?)));
         facts.collect()
     }
 

@@ -14,6 +14,18 @@ pub(super) fn write(
     user: UserId,
     is_banned: bool,
 ) -> Result<(), Failure> {
+    let (seq, banned_by, banned_at) = (entry.seq, entry.sender_id, entry.sent_at);
+    let said = Ban { user_id: user, seq, banned_by, banned_at };
+    note(connection, entry.conversation_id, &said, is_banned)
+}
+
+/// The same, whatever said so.
+pub(super) fn note(
+    connection: &Connection,
+    conversation: ConversationId,
+    said: &Ban,
+    is_banned: bool,
+) -> Result<(), Failure> {
     let sql = "INSERT INTO bans (conversation_id, user_id, seq, is_banned, said_by, said_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                ON CONFLICT DO UPDATE
@@ -21,12 +33,12 @@ pub(super) fn write(
                    said_by = excluded.said_by, said_at = excluded.said_at
                WHERE excluded.seq > bans.seq";
     connection.prepare_cached(sql)?.execute(params![
-        entry.conversation_id.as_bytes(),
-        user.as_bytes(),
-        to_column(entry.seq.0),
+        conversation.as_bytes(),
+        said.user_id.as_bytes(),
+        to_column(said.seq.0),
         is_banned,
-        entry.sender_id.as_bytes(),
-        entry.sent_at
+        said.banned_by.as_bytes(),
+        said.banned_at
     ])?;
     Ok(())
 }

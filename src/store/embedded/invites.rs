@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use schema::record::{Invite, InviteUse, NewInvite};
 use schema::{ConversationId, InviteId, UserId};
 
+use super::export::ExportedInvite;
 use super::failure::Failure;
 use super::rows::id;
 use super::store::Store;
@@ -41,6 +42,20 @@ fn add(connection: &Connection, new: &NewInvite) -> Result<(), Failure> {
         invite.expires_at,
         invite.uses_max
     ])?;
+    Ok(())
+}
+
+/// Keeps an invite of another store as it stands.
+pub(super) fn adopt(connection: &Connection, exported: &ExportedInvite) -> Result<(), Failure> {
+    let ExportedInvite { hash, invite, used_by } = exported;
+    add(connection, &NewInvite { hash: *hash, invite: *invite })?;
+    let sql = "UPDATE invites SET uses = ?2, is_revoked = ?3 WHERE hash = ?1";
+    connection.prepare_cached(sql)?.execute(params![hash, invite.uses, invite.is_revoked])?;
+    let sql = "INSERT OR IGNORE INTO invite_uses (hash, user_id) VALUES (?1, ?2)";
+    let mut statement = connection.prepare_cached(sql)?;
+    for user in used_by {
+        statement.execute(params![hash, user.as_bytes()])?;
+    }
     Ok(())
 }
 

@@ -139,7 +139,10 @@ fn head_of<'a>(
     }
 }
 
-fn new_number(connection: &Connection, conversation: ConversationId) -> Result<i64, Failure> {
+pub(super) fn new_number(
+    connection: &Connection,
+    conversation: ConversationId,
+) -> Result<i64, Failure> {
     let sql = "INSERT INTO conversation_heads (conversation_id, head, last_sent_at)
                VALUES (?1, 0, 0)";
     connection.prepare_cached(sql)?.execute([conversation.as_bytes()])?;

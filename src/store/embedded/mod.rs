@@ -8,6 +8,7 @@
 //!   ones, made durable by the next synced one. The ring holds the entries until then.
 
 mod admin_log;
+mod adopt;
 mod audit;
 mod backup;
 mod bans;
@@ -41,6 +42,7 @@ mod transaction;
 mod users;
 mod writer;
 
+pub use adopt::RemovedPart;
 pub use audit::{ReadOnlyStore, open_read_only};
 pub use backup::{Copied, copy_store, describe_store};
 pub use export::{

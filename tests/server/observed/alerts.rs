@@ -7,7 +7,7 @@ use loadtest::client::{Credentials, RestClient, Socket, SocketStyle, provision};
 use loadtest::cluster::{Cluster, ClusterSpec};
 use loadtest::services::{Cassandra, CassandraSpec, Redis, RedisSpec};
 use schema::record::{Content, ConversationKind};
-use schema::wire::{ClientFrame, Encoding, SendMessage, ServerFrame};
+use schema::wire::{ClientFrame, Encoding, Ping, SendMessage, ServerFrame};
 use schema::{ConversationId, MessageId};
 use tokio::time::{Instant, timeout};
 
@@ -55,6 +55,19 @@ impl Person {
         self.socket.send(&ClientFrame::SendMessage(send)).await.unwrap();
     }
 
+    /// Whether a ping is answered in a moment.
+    async fn is_answered(&mut self) -> bool {
+        self.socket.send(&ClientFrame::Ping(Ping::default())).await.unwrap();
+        let pong = async {
+            loop {
+                if let ServerFrame::Pong(_) = self.socket.receive().await.unwrap() {
+                    return;
+                }
+            }
+        };
+        timeout(Duration::from_millis(500), pong).await.is_ok()
+    }
+
     async fn accepted(&mut self) {
         loop {
             match timeout(PATIENCE, self.socket.receive()).await.unwrap().unwrap() {
@@ -98,6 +111,7 @@ async fn panels_have_data_and_alerts_fire_by_their_causes() {
     let stage = set_up().await;
     let people = provision(&stage.nodes[0], "seen", 16).await.unwrap();
     every_panel_shows_data(&stage, &people).await;
+    thread_stopped(&stage, &people).await;
     slow_consumers(&stage, &people).await;
     redis_paused(&stage).await;
     database_paused(&stage, &people).await;
@@ -151,6 +165,114 @@ async fn every_panel_shows_data(stage: &Stage, people: &[Credentials]) {
         assert!(begun.elapsed() < FIRES, "without data: {problems:#?}");
     }
     println!("every panel showed data after {:.1} s", begun.elapsed().as_secs_f64());
+}
+
+/// A thread that stands still, as one does on a machine that has no time for it.
+struct Standstill(std::process::Child);
+
+impl Standstill {
+    /// Needs the right to trace the thread, as root has.
+    fn begin(thread: u32) -> Self {
+        const STOP: &str = "import ctypes, sys\n\
+            ptrace = ctypes.CDLL(None).ptrace\n\
+            nothing = ctypes.c_void_p(0)\n\
+            seize, interrupt = 0x4206, 0x4207\n\
+            for request in (seize, interrupt):\n    \
+                assert ptrace(request, int(sys.argv[1]), nothing, nothing) == 0\n\
+            print(flush=True)\n\
+            sys.stdin.read()";
+        let mut child = std::process::Command::new("python3")
+            .args(["-c", STOP, &thread.to_string()])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = [0; 1];
+        let stdout = child.stdout.as_mut().unwrap();
+        std::io::Read::read_exact(stdout, &mut line).expect("the thread can be stopped");
+        Self(child)
+    }
+}
+
+impl Drop for Standstill {
+    fn drop(&mut self) {
+        // Without its tracer the thread goes on.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Threads that run actors.
+fn workers_of(process: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let tasks = tasks.map(|task| task.unwrap().path());
+    let is_worker = |task: &std::path::PathBuf| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("actix-rt|"))
+    };
+    let id = |task: std::path::PathBuf| task.file_name()?.to_str()?.parse().ok();
+    tasks.filter(is_worker).filter_map(id).collect()
+}
+
+/// The conversation's thread stops: what is said waits in its mailbox, longer and longer.
+async fn thread_stopped(stage: &Stage, people: &[Credentials]) {
+    let node = &stage.nodes[0];
+    let others: Vec<_> = people[1..].iter().map(|it| it.user_id).collect();
+    let mut chats = Vec::new();
+    for _ in 0..6 {
+        let (token, others) = (&people[0].access_token, others.clone());
+        let chat = node.create_conversation(token, ConversationKind::Group, others, None);
+        chats.push(chat.await.unwrap());
+    }
+    let internal = node.target().internal.clone().unwrap();
+    let process = stage.cluster.node(0).process().pid().unwrap();
+    for thread in workers_of(process) {
+        let mut speakers = Vec::new();
+        for person in people {
+            let mut speaker = Person::join(node, person, chats[0]).await;
+            for chat in &chats {
+                speaker.chat = *chat;
+                speaker.post("before").await;
+                speaker.accepted().await;
+            }
+            speakers.push(speaker);
+        }
+        let standstill = Standstill::begin(thread);
+        let mut awake = Vec::new();
+        for mut speaker in speakers {
+            if speaker.is_answered().await {
+                awake.push(speaker);
+            }
+        }
+        // One thread serves the internal listener: the node is then down, as far as one can see.
+        let seen = reqwest::get(format!("http://{internal}/livez"));
+        let is_seen = timeout(Duration::from_secs(2), seen).await.is_ok();
+        if !is_seen || awake.len() < 4 {
+            continue;
+        }
+        let mut stuck = None;
+        for chat in &chats {
+            awake[0].chat = *chat;
+            awake[0].post("while a thread stands still").await;
+            if timeout(Duration::from_millis(1_500), awake[0].accepted()).await.is_err() {
+                stuck = Some(*chat);
+                break;
+            }
+        }
+        let Some(chat) = stuck else { continue };
+        // By now a probe waits in the conversation's mailbox; what comes waits behind it.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for speaker in &mut awake {
+            speaker.chat = chat;
+            for number in 0..400 {
+                speaker.post(&format!("{number}")).await;
+            }
+        }
+        stage.prometheus.wait_for(&["SwitchboardMailboxSlow"], FIRES).await;
+        drop(standstill);
+        stage.prometheus.wait_for(&["SwitchboardMailboxDeep"], FIRES).await;
+        return;
+    }
+    panic!("no thread has the conversation and not all sockets");
 }
 
 /// Six sockets of a busy chat that do not read.

@@ -4,4 +4,4 @@ mod alerts;
 mod logs;
 mod prometheus;
 mod shipped;
-mod traces;
+pub mod traces;

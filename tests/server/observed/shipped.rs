@@ -129,9 +129,14 @@ fn every_alert_has_a_page_and_a_test() {
     let alerts: BTreeSet<String> = values(&rules, "alert").collect();
     assert!(alerts.len() >= 20);
     let links: BTreeSet<String> = values(&rules, "runbook_url")
-        .map(|url| url.rsplit('/').next().unwrap().to_owned())
+        .map(|path| {
+            assert!(root().join(&path).is_file(), "{path}");
+            Path::new(&path).file_stem().unwrap().to_string_lossy().into_owned()
+        })
         .collect();
     assert_eq!(alerts, links);
+    let linked: Vec<String> = values(&rules, "runbook_url").collect();
+    assert!(values(&rules, "alert").zip(&linked).all(|(alert, link)| link.contains(&alert)));
     let tests = fs::read_to_string(root().join("deploy/prometheus/tests/alerts.yml")).unwrap();
     let tested: BTreeSet<String> = values(&tests, "alertname").collect();
     assert_eq!(alerts, tested);

@@ -14,12 +14,12 @@ use crate::support::{PATIENCE, Server};
 
 /// A collector: it answers `200` and keeps what came.
 #[derive(Clone, Default)]
-struct Collector {
+pub struct Collector {
     bodies: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Collector {
-    async fn start() -> (Self, String) {
+    pub async fn start() -> (Self, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let collector = Self::default();
@@ -52,15 +52,21 @@ impl Collector {
         }
     }
 
-    /// Every span that came, of which each is checked.
-    fn spans(&self) -> Vec<Value> {
+    /// Every span that came, of which each is checked; `node` is added to it.
+    pub fn spans(&self) -> Vec<Value> {
         let mut spans = Vec::new();
         for body in self.bodies.lock().unwrap().iter() {
             for resource in body["resourceSpans"].as_array().unwrap() {
                 let attributes = resource["resource"]["attributes"].to_string();
                 assert!(attributes.contains("\"switchboard\""), "{attributes}");
+                let attributes = resource["resource"]["attributes"].as_array().unwrap();
+                let is_node = |it: &&Value| it["key"] == "service.instance.id";
+                let node = attributes.iter().find(is_node).unwrap()["value"]["stringValue"].clone();
                 for scope in resource["scopeSpans"].as_array().unwrap() {
-                    spans.extend(scope["spans"].as_array().unwrap().iter().cloned());
+                    for mut span in scope["spans"].as_array().unwrap().iter().cloned() {
+                        span["node"] = node.clone();
+                        spans.push(span);
+                    }
                 }
             }
         }

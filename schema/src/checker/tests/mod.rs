@@ -52,29 +52,6 @@ fn the_seeds_together_exercise_what_is_hard() {
     assert!(total.sockets > 100, "{total:?}");
 }
 
-/// A log may begin later, but has no hole above where it begins.
-#[test]
-fn what_is_kept_no_longer_is_not_missed() {
-    let conversation_id = ConversationId::from_bytes([1; 16]);
-    let log = |numbers: &[u64], purged_up_to: u64| {
-        let mut history = History::new();
-        history.record_purged(conversation_id, Sequence(purged_up_to));
-        for seq in numbers {
-            history.record_log_row(Row {
-                conversation_id,
-                seq: Sequence(*seq),
-                message_id: MessageId::from_bytes([u8::try_from(*seq).unwrap(); 16]),
-                sender_id: UserId::from_bytes([2; 16]),
-                kind: RowKind::Message,
-                digest: Digest::of_text("x"),
-            });
-        }
-        history.check().passed()
-    };
-    assert!(log(&[5, 6], 4) && log(&[3, 4, 5], 4) && log(&[2, 4, 5], 4));
-    assert!(!log(&[6, 7], 4) && !log(&[5, 7], 4) && !log(&[5, 6], 3));
-}
-
 #[test]
 fn replay_one_seed() {
     let seed = 0;
@@ -189,4 +166,30 @@ fn a_million_messages_are_no_trouble() {
     let verdict = history.check();
     assert!(verdict.passed(), "{verdict}");
     assert_eq!(verdict.counts.deliveries, 4_000_000);
+}
+
+#[test]
+fn a_log_begins_where_it_was_cut_and_not_later() {
+    let id = ConversationId::from_bytes([1; 16]);
+    let row = |seq: u8| Row {
+        conversation_id: id,
+        seq: Sequence(seq.into()),
+        message_id: MessageId::from_bytes([seq; 16]),
+        sender_id: UserId::from_bytes([2; 16]),
+        kind: RowKind::Message,
+        digest: Digest(7),
+    };
+    let judged = |rows: &[u8], removed: u64, head: u64| {
+        let mut history = History::new();
+        rows.iter().for_each(|seq| history.record_log_row(row(*seq)));
+        history.record_head(id, Sequence(head));
+        history.record_removed(id, Sequence(removed));
+        history.check().violations.len()
+    };
+    assert_eq!(judged(&[4, 5], 3, 5), 0);
+    assert_eq!(judged(&[2, 4, 5], 3, 5), 0, "some are still there");
+    assert_eq!(judged(&[], 5, 5), 0, "all of it");
+    assert_eq!(judged(&[4, 5], 2, 5), 1, "one more is missing");
+    assert_eq!(judged(&[4, 6], 3, 6), 1);
+    assert_eq!(judged(&[4], 3, 5), 1, "the head is beyond");
 }

@@ -1,6 +1,7 @@
 mod audit;
 mod config;
 mod contract;
+mod copy;
 mod import;
 mod lifecycle;
 mod names;
