@@ -362,7 +362,7 @@ mod tests {
         enter(there.message_id, Station::FanOut);
         leave(there.message_id, Station::FanOut);
         (0..20).for_each(|_| delivered(there.message_id));
-        let spans = kept.0.lock().unwrap().split_off(5);
+        let spans = kept.0.lock().unwrap().split_off(6);
         let names: Vec<_> = spans.iter().map(|span| span.name).collect();
         assert_eq!(names[..2], ["message.receive", "message.fan_out"]);
         assert_eq!(spans[0].parent, Some(sent[0].context.span_id));
