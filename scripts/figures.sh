@@ -22,7 +22,7 @@ need_rust
 need_c_compiler
 need_node
 say "building"
-cargo build --release --quiet -p switchboard -p switchboard-loadtest || fail "cargo build --release"
+cargo build --release --quiet --workspace --bins || fail "cargo build --release"
 load=target/release/switchboard-loadtest
 server=target/release/switchboard
 results=$(mktemp -d)

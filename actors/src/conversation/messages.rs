@@ -122,7 +122,7 @@ pub struct Submit {
 pub enum SubmitReply {
     /// To a session, for the socket and `ref` that asked.
     Session {
-        to: Arc<Recipient<ToMember>>,
+        to: Recipient<ToMember>,
         connection: ConnectionId,
         reference: u64,
     },

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
-    Recipient, WrapFuture as _,
+    WrapFuture as _,
 };
 use rand::RngExt as _;
 use schema::record::PositionAdvance;
@@ -88,8 +88,6 @@ pub struct Session {
     pub(super) fetching: usize,
     /// Sockets being attached.
     pub(super) attaching: usize,
-    /// Where answers to this session go, once it has asked for one.
-    answers: Option<Arc<Recipient<ToMember>>>,
     /// When the user came to this node, for what is read that was sent since.
     pub(super) began_ms: i64,
     _notice: DeathNotice,
@@ -114,7 +112,6 @@ impl Session {
             deadline_armed: false,
             fetching: 0,
             attaching: 0,
-            answers: None,
             began_ms,
             _notice: notice,
         }
@@ -137,21 +134,16 @@ impl Session {
     }
 
     /// The conversation's actor, started when needed.
-    pub(super) fn conversation(&mut self, id: ConversationId) -> Option<Arc<Addr<Conversation>>> {
+    pub(super) fn conversation(&mut self, id: ConversationId) -> Option<Addr<Conversation>> {
         let known = self.conversations.get(&id).and_then(|it| it.conversation.clone());
-        if let Some(address) = known.filter(|it| it.connected()) {
+        if let Some(address) = known.filter(Addr::connected) {
             return Some(address);
         }
-        let address = Arc::new(self.context.conversations.get_or_start(id).ok()?);
+        let address = self.context.conversations.get_or_start(id).ok()?;
         if let Some(subscription) = self.conversations.get_mut(&id) {
             subscription.conversation = Some(address.clone());
         }
         Some(address)
-    }
-
-    /// Where answers to this session go.
-    pub(super) fn answers(&mut self, ctx: &Context<Self>) -> Arc<Recipient<ToMember>> {
-        self.answers.get_or_insert_with(|| Arc::new(ctx.address().recipient())).clone()
     }
 
     pub(super) fn detach(&mut self, connection: ConnectionId) {

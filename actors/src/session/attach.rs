@@ -162,7 +162,7 @@ impl Session {
         };
         let _ = conversation.try_send(join);
         if let Some(subscription) = self.conversations.get_mut(&id) {
-            subscription.conversation = Some(Arc::new(conversation));
+            subscription.conversation = Some(conversation);
         }
     }
 

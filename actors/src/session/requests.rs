@@ -129,7 +129,7 @@ impl Session {
             return Err(Refusal::new(ErrorCode::Overloaded, text).retry_after_ms(500));
         }
         let (conversation_id, message_id) = (draft.conversation_id, draft.message_id);
-        let to = self.answers(ctx);
+        let to = ctx.address().recipient();
         let submit = Submit { draft, reply: SubmitReply::Session { to, connection, reference } };
         let address = self.conversation(conversation_id);
         let address = address.ok_or_else(|| Refusal::retry_later("the conversation restarts"))?;

@@ -1,7 +1,5 @@
 //! A user's part in one conversation, as the session holds it. Pure but for the address.
 
-use std::sync::Arc;
-
 use actix::Addr;
 use schema::record::ConversationOverview;
 use schema::{ConnectionId, Sequence, UserId};
@@ -30,8 +28,7 @@ pub struct Subscription {
     pub visible_after: Sequence,
     /// The other user of a direct conversation.
     pub peer: Option<UserId>,
-    /// Shared: an address of its own takes memory each time.
-    pub conversation: Option<Arc<Addr<Conversation>>>,
+    pub conversation: Option<Addr<Conversation>>,
     pub cursors: Vec<Cursor>,
     /// Keeps the node interested in the conversation.
     pub follow: Option<Follow>,

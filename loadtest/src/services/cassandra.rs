@@ -45,14 +45,15 @@ pub enum CommitlogSync {
 pub struct CassandraSpec {
     /// 1 or 3.
     pub nodes: u8,
-    /// Of each node. Its process takes some 300 MB more.
+    /// Of each node. Its process takes some 300 MB more. A keyspace of tests takes 15 to 20 MB:
+    /// Cassandra ends when there is no more.
     pub heap_mb: u32,
     pub commitlog_sync: CommitlogSync,
 }
 
 impl Default for CassandraSpec {
     fn default() -> Self {
-        Self { nodes: 1, heap_mb: 512, commitlog_sync: CommitlogSync::default() }
+        Self { nodes: 1, heap_mb: 1_024, commitlog_sync: CommitlogSync::default() }
     }
 }
 
