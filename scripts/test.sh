@@ -33,6 +33,8 @@ cargo clippy --workspace --all-targets --quiet -- -D warnings || fail "clippy"
 
 say "the server, its parts, and the load tester"
 cargo test --workspace --quiet || fail "cargo test"
+# Each once, so that they go on working.
+cargo test --workspace --quiet --bench hot_path >/dev/null || fail "the benchmarks"
 # Built by the tests, with the very same parts: built again alone it would take minutes more.
 programs="$PWD/target/debug"
 [ -x "$programs/switchboard" ] || fail "the tests left no $programs/switchboard"
