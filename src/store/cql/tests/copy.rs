@@ -95,16 +95,20 @@ where
     told + &format!("{:?}\n{due:?}\n{invite:?}", facts.expect("answers"))
 }
 
+/// A cluster of its own that holds what the folder does.
+async fn cluster_of(folder: &std::path::Path) -> Store {
+    let config = config(&keyspace_name()).await;
+    migrate(&config).await.expect("migrates");
+    let from = Export::open(folder).await.expect("opens");
+    import(&from, &config, |_, _| {}).await.expect("is filled");
+    Store::connect(&config).await.expect("connects")
+}
+
 #[tokio::test]
 async fn a_copy_of_a_cluster_has_what_entries_do_not_say_and_logs_that_were_cut() {
     let dir = tempfile::tempdir().expect("a folder");
     let source = fill(dir.path()).await;
-    let first = config(&keyspace_name()).await;
-    migrate(&first).await.expect("migrates");
-    let from = Export::open(dir.path()).await.expect("opens");
-    import(&from, &first, |_, _| {}).await.expect("is filled");
-    drop(from);
-    let cluster = Store::connect(&first).await.expect("connects");
+    let cluster = cluster_of(dir.path()).await;
     let hash = fill_cares(&cluster, &source).await;
     let before = cares(&cluster, &source, hash).await;
     for wanted in ["Tuesdays", "retention_days: Some(30)", "half a thought", "uses: 1"] {
@@ -121,11 +125,7 @@ async fn a_copy_of_a_cluster_has_what_entries_do_not_say_and_logs_that_were_cut(
     copy.close();
     drop(copy);
 
-    let second = config(&keyspace_name()).await;
-    migrate(&second).await.expect("migrates");
-    let from = Export::open(copy_dir.path()).await.expect("opens");
-    import(&from, &second, |_, _| {}).await.expect("is filled");
-    let again = Store::connect(&second).await.expect("connects");
+    let again = cluster_of(copy_dir.path()).await;
     let shards = again.facts().shape.shards;
     let (mut vanished, now_ms) = (0, SystemClock.now_ms());
     for shard in 0..shards {
@@ -149,12 +149,7 @@ async fn a_copy_of_a_cluster_has_what_entries_do_not_say_and_logs_that_were_cut(
 async fn a_copy_of_a_cluster_tells_the_same_and_becomes_a_cluster_again() {
     let dir = tempfile::tempdir().expect("a folder");
     let source = fill(dir.path()).await;
-    let first = config(&keyspace_name()).await;
-    migrate(&first).await.expect("migrates");
-    let from = Export::open(dir.path()).await.expect("opens");
-    import(&from, &first, |_, _| {}).await.expect("is filled");
-    drop(from);
-    let cluster = Store::connect(&first).await.expect("connects");
+    let cluster = cluster_of(dir.path()).await;
 
     let copy_dir = tempfile::tempdir().expect("a folder");
     let copy = embedded::Store::open(EmbeddedConfig::new(copy_dir.path())).expect("opens");
@@ -170,11 +165,7 @@ async fn a_copy_of_a_cluster_tells_the_same_and_becomes_a_cluster_again() {
     copy.close();
     drop(copy);
 
-    let second = config(&keyspace_name()).await;
-    migrate(&second).await.expect("migrates");
-    let from = Export::open(copy_dir.path()).await.expect("opens");
-    import(&from, &second, |_, _| {}).await.expect("is filled");
-    let again = Store::connect(&second).await.expect("connects");
+    let again = cluster_of(copy_dir.path()).await;
     let after = told(&again, &again, &source).await;
     for (list, before) in after.0.iter().zip(&before.0) {
         assert_eq!(list, before, "a chat list of the second cluster");
