@@ -40,6 +40,8 @@ measure() {
         >"$results/$name.log" 2>&1 || { echo "$name: FAIL"; tail -n 12 "$results/$name.log"; }
 }
 
+say "machine"
+"$load" machine --json >"$results/machine.json"
 say "idle"
 "$load" idle --connections "$connections" --server-bin "$server" --json \
     >"$results/bytes.json" 2>"$results/bytes.log" || { echo "idle: FAIL"; tail -n 12 "$results/bytes.log"; }
@@ -61,6 +63,10 @@ printf '%s\n' 'name = "room-10k"' 'summary = "A room of 500, 20 messages a secon
     'warm_up_s = 3.0' "duration_s = $seconds.0" >"$results/room-10k.toml"
 measure room-10k "$results/room-10k.toml"
 measure room room
+sed -e 's/room-10k/room-saturated/' -e 's/20 messages/1,300 messages/' -e 's/rate = 20.0/rate = 1300.0/' \
+    -e 's/duration_s = .*/duration_s = 8.0/' "$results/room-10k.toml" >"$results/room-saturated.toml"
+printf '%s\n' '[thresholds]' 'sustained_p99_ms = 100.0' >>"$results/room-saturated.toml"
+measure room-saturated "$results/room-saturated.toml"
 measure reconnect-storm reconnect-storm --scale "$storm"
 [ "$quick" = yes ] || measure slow-consumer slow-consumer
 if [ "$cluster" = yes ]; then

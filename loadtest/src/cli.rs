@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli_run::{ReportCommand, RunArgs, ShowArgs};
 use crate::client::Target;
 use crate::faults::Mix;
+use crate::machine::MachineArgs;
 use crate::peers::PeerArgs;
 use crate::scenario::{self, ServerChoice, cold_start, direct, faults, idle, kill9, replay};
 use crate::server_process::ServerSpec;
+use crate::services::CassandraSpec;
 use crate::verdict::Outcome;
 
 /// Drives a Switchboard server by its public contract and judges what comes back.
@@ -39,6 +41,8 @@ pub enum Command {
     /// Readers for another load tester, which tells by the standard input what to do.
     #[command(hide = true)]
     Helper,
+    /// What this machine takes to hand a message to a socket, and to make a file durable.
+    Machine(MachineArgs),
     /// One server of `benches/peers/run.sh`, which sets Switchboard beside ejabberd and Prosody.
     Peer(PeerArgs),
     /// Reports of earlier runs.
@@ -243,7 +247,7 @@ impl FaultsArgs {
         let seed = announce(self.seed);
         let mut options = faults::Options::new(server_bin, seed);
         options.nodes = self.nodes;
-        options.database_nodes = self.database_nodes;
+        options.database = CassandraSpec::kept(self.database_nodes);
         options.environment = names_and_values(&self.server_environment)?;
         options.in_namespaces = self.namespaces;
         options.groups = self.groups;

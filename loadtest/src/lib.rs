@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod compare;
 pub mod engine;
 pub mod faults;
+pub mod machine;
 pub mod page;
 pub mod peers;
 pub mod plan;

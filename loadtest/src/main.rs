@@ -29,6 +29,10 @@ async fn do_it(command: Command, json: bool) -> anyhow::Result<bool> {
         Command::Show(args) => args.show(json),
         Command::Helper => loadtest::engine::run_helper().await.map(|()| true),
         Command::Report(command) => command.run(json),
+        Command::Machine(args) => {
+            print(&args.run()?, json);
+            Ok(true)
+        }
         Command::Peer(args) => {
             let report = Box::pin(args.run()).await?;
             println!("{}", serde_json::to_string_pretty(&report)?);

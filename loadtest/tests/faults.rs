@@ -11,6 +11,7 @@ use std::time::Duration;
 use fake_server::{Lie, State, accept};
 use loadtest::faults::Mix;
 use loadtest::scenario::faults;
+use loadtest::services::CassandraSpec;
 use loadtest::{Figures, Outcome};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -59,7 +60,7 @@ async fn faults(environment: &[(&str, &str)], kills: u32) -> Outcome {
     let mut options = faults::Options::new(std::env::current_exe().unwrap(), 11);
     let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
     options.environment = environment.collect();
-    (options.nodes, options.database_nodes) = (1, 1);
+    (options.nodes, options.database) = (1, CassandraSpec::kept(1));
     (options.groups, options.pairs, options.pause_ms) = (2, 1, (0, 10));
     options.mix = Mix {
         node_pauses: 3,

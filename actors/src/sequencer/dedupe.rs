@@ -1,23 +1,18 @@
 //! What a sequencer remembers of ids it has numbered, and since when. Pure.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use schema::record::{Content, Entry, Event, MessageBody};
 use schema::{MessageId, Sequence, UserId};
 
+use super::faded::Faded;
+
 /// Clients' clocks may be off by this much, milliseconds.
 pub const CLOCK_LEEWAY_MS: i64 = 5 * 60 * 1000;
 
-/// Ids per generation; two generations are kept.
-const GENERATION_MAX: usize = 4096;
-/// Of older ids a fingerprint is kept: so many per generation, two generations, some 5 MB at most.
-/// A flood outruns any clock: without them every id of it would be looked up.
-const FADED_MAX: usize = 256 * 1024;
-/// A generation of fingerprints is no longer than this: clocks prove younger ids new. Many busy
-/// conversations would else keep the most that each may.
-const FADED_SPAN_MS: i64 = CLOCK_LEEWAY_MS + 60 * 1000;
-
+/// Ids per generation; two generations are kept. Many busy conversations each fill theirs.
+const GENERATION_MAX: usize = 1024;
 /// A numbered id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -75,51 +70,6 @@ pub struct Dedupe {
     covered_since_ms: Option<i64>,
 }
 
-/// Fingerprints of ids: one that is not among them was not remembered. One in some ten thousand
-/// that is new is among them by chance, and is looked up.
-#[derive(Debug, Default)]
-struct Faded {
-    hasher: RandomState,
-    current: HashSet<u32>,
-    previous: HashSet<u32>,
-    /// Ids of `current`: some share a fingerprint.
-    ids: usize,
-    /// When the oldest entry of `current` was sent.
-    since_ms: i64,
-}
-
-impl Faded {
-    #[expect(clippy::cast_possible_truncation, reason = "any half of a hash is a hash")]
-    fn fingerprint(hasher: &RandomState, key: &Key) -> u32 {
-        hasher.hash_one(key) as u32
-    }
-
-    fn has(&self, key: &Key) -> bool {
-        let fingerprint = Self::fingerprint(&self.hasher, key);
-        self.current.contains(&fingerprint) || self.previous.contains(&fingerprint)
-    }
-
-    /// Takes ids, all younger than those it has. When some are forgotten: since when it remembers.
-    fn take(&mut self, ids: &HashMap<Key, Known>) -> Option<i64> {
-        let oldest_ms = ids.values().map(|known| known.sent_at).min()?;
-        let mut forgotten_before_ms = None;
-        let is_long = oldest_ms.saturating_sub(self.since_ms) >= FADED_SPAN_MS;
-        if self.current.is_empty() {
-            self.since_ms = oldest_ms;
-        } else if is_long || self.ids >= FADED_MAX {
-            if !self.previous.is_empty() {
-                forgotten_before_ms = Some(self.since_ms);
-            }
-            self.previous = std::mem::take(&mut self.current);
-            (self.since_ms, self.ids) = (oldest_ms, 0);
-        }
-        self.ids += ids.len();
-        let Self { hasher, current, .. } = self;
-        current.extend(ids.keys().map(|key| Self::fingerprint(hasher, key)));
-        forgotten_before_ms
-    }
-}
-
 impl Dedupe {
     /// `covered_since_ms`: when the oldest entry that will be remembered was sent (`None` for a
     /// conversation without any before it).
@@ -134,9 +84,9 @@ impl Dedupe {
         if self.current.len() >= GENERATION_MAX && self.began <= materialised {
             let current = std::mem::take(&mut self.current);
             let fading = std::mem::replace(&mut self.previous, current);
-            if let Some(since_ms) = self.faded.take(&fading) {
-                self.covered_since_ms = Some(since_ms);
-            }
+            let oldest_ms = fading.values().map(|known| known.sent_at).min();
+            let since_ms = oldest_ms.and_then(|oldest| self.faded.take(oldest, fading.keys()));
+            self.covered_since_ms = since_ms.or(self.covered_since_ms);
             self.began = entry.seq.back(1);
         }
         let known = Known { seq: entry.seq, sent_at: entry.sent_at, digest };
@@ -215,26 +165,13 @@ mod tests {
             looked_up += usize::from(!dedupe.proves_new(sender, message_id, false));
             let one = Entry { message_id, sent_at, ..entry(1, seq, "x") };
             dedupe.remember(&one, 0, Sequence(seq));
-            most = most.max(dedupe.faded.current.len() + dedupe.faded.previous.len());
+            most = most.max(dedupe.faded.len());
         }
-        assert!(most > 18_000 && most < 50_000, "{most} traces");
+        assert!(most > 18_000 && most < 27_000, "{most} traces");
         assert!(looked_up < 50, "{looked_up} ids were looked up");
-    }
-
-    #[test]
-    fn what_leaves_no_trace_any_more_is_not_proved_new() {
-        let generation = FADED_MAX as u64;
-        let (dedupe, _) = flood(2 * generation + 4_096);
-        assert_eq!(dedupe.covered_since_ms, None, "two generations and what is known hold all");
-        let (dedupe, numbered) = flood(2 * generation + 20_000);
-        let oldest_ms = i64::try_from(generation + 1).unwrap();
-        assert_eq!(dedupe.covered_since_ms, Some(oldest_ms));
-        let is_new = |seq, retry| {
-            let Entry { sender_id, message_id, .. } = numbered(seq);
-            dedupe.proves_new(sender_id, message_id, retry)
-        };
-        // Its id tells no time, so that nothing proves it new.
-        assert!(!is_new(1, false));
-        assert!(!is_new(4 * generation, false));
+        // What left no trace, and tells no time, is not proved new.
+        assert!(dedupe.covered_since_ms.is_some());
+        assert!(!dedupe.proves_new(sender, MessageId::from_bytes([7; 16]), false));
+        assert!(!dedupe.proves_new(sender, made_at(1_900_000_000_000), true));
     }
 }

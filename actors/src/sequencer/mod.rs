@@ -6,6 +6,7 @@
 mod actor;
 pub mod core;
 mod dedupe;
+mod faded;
 pub mod forwarding;
 mod handle;
 mod messages;

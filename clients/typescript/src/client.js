@@ -22,7 +22,9 @@ import { Timelines } from "./timelines.js";
 /** @typedef {import("./types.js").Welcome} Welcome */
 
 export const CLIENT_NAME = "switchboard-js/0.1.0";
+/** After the first entry that is not acknowledged yet, and between two acknowledgements. */
 const ACK_DELAY_MS = 250;
+const ACK_PAUSE_MS = 1_000;
 /** The server takes 4 KiB before it knows who is there; a position is some 45 bytes. */
 const HELLO_BYTES_MAX = 4_000;
 const PING_POSITIONS_MAX = 1_000;
@@ -65,6 +67,7 @@ export class SwitchboardClient extends EventTarget {
   #read = new PositionLedger();
   /** @type {any} */
   #ackTimer;
+  #ackedAt = 0;
   /** @type {Welcome | null} */
   #welcome = null;
 
@@ -530,6 +533,7 @@ export class SwitchboardClient extends EventTarget {
       this.#drafts.connectionLost();
       this.#clock.clearTimeout(this.#ackTimer);
       this.#ackTimer = undefined;
+      this.#ackedAt = 0;
     }
     this.#emit("state", state);
   }
@@ -551,14 +555,17 @@ export class SwitchboardClient extends EventTarget {
   }
 
   #scheduleAcks() {
-    this.#ackTimer ??= this.#clock.setTimeout(() => this.#sendAcks(), ACK_DELAY_MS);
+    const pauseMs = this.#ackedAt + ACK_PAUSE_MS - this.#clock.now();
+    this.#ackTimer ??= this.#clock.setTimeout(() => this.#sendAcks(), Math.max(ACK_DELAY_MS, pauseMs));
   }
 
   #sendAcks() {
     this.#clock.clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
     if (!this.#connection.connected) return;
-    for (const position of this.#delivered.take()) this.#connection.send("ack", position);
+    const reached = this.#delivered.take();
+    if (reached.length > 0) this.#ackedAt = this.#clock.now();
+    for (const position of reached) this.#connection.send("ack", position);
   }
 
   #sendReads() {

@@ -46,6 +46,23 @@ test("entries come out in order, once, and are acknowledged together", async () 
   assert.deepEqual(socket.framesSent("ack"), [{ conversation_id: CONVERSATION, seq: 5 }]);
 });
 
+test("a stream of entries is acknowledged once a second", async () => {
+  const made = makeClient();
+  const socket = await connect(made, state({}));
+  for (let seq = 1; seq <= 50; seq += 1) {
+    socket.deliver("new_message", entryBody(seq));
+    await made.clock.advance(50);
+  }
+  const acknowledged = socket.framesSent("ack").map(({ seq }) => seq);
+  assert.ok(acknowledged.length === 3 && acknowledged[0] <= 6, `${acknowledged}`);
+  await made.clock.advance(1_000);
+  assert.equal(socket.framesSent("ack").at(-1).seq, 50);
+  await made.clock.advance(5_000);
+  socket.deliver("new_message", entryBody(51));
+  await made.clock.advance(250);
+  assert.equal(socket.framesSent("ack").at(-1).seq, 51, "at once when it was quiet");
+});
+
 test("a hole is fetched, and asked for again when no answer comes", async () => {
   const made = makeClient();
   const socket = await connect(made, state({ head: 2, delivered: 2 }));

@@ -44,7 +44,8 @@ pub struct DeviceOptions {
 pub struct Habits {
     /// How often retries, acknowledgements and heartbeats are looked at.
     pub tick: Duration,
-    /// Delivered entries are acknowledged in groups of this many, or at the next tick.
+    /// Delivered entries are acknowledged in groups of this many, or at the next tick that is a
+    /// second after the acknowledgement before.
     pub ack_every: u64,
     /// Channels that the device reads without being a member.
     pub channels: Vec<ConversationId>,
@@ -55,7 +56,7 @@ pub struct Habits {
 
 impl Default for Habits {
     fn default() -> Self {
-        let (tick, ack_every) = (Duration::from_millis(200), 16);
+        let (tick, ack_every) = (Duration::from_millis(200), 1_000);
         Self { tick, ack_every, channels: Vec::new(), others: Arc::new([]), observer: None }
     }
 }

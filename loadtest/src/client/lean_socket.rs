@@ -137,6 +137,20 @@ impl LeanSocket {
         }
     }
 
+    /// Takes the next whole message if it has come already; `None` tells nothing: wait for it.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn received<T>(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> T,
+    ) -> Result<Option<T>, SocketError> {
+        match self.look(&mut take)? {
+            Found::Message(value) => Ok(Some(value)),
+            Found::Again | Found::Nothing => Ok(None),
+        }
+    }
+
     /// Ends the connection by a TCP reset, without a word.
     pub fn reset(self) {
         // A failure to set the option only makes the end polite.

@@ -109,6 +109,17 @@ impl Socket {
         decoded.map_err(|error| SocketError::Frame(error.to_string()))
     }
 
+    /// The next frame if it has come already; `None` tells nothing: wait for it.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn received(&mut self) -> Result<Option<ServerFrame>, SocketError> {
+        let Self::Lean(socket) = self else { return Ok(None) };
+        let encoding = socket.encoding();
+        let decoded = socket.received(|payload| codec::decode_server(encoding, payload))?;
+        decoded.transpose().map_err(|error| SocketError::Frame(error.to_string()))
+    }
+
     /// Ends the connection by a TCP reset, without a word.
     pub fn reset(self) {
         match self {

@@ -13,6 +13,7 @@ use crate::client::{RestClient, Target};
 use crate::faults::{Fault, Nemesis, Tally};
 use crate::plan::Plan;
 use crate::scenario::faults::{Options, stage::Stage};
+use crate::services::CassandraSpec;
 use crate::server_process::{ServerProcess, ServerSpec};
 
 /// Where the servers come from.
@@ -99,14 +100,24 @@ impl World {
     ) -> anyhow::Result<Self> {
         let server = &plan.server;
         let mut options = Options::new(binary, 0);
-        (options.nodes, options.database_nodes) = (server.nodes, server.database_nodes);
+        options.nodes = server.nodes;
+        // What is killed keeps what it has acknowledged; what is measured runs fast.
+        options.proxied = plan.events.iter().any(|event| event.action.strikes_servers());
+        let synced;
+        (options.database, synced) = if options.proxied {
+            (CassandraSpec::kept(server.database_nodes), "before each answer")
+        } else {
+            (CassandraSpec::for_load(server.database_nodes), "once a second")
+        };
         options.environment = environment;
         options.ring = format!("shards={}&slots={}", server.shards, server.ring_slots);
         let stage = Stage::start(&options).await?;
         let nemesis = Arc::new(stage.nemesis().quiet());
         let targets = stage.cluster.targets();
-        let description =
-            format!("own: {} nodes, {} Cassandra, 1 Redis", server.nodes, server.database_nodes);
+        let description = format!(
+            "own: {} nodes, {} Cassandra (synced {synced}), 1 Redis",
+            server.nodes, server.database_nodes
+        );
         Self::new(Kind::Cluster { nemesis, stage: Box::new(stage) }, targets, description)
     }
 

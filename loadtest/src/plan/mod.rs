@@ -182,7 +182,7 @@ pub struct Traffic {
     pub pause_ms: (u64, u64),
     /// Of each text, 16 at least.
     pub text_bytes: usize,
-    /// Readers acknowledge their position once in so many messages.
+    /// Readers acknowledge their position after so many messages, or once a second.
     pub ack_every: u64,
     /// What the system keeps for a device that does not read; 0 leaves it to the system, which
     /// takes megabytes before a server notices anything.
@@ -198,7 +198,7 @@ impl Default for Traffic {
             in_flight: 1,
             pause_ms: (0, 0),
             text_bytes: 100,
-            ack_every: 16,
+            ack_every: 1_000,
             receive_buffer_bytes: 0,
         }
     }

@@ -40,6 +40,16 @@ pub enum CommitlogSync {
     Batch,
 }
 
+/// What a node is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CassandraPurpose {
+    /// Starts fast and stays small.
+    #[default]
+    Tests,
+    /// Runs fast: all of its compiler, a young generation of half the heap, large memtables.
+    Load,
+}
+
 /// Which Cassandra to start.
 #[derive(Clone, Debug)]
 pub struct CassandraSpec {
@@ -49,11 +59,17 @@ pub struct CassandraSpec {
     /// Cassandra ends when there is no more.
     pub heap_mb: u32,
     pub commitlog_sync: CommitlogSync,
+    pub purpose: CassandraPurpose,
 }
 
 impl Default for CassandraSpec {
     fn default() -> Self {
-        Self { nodes: 1, heap_mb: 1_024, commitlog_sync: CommitlogSync::default() }
+        Self {
+            nodes: 1,
+            heap_mb: 1_024,
+            commitlog_sync: CommitlogSync::default(),
+            purpose: CassandraPurpose::default(),
+        }
     }
 }
 
@@ -61,7 +77,21 @@ impl CassandraSpec {
     /// Three nodes that keep what they have acknowledged.
     #[must_use]
     pub const fn three() -> Self {
-        Self { nodes: 3, heap_mb: 600, commitlog_sync: CommitlogSync::Batch }
+        let (commitlog_sync, purpose) = (CommitlogSync::Batch, CassandraPurpose::Tests);
+        Self { nodes: 3, heap_mb: 600, commitlog_sync, purpose }
+    }
+
+    /// Nodes that may be killed while somebody counts what they have acknowledged.
+    #[must_use]
+    pub fn kept(nodes: u8) -> Self {
+        Self { nodes, commitlog_sync: CommitlogSync::Batch, ..Self::default() }
+    }
+
+    /// Nodes that are measured, and never killed.
+    #[must_use]
+    pub const fn for_load(nodes: u8) -> Self {
+        let (commitlog_sync, purpose) = (CommitlogSync::Periodic, CassandraPurpose::Load);
+        Self { nodes, heap_mb: 1_536, commitlog_sync, purpose }
     }
 }
 
@@ -285,6 +315,10 @@ fn launch(
         CommitlogSync::Periodic => "periodic",
         CommitlogSync::Batch => "batch",
     };
+    let purpose = match spec.purpose {
+        CassandraPurpose::Tests => "tests",
+        CassandraPurpose::Load => "load",
+    };
     let arguments = [
         "node".to_owned(),
         format!("--nodes={}", spec.nodes),
@@ -294,6 +328,7 @@ fn launch(
         format!("--port-base={}", block.port(NATIVE_PORT)),
         format!("--heap-mb={}", spec.heap_mb),
         format!("--commitlog-sync={sync}"),
+        format!("--purpose={purpose}"),
     ];
     Ok(Launch {
         program: script("cassandra.sh")?,

@@ -14,7 +14,9 @@ mod work_folder;
 use std::path::PathBuf;
 
 pub use address_block::AddressBlock;
-pub use cassandra::{Cassandra, CassandraSpec, CommitlogSync, cassandra_for_tests};
+pub use cassandra::{
+    Cassandra, CassandraPurpose, CassandraSpec, CommitlogSync, cassandra_for_tests,
+};
 pub use cql_probe::{Consistency, CqlProbe};
 pub use opensearch::{OpenSearch, opensearch_for_tests};
 pub use process::{Launch, ServiceProcess};

@@ -146,7 +146,7 @@ impl DeviceTask {
         let position = each.buffer.position();
         self.progress.set_position(id, position);
         if each.acked.distance_to(position) >= self.options.habits.ack_every {
-            each.acked = position;
+            (each.acked, each.acked_at) = (position, Some(Instant::now()));
             socket.send(&ack(id, position)).await?;
         }
         Ok(())

@@ -26,6 +26,9 @@ use crate::client::socket_error::SocketError;
 /// First and largest pause before coming back; the first one is doubled each time.
 const BACK_OFF_MS: (u64, u64) = (10, 500);
 
+/// Frames that came together and are dealt with before anything else is looked at.
+const TOGETHER_MAX: usize = 64;
+
 /// How a socket's life ended.
 enum End {
     Stop,
@@ -38,6 +41,7 @@ enum End {
 struct Following {
     buffer: ReorderBuffer<()>,
     acked: Sequence,
+    acked_at: Option<Instant>,
     /// The first number missing at the last tick.
     hole: Option<Sequence>,
     /// Asked for by `fetch_history` and not answered yet.
@@ -156,7 +160,14 @@ impl DeviceTask {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                frame = socket.receive() => self.on_frame(socket, frame?).await?,
+                frame = socket.receive() => {
+                    self.on_frame(socket, frame?).await?;
+                    // What came with it, without looking at the clock each time.
+                    for _ in 0..TOGETHER_MAX {
+                        let Some(frame) = socket.received()? else { break };
+                        self.on_frame(socket, frame).await?;
+                    }
+                }
                 command = self.commands.recv() => {
                     if let Some(end) = self.on_command(socket, command).await? {
                         return Ok(end);
@@ -320,7 +331,7 @@ impl DeviceTask {
 impl Following {
     const fn new() -> Self {
         let buffer = ReorderBuffer::new(Sequence::START);
-        Self { buffer, acked: Sequence::START, hole: None, asked: None }
+        Self { buffer, acked: Sequence::START, acked_at: None, hole: None, asked: None }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::client::socket_error::SocketError;
 
 /// A transmitted message without any answer for so long: the socket is given up.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Between two acknowledgements: what the protocol asks of clients.
+const ACK_PAUSE: Duration = Duration::from_secs(1);
 /// The protocol's own limit.
 const HISTORY_PAGE_MAX: u64 = 200;
 
@@ -35,8 +37,9 @@ impl DeviceTask {
     async fn acknowledge_and_ask(&mut self, socket: &mut Socket) -> Result<(), SocketError> {
         for (id, each) in &mut self.following {
             let position = each.buffer.position();
-            if position > each.acked {
-                each.acked = position;
+            let is_due = each.acked_at.is_none_or(|at| at.elapsed() >= ACK_PAUSE);
+            if position > each.acked && is_due {
+                (each.acked, each.acked_at) = (position, Some(Instant::now()));
                 socket.send(&ack(*id, position)).await?;
             }
             // An own accepted message runs ahead by right: it takes two ticks to be a hole.

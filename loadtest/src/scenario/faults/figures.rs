@@ -50,7 +50,7 @@ impl Figures {
         }
         Self {
             nodes: options.nodes,
-            database_nodes: options.database_nodes,
+            database_nodes: options.database.nodes,
             conversations: crowd.conversations(),
             devices: crowd.members().count(),
             wanted,

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::client::Recorder;
 use crate::faults::{Mix, Nemesis, Schedule, schedule};
+use crate::services::CassandraSpec;
 use crate::verdict::{self, Outcome};
 use crowd::Crowd;
 pub use figures::Figures;
@@ -34,8 +35,10 @@ pub struct Options {
     pub server_bin: PathBuf,
     /// Servers.
     pub nodes: usize,
-    /// Processes of Cassandra: 1 or 3.
-    pub database_nodes: u8,
+    /// The Cassandra under them.
+    pub database: CassandraSpec,
+    /// Puts a proxy, to break, between each server and what is under it.
+    pub proxied: bool,
     /// Of the store: shards, and slots of each ring. The usual one is so small that it is often full.
     pub ring: String,
     /// Added to each server's environment.
@@ -64,7 +67,8 @@ impl Options {
         Self {
             server_bin,
             nodes: 3,
-            database_nodes: 3,
+            database: CassandraSpec::kept(3),
+            proxied: true,
             ring: "shards=4&slots=8".to_owned(),
             environment: Vec::new(),
             in_namespaces: false,
@@ -156,7 +160,7 @@ async fn play(
 /// # Errors
 /// When they do not start.
 pub async fn services_only(database_nodes: u8) -> anyhow::Result<()> {
-    stage::services_only(database_nodes).await
+    stage::services_only(CassandraSpec::kept(database_nodes)).await
 }
 
 fn secs(since: Instant) -> f64 {

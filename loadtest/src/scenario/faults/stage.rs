@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::Options;
 use crate::cluster::{Cluster, ClusterSpec};
 use crate::faults::{Nemesis, Network};
-use crate::services::{AddressBlock, Cassandra, CassandraSpec, CommitlogSync, Redis, RedisSpec};
+use crate::services::{AddressBlock, Cassandra, CassandraSpec, Redis, RedisSpec};
 use crate::verdict::Outcome;
 
 const KEYSPACE: &str = "faults";
@@ -23,10 +23,11 @@ impl Stage {
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
         let network = options.in_namespaces.then(Network::create).transpose()?;
         let block = network.as_ref().map(|network| Arc::clone(network.block()));
-        let (database, redis) = services(options.database_nodes, block).await?;
+        let (database, redis) = services(options.database.clone(), block).await?;
         let store_url = format!("{}&{}", database.url(KEYSPACE), options.ring);
         let cluster = Cluster::start(ClusterSpec {
             nodes: options.nodes,
+            proxied: options.proxied,
             environment: options.environment.clone(),
             network,
             ..ClusterSpec::new(options.server_bin.clone(), store_url, redis.url())
@@ -64,15 +65,9 @@ impl Stage {
 
 /// On addresses of their own, or on a network's.
 async fn services(
-    database_nodes: u8,
+    spec: CassandraSpec,
     block: Option<Arc<AddressBlock>>,
 ) -> anyhow::Result<(Cassandra, Redis)> {
-    // Its nodes are killed, and what they acknowledged is counted afterwards.
-    let spec = CassandraSpec {
-        nodes: database_nodes,
-        commitlog_sync: CommitlogSync::Batch,
-        ..CassandraSpec::default()
-    };
     let Some(block) = block else {
         return tokio::try_join!(Cassandra::start(spec), Redis::start(RedisSpec::default()));
     };
@@ -82,8 +77,8 @@ async fn services(
     )
 }
 
-pub(super) async fn services_only(database_nodes: u8) -> anyhow::Result<()> {
-    let (database, redis) = services(database_nodes, None).await?;
+pub(super) async fn services_only(spec: CassandraSpec) -> anyhow::Result<()> {
+    let (database, redis) = services(spec, None).await?;
     println!("SWITCHBOARD_STORE='{}'", database.url("switchboard"));
     println!("SWITCHBOARD_BRIDGE='{}'", redis.url());
     eprintln!("Ctrl-C ends them");
