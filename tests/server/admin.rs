@@ -33,7 +33,7 @@ async fn operators_see_the_node_act_on_it_and_are_written_down() {
     assert_eq!(nodes["nodes"][0]["is_this"], true);
     let shards = json(&server, &["shards"]).await;
     let shards = shards["shards"].as_array().unwrap();
-    assert!(shards.len() == 4 && shards.iter().all(|shard| shard["is_ready"] == true));
+    assert!(shards.len() == 2 && shards.iter().all(|shard| shard["is_ready"] == true));
     let actors = json(&server, &["actors"]).await;
     assert_eq!((&actors["sessions"], &actors["conversations"]), (&2.into(), &1.into()));
     let all = json(&server, &["connections"]).await;

@@ -119,7 +119,7 @@ impl Conversation {
                 return actor.check_idle(ctx);
             }
             if let Ok(serving) = &mut actor.serving {
-                serving.send_out(actor.id);
+                serving.send_all_out(actor.id);
                 serving.sequencer.stop(Stop::Idle);
                 let delivered = serving.head;
                 // What waits in the mailbox is lost.
@@ -147,7 +147,7 @@ impl Conversation {
     /// Whoever waits says it again; whoever listens is told by the next life.
     fn give_up(&mut self, refusal: &Refusal) {
         let Ok(serving) = &mut self.serving else { return };
-        serving.send_out(self.id);
+        serving.send_all_out(self.id);
         let delivered = serving.head;
         for waiting in serving.pending.take_all() {
             waiting.reply.answer(self.id, waiting.draft.message_id, Err(refusal.clone()));
@@ -358,7 +358,10 @@ impl Conversation {
     fn send_out_when_due(&mut self, ctx: &mut Context<Self>) {
         let Ok(serving) = &mut self.serving else { return };
         match serving.send_out_in() {
-            Some(Duration::ZERO) => serving.send_out(self.id),
+            Some(Duration::ZERO) => {
+                serving.send_out(self.id);
+                self.tell_others(ctx);
+            }
             Some(wait) if !serving.outgoing_armed => {
                 serving.outgoing_armed = true;
                 ctx.run_later(wait, |actor, ctx| {
@@ -370,6 +373,21 @@ impl Conversation {
             }
             Some(_) | None => {}
         }
+    }
+
+    /// Goes on with a delivery to very many, a turn of the thread later.
+    fn tell_others(&mut self, ctx: &mut Context<Self>) {
+        if !self.serving.as_ref().is_ok_and(|it| it.listeners.is_under_way()) {
+            return;
+        }
+        let turn = tokio::task::yield_now().into_actor(self);
+        ctx.spawn(turn.map(|(), actor, ctx| {
+            if let Ok(serving) = &mut actor.serving {
+                serving.listeners.go_on();
+            }
+            actor.tell_others(ctx);
+            actor.send_out_when_due(ctx);
+        }));
     }
 
     fn arm_tick(&mut self, ctx: &mut Context<Self>) {

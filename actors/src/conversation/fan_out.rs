@@ -1,6 +1,7 @@
 //! Handing one delivery to everyone who listens, without ever waiting for one of them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 
 use actix::Recipient;
 use actix::prelude::SendError;
@@ -8,6 +9,10 @@ use schema::{ConversationId, Sequence, UserId, metric};
 
 use super::delivery::Delivery;
 use super::messages::ToMember;
+
+/// Listeners told in one turn of the worker: it takes a millisecond, and more would hold up whoever
+/// else lives on its thread.
+const TURN_MAX: usize = 2_048;
 
 /// A session that listens.
 struct Listener {
@@ -35,6 +40,14 @@ pub struct Listeners {
     /// Some may lag: looking for them is worth while.
     may_lag: bool,
     readers: usize,
+    under_way: Option<UnderWay>,
+}
+
+/// A delivery that some have been handed.
+struct UnderWay {
+    delivery: Delivery,
+    /// The last who was.
+    told: Option<UserId>,
 }
 
 impl Listeners {
@@ -91,23 +104,50 @@ impl Listeners {
         self.readers > 0
     }
 
-    /// Hands the delivery to all; those who have gone are forgotten.
-    pub fn deliver(&mut self, delivery: &Delivery) {
-        let (may_lag, readers) = (&mut self.may_lag, &mut self.readers);
-        self.by_user.retain(|_, listener| {
+    /// Begins to hand the delivery to all, after all have been handed the one before it.
+    /// [`go_on`](Self::go_on) while it is [under way](Self::is_under_way).
+    pub fn deliver(&mut self, delivery: Delivery) {
+        self.finish();
+        self.under_way = Some(UnderWay { delivery, told: None });
+        self.go_on();
+    }
+
+    /// Some have not been handed the last delivery.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Hands the delivery to the next of those who have not got it. Who has gone is forgotten.
+    pub fn go_on(&mut self) {
+        let Some(UnderWay { delivery, told }) = &mut self.under_way else { return };
+        let from = told.map_or(Unbounded, Excluded);
+        let (mut count, mut gone) = (0, Vec::new());
+        for (user, listener) in self.by_user.range_mut((from, Unbounded)).take(TURN_MAX) {
             match listener.to.try_send(ToMember::Deliver(delivery.clone())) {
-                Ok(()) => true,
+                Ok(()) => {}
                 Err(SendError::Full(_)) => {
                     metrics::counter!(metric::MAILBOX_REFUSALS, "kind" => "session").increment(1);
-                    (listener.lagging, *may_lag) = (true, true);
-                    true
+                    (listener.lagging, self.may_lag) = (true, true);
                 }
-                Err(SendError::Closed(_)) => {
-                    *readers -= usize::from(listener.reader);
-                    false
-                }
+                Err(SendError::Closed(_)) => gone.push(*user),
             }
-        });
+            *told = Some(*user);
+            count += 1;
+        }
+        if count < TURN_MAX {
+            self.under_way = None;
+        }
+        for user in gone {
+            self.remove(user);
+        }
+    }
+
+    /// Hands the delivery to all who have not got it, at once.
+    pub fn finish(&mut self) {
+        while self.is_under_way() {
+            self.go_on();
+        }
     }
 
     #[must_use]
@@ -124,5 +164,77 @@ impl Listeners {
             listener.lagging = listener.to.try_send(ToMember::Head { conversation, head }).is_err();
             self.may_lag |= listener.lagging;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use actix::{Actor, Context, Handler};
+
+    use super::*;
+    use crate::committer::tests::entry;
+    use crate::conversation::{Batch, DeliveryItem, LogEntry};
+
+    /// Hears for everybody.
+    struct Ear(Arc<AtomicUsize>);
+
+    impl Actor for Ear {
+        type Context = Context<Self>;
+
+        fn started(&mut self, ctx: &mut Self::Context) {
+            ctx.set_mailbox_capacity(100_000);
+        }
+    }
+
+    impl Handler<ToMember> for Ear {
+        type Result = ();
+
+        fn handle(&mut self, _: ToMember, _: &mut Self::Context) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn delivery(seq: u64) -> Delivery {
+        let log = Arc::new(LogEntry::new(entry(1, seq, "x")));
+        let conversation = log.entry.conversation_id;
+        let batch = Batch::new(vec![DeliveryItem { log, origin: None }]).unwrap();
+        Delivery { conversation, batch: Arc::new(batch) }
+    }
+
+    fn user(number: usize) -> UserId {
+        UserId::from_bytes((number as u128).to_be_bytes())
+    }
+
+    #[actix::test]
+    async fn a_large_audience_is_told_in_turns_each_of_them_once() {
+        let heard = Arc::new(AtomicUsize::new(0));
+        let heard_so_far = async || {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            heard.load(Ordering::Relaxed)
+        };
+        let ear = Ear(heard.clone()).start();
+        heard_so_far().await;
+        let mut listeners = Listeners::default();
+        let everyone = 2 * TURN_MAX + 10;
+        (0..everyone).for_each(|it| listeners.add(user(it), ear.clone().recipient(), false));
+        listeners.deliver(delivery(1));
+        assert!(listeners.is_under_way());
+        assert_eq!(heard_so_far().await, TURN_MAX);
+        // One leaves before its turn, and one comes: it is told where the log ends, and reads.
+        listeners.remove(user(everyone - 1));
+        listeners.add(user(everyone), ear.clone().recipient(), false);
+        listeners.go_on();
+        listeners.go_on();
+        assert!(!listeners.is_under_way());
+        assert_eq!(heard_so_far().await, everyone);
+        // The next delivery begins when all have this one.
+        listeners.deliver(delivery(2));
+        listeners.deliver(delivery(3));
+        assert_eq!(heard_so_far().await, 2 * everyone + TURN_MAX);
+        listeners.finish();
+        assert_eq!(heard_so_far().await, 3 * everyone);
     }
 }

@@ -148,7 +148,7 @@ impl Serving {
 
     /// Who is removed hears of it, and of nothing after it.
     fn dismiss(&mut self, id: ConversationId, gone: &[UserId]) {
-        self.send_out(id);
+        self.send_all_out(id);
         for user in gone.iter().filter(|user| !self.roster.is_member(**user)) {
             if let Some(listener) = self.listeners.remove(*user) {
                 let _ = listener.try_send(ToMember::Left { conversation: id });
@@ -156,12 +156,22 @@ impl Serving {
         }
     }
 
-    /// How long what is to go out may wait; `None` when there is nothing.
+    /// How long what is to go out may wait; `None` when there is nothing, or others are being told
+    /// what came before.
     pub fn send_out_in(&self) -> Option<Duration> {
+        if self.listeners.is_under_way() {
+            return None;
+        }
         self.outgoing.wait(self.listeners.count(), Instant::now())
     }
 
-    /// Hands to those who listen what waited for it.
+    /// Hands everything to everyone who listens, before something else is said.
+    pub fn send_all_out(&mut self, id: ConversationId) {
+        self.send_out(id);
+        self.listeners.finish();
+    }
+
+    /// Begins to hand to those who listen what waited for it.
     pub fn send_out(&mut self, id: ConversationId) {
         let Some(batch) = self.outgoing.take(Instant::now()) else { return };
         self.busiest.note(id, batch.items().len(), self.listeners.count());
@@ -169,7 +179,7 @@ impl Serving {
             trace::enter(item.log.entry.message_id, Station::FanOut);
         }
         let delivery = Delivery { conversation: id, batch: Arc::new(batch) };
-        self.listeners.deliver(&delivery);
+        self.listeners.deliver(delivery.clone());
         for item in delivery.batch.items() {
             trace::leave(item.log.entry.message_id, Station::FanOut);
         }

@@ -144,7 +144,7 @@ mod tests {
             assert_eq!(faded.take(minute * 60_000, [minute].into_iter()), None, "{minute}");
         }
         // Slices began with minutes 0, 2, 4, 6: the first goes once the second is six minutes old.
-        assert_eq!(faded.take(8 * 60_000, [8].into_iter()), Some(2 * 60_000));
+        assert_eq!(faded.take(8 * 60_000, [8_i64].into_iter()), Some(2 * 60_000));
         let chance = [0_i64, 1].iter().filter(|it| faded.has(it)).count();
         assert_eq!(chance, 0);
         assert!([2_i64, 3, 6, 8].iter().all(|it| faded.has(it)));
