@@ -20,20 +20,7 @@ fn text(text: &str) -> Content {
 }
 
 fn message(conversation_id: ConversationId, content: Content) -> SendMessage {
-    SendMessage {
-        reference: 0,
-        message_id: MessageId::generate(),
-        conversation_id,
-        content,
-        reply_to: None,
-        thread: None,
-        mentions: None,
-        mention_all: None,
-        forwarded_from: None,
-        expires_after_ms: None,
-        retry: None,
-        clear_draft: None,
-    }
+    SendMessage::new(0, MessageId::generate(), conversation_id, content)
 }
 
 impl Online {

@@ -156,18 +156,13 @@ impl Online {
     ) -> u64 {
         let reference = self.next_reference();
         let send = SendMessage {
-            reference,
-            message_id,
-            conversation_id,
-            content: Content::Text { text: text.into() },
-            reply_to: None,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
             retry: Some(retry),
-            clear_draft: None,
+            ..SendMessage::new(
+                reference,
+                message_id,
+                conversation_id,
+                Content::Text { text: text.into() },
+            )
         };
         self.say(ClientFrame::SendMessage(send)).await;
         reference

@@ -144,6 +144,32 @@ pub struct SendMessage {
     pub expires_after_ms: Option<u64>,
     /// True when this may have been sent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+impl SendMessage {
+    /// A message without options.
+    #[must_use]
+    pub const fn new(
+        reference: u64,
+        message_id: MessageId,
+        conversation_id: ConversationId,
+        content: Content,
+    ) -> Self {
+        Self {
+            reference,
+            message_id,
+            conversation_id,
+            content,
+            reply_to: None,
+            thread: None,
+            mentions: None,
+            mention_all: None,
+            forwarded_from: None,
+            expires_after_ms: None,
+            retry: None,
+            clear_draft: None,
+        }
+    }
+}
+
     pub retry: Option<bool>,
     /// The draft of this conversation was this message: it is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]

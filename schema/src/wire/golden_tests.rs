@@ -44,18 +44,10 @@ fn position(seq: u64) -> Position {
 
 fn client_frames() -> Vec<ClientFrame> {
     let send = client::SendMessage {
-        reference: 7,
-        message_id: MESSAGE,
-        conversation_id: CONVERSATION,
-        content: text("Grüße, 世界"),
         reply_to: Some(Sequence(3)),
-        thread: None,
         mentions: Some(vec![BOB]),
-        mention_all: None,
-        forwarded_from: None,
-        expires_after_ms: None,
         retry: Some(true),
-        clear_draft: None,
+        ..client::SendMessage::new(7, MESSAGE, CONVERSATION, text("Grüße, 世界"))
     };
     let encrypted = Content::Encrypted { scheme: "olm.v1".into(), body: vec![0, 255, 1] };
     let custom = Content::Custom { kind: "poll".into(), body: "{\"q\":1}".into() };

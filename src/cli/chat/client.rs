@@ -222,20 +222,12 @@ impl Client {
             screen::notice("nothing is open: /open NAME first")?;
             return Ok(Ok(()));
         };
-        let message = SendMessage {
-            reference: self.next_reference(),
-            message_id: MessageId::generate(),
+        let message = SendMessage::new(
+            self.next_reference(),
+            MessageId::generate(),
             conversation_id,
-            content: Content::Text { text: text.to_owned() },
-            reply_to: None,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
-            retry: None,
-            clear_draft: None,
-        };
+            Content::Text { text: text.to_owned() },
+        );
         self.unacknowledged.insert(message.message_id, message.clone());
         Ok(socket.send(ClientFrame::SendMessage(message)).await)
     }

@@ -275,18 +275,8 @@ impl DeviceTask {
         let reference = self.next_reference;
         self.next_reference += 1;
         let frame = SendMessage {
-            reference,
-            message_id,
-            conversation_id,
-            content,
             reply_to,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
-            retry: None,
-            clear_draft: None,
+            ..SendMessage::new(reference, message_id, conversation_id, content)
         };
         let (transmitted_at, retry_at) = (None, None);
         let pending = Pending { frame, digest, transmissions: 0, transmitted_at, retry_at, answer };
