@@ -89,17 +89,7 @@ impl Server {
         encoding: Encoding,
         positions: &[(ConversationId, u64)],
     ) -> (Online, Welcome) {
-        let positions = positions
-            .iter()
-            .map(|(conversation_id, seq)| Position {
-                conversation_id: *conversation_id,
-                seq: Sequence(*seq),
-            })
-            .collect();
-        let mut socket =
-            Socket::connect(self.address(), encoding, SocketStyle::Lean).await.unwrap();
-        let welcome = socket.greet(person, positions).await.unwrap();
-        (Online { socket, last_reference: 0 }, welcome)
+        Online::connect(self.address(), person, encoding, positions).await
     }
 }
 
@@ -110,6 +100,22 @@ pub struct Online {
 }
 
 impl Online {
+    /// Connects to the server there, with positions.
+    pub async fn connect(
+        address: &str,
+        person: &Credentials,
+        encoding: Encoding,
+        positions: &[(ConversationId, u64)],
+    ) -> (Self, Welcome) {
+        let positions = positions
+            .iter()
+            .map(|(conversation_id, seq)| Position::new(*conversation_id, Sequence(*seq)))
+            .collect();
+        let mut socket = Socket::connect(address, encoding, SocketStyle::Lean).await.unwrap();
+        let welcome = socket.greet(person, positions).await.unwrap();
+        (Self::new(socket), welcome)
+    }
+
     /// On a socket where hello was not said.
     pub fn new(socket: Socket) -> Self {
         Self { socket, last_reference: 0 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Position;
 use crate::record::{Content, MentionAll, MessageRef};
 use crate::{ConversationId, DeviceId, MessageId, Sequence, UserId};
 
@@ -75,13 +76,6 @@ impl ClientFrame {
     }
 }
 
-/// "I have everything of this conversation up to `seq`."
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    pub conversation_id: ConversationId,
-    pub seq: Sequence,
-}
-
 /// The first frame: who is there, and what the device already has.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -144,6 +138,12 @@ pub struct SendMessage {
     pub expires_after_ms: Option<u64>,
     /// True when this may have been sent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
+    /// The draft of this conversation was this message: it is taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clear_draft: Option<bool>,
+}
+
 impl SendMessage {
     /// A message without options.
     #[must_use]
@@ -168,12 +168,6 @@ impl SendMessage {
             clear_draft: None,
         }
     }
-}
-
-    pub retry: Option<bool>,
-    /// The draft of this conversation was this message: it is taken away.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clear_draft: Option<bool>,
 }
 
 /// Says something else in place of an own message. Repeating it under the same `message_id` is

@@ -39,7 +39,7 @@ fn text(text: &str) -> Content {
 }
 
 fn position(seq: u64) -> Position {
-    Position { conversation_id: CONVERSATION, seq: Sequence(seq) }
+    Position::new(CONVERSATION, Sequence(seq))
 }
 
 fn client_frames() -> Vec<ClientFrame> {
@@ -64,6 +64,12 @@ fn client_frames() -> Vec<ClientFrame> {
             device_id: Some(DEVICE),
             client: Some("example/1.0".into()),
             positions: Some(vec![position(41)]),
+        }),
+        ClientFrame::Hello(client::Hello {
+            token: "eyJhbGciOiJFZERTQSJ9.e30.c2ln".into(),
+            device_id: None,
+            client: None,
+            positions: Some(vec![Position { generation: Some(2), ..position(41) }]),
         }),
         ClientFrame::SendMessage(send.clone()),
         ClientFrame::SendMessage(plain.clone()),

@@ -178,12 +178,12 @@ impl DeviceTask {
             .following
             .iter()
             .filter(|(id, _)| !channels.contains(id))
-            .map(|(id, each)| Position { conversation_id: *id, seq: each.buffer.position() })
+            .map(|(id, each)| Position::new(*id, each.buffer.position()))
             .collect();
         let welcome = socket.greet(&self.options.credentials, positions.clone()).await?;
         self.recorder.record(|history| {
             history.record_socket_open(self.client);
-            for Position { conversation_id, seq } in positions {
+            for Position { conversation_id, seq, .. } in positions {
                 history.record_start(self.client, conversation_id, seq);
             }
         });
