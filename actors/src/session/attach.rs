@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, Recipient, WrapFuture as _};
 use futures_util::future::join;
-use schema::record::ConversationOverview;
+use schema::record::{Conversation, ConversationOverview};
 use schema::wire::server_frame::MoreConversations;
 use schema::wire::{
     CloseCode, ConversationState, ErrorCode, ErrorFrame, Position, ServerFrame, Welcome,
@@ -18,7 +18,7 @@ use super::link::Link;
 use super::local;
 use super::messages::{Attach, ToSocket};
 use super::subscription::Subscription;
-use crate::conversation::Join;
+use crate::conversation::{Join, Purged};
 use crate::monitor::{Child, DeathNotice, Incarnation};
 use crate::personal::Own;
 use crate::ports::StoreError;
@@ -148,15 +148,19 @@ impl Session {
                 archived: held.archived,
                 pinned: held.pinned,
             });
-            self.join_if_running(id, ctx);
+            self.join_if_running(&overview.conversation, ctx);
         }
         states
     }
 
     /// A conversation that runs here may be ahead of the store; one that starts later finds this
     /// session by itself.
-    fn join_if_running(&mut self, id: ConversationId, ctx: &Context<Self>) {
+    fn join_if_running(&mut self, record: &Conversation, ctx: &Context<Self>) {
+        let id = record.conversation_id;
         let Some(conversation) = self.context.conversations.get(id) else { return };
+        if let Some(purged) = Purged::of(record) {
+            let _ = conversation.try_send(purged);
+        }
         let join = Join {
             user: self.user,
             listener: ctx.address().recipient(),
