@@ -42,20 +42,12 @@ fn entry(conversation_id: ConversationId, seq: u64) -> Entry {
 
 fn frames(bench: &mut Criterion) {
     let mut group = bench.benchmark_group("frame");
-    let send = ClientFrame::SendMessage(SendMessage {
-        reference: 7,
-        message_id: MessageId::generate(),
-        conversation_id: ConversationId::generate(),
-        content: text(),
-        reply_to: None,
-        thread: None,
-        mentions: None,
-        mention_all: None,
-        forwarded_from: None,
-        expires_after_ms: None,
-        retry: None,
-        clear_draft: None,
-    });
+    let send = ClientFrame::SendMessage(SendMessage::new(
+        7,
+        MessageId::generate(),
+        ConversationId::generate(),
+        text(),
+    ));
     let news = ServerFrame::from(LogFrame::from(&entry(ConversationId::generate(), 1)));
     for encoding in Encoding::ALL {
         let bytes = codec::encode(encoding, &send);

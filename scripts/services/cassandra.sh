@@ -16,14 +16,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../setup.sh"
+source "$here/service.sh"
 
 version=5.0.5
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/switchboard/cassandra-$version
-
-usage() {
-    sed -n '2,/^set /{/^# \{0,1\}/s///p}' "${BASH_SOURCE[0]}"
-    exit 2
-}
 
 command=${1:-}
 shift || true
@@ -60,29 +56,8 @@ storage_port=$((port - 2042))
 address_of() { echo "$address_base.$(($1 + 1))"; }
 folder_of() { echo "$dir/node$1"; }
 
-is_fetched() { [ -f "$cache/complete" ]; }
-
-# One process at a time: the others wait and find it done.
 fetch() {
-    is_fetched && return
-    mkdir -p "$cache"
-    exec 9>"$cache/lock"
-    flock 9
-    if ! is_fetched; then
-        need_maven
-        say "fetching Cassandra $version into $cache"
-        rm -rf "$cache/lib.part"
-        mvn --quiet --batch-mode --file "$here/cassandra/pom.xml" \
-            org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-            -DincludeScope=runtime "-DoutputDirectory=$cache/lib.part" \
-            || fail "mvn dependency:copy-dependencies of Cassandra $version"
-        [ -f "$cache/lib.part/cassandra-all-$version.jar" ] || fail "Maven left no Cassandra jar"
-        rm -rf "$cache/lib"
-        mv "$cache/lib.part" "$cache/lib"
-        touch "$cache/complete"
-    fi
-    flock -u 9
-    exec 9>&-
+    fetch_by_maven Cassandra "$here/cassandra/pom.xml" "cassandra-all-$version.jar"
 }
 
 # Evenly round the ring, so that nothing has to be agreed at the start.
@@ -147,11 +122,6 @@ node() {
         -cp "$cache/lib/*" org.apache.cassandra.service.CassandraDaemon
 }
 
-is_running() {
-    local pid
-    pid=$(cat "$(folder_of "$1")/pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
-}
-
 # With the other nodes up as well: reads of all three replicas need that.
 is_ready() {
     local log
@@ -169,21 +139,18 @@ all_ready() {
 
 start() {
     fetch
-    local i deadline=$((SECONDS + 180))
+    local i folder deadline=$((SECONDS + 180))
     for ((i = 0; i < nodes; i++)); do
-        is_running "$i" && fail "a node runs already in $(folder_of "$i"): stop it first"
-        mkdir -p "$(folder_of "$i")"
-        setsid bash "${BASH_SOURCE[0]}" node --index "$i" --nodes "$nodes" --dir "$dir" \
+        folder=$(folder_of "$i")
+        is_running "$folder" && fail "a node runs already in $folder: stop it first"
+        begin "$folder" --index "$i" --nodes "$nodes" --dir "$dir" \
             --port-base "$port" --heap-mb "$heap_mb" --address-base "$address_base" \
-            --commitlog-sync "$commitlog_sync" --purpose "$purpose" \
-            </dev/null >"$(folder_of "$i")/output.log" 2>&1 &
-        echo $! >"$(folder_of "$i")/pid"
+            --commitlog-sync "$commitlog_sync" --purpose "$purpose"
     done
     until all_ready; do
         for ((i = 0; i < nodes; i++)); do
-            is_running "$i" && [ $SECONDS -lt $deadline ] && continue
-            tail -n 30 "$(folder_of "$i")/output.log" >&2
-            fail "node $i did not start; see $(folder_of "$i")/output.log"
+            is_running "$(folder_of "$i")" && [ $SECONDS -lt $deadline ] && continue
+            did_not_start "node $i" "$(folder_of "$i")"
         done
         sleep 0.2
     done
@@ -191,24 +158,15 @@ start() {
 }
 
 stop() {
-    local folder pid waited
-    for folder in "$dir"/node*; do
-        pid=$(cat "$folder/pid" 2>/dev/null) || continue
-        kill "$pid" 2>/dev/null || true
-        for ((waited = 0; waited < 100; waited++)); do
-            kill -0 "$pid" 2>/dev/null || break
-            sleep 0.1
-        done
-        kill -9 "$pid" 2>/dev/null || true
-        rm -f "$folder/pid"
-    done
+    local folder
+    for folder in "$dir"/node*; do end "$folder"; done
 }
 
 status() {
     local i running=0
     for ((i = 0; i < 3; i++)); do
         [ -d "$(folder_of "$i")" ] || continue
-        if is_running "$i"; then
+        if is_running "$(folder_of "$i")"; then
             running=$((running + 1))
             echo "node $i: $(address_of "$i"):$port, process $(cat "$(folder_of "$i")/pid")"
         else

@@ -11,11 +11,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../setup.sh"
-
-usage() {
-    sed -n '2,/^set /{/^# \{0,1\}/s///p}' "${BASH_SOURCE[0]}"
-    exit 2
-}
+source "$here/service.sh"
 
 command=${1:-}
 shift || true

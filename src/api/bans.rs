@@ -8,7 +8,7 @@ use schema::{ConversationId, UserId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::conversations::check_all_exist;
-use super::entries::submit;
+use super::entries::{Sent, submit};
 use super::identity::Caller;
 use super::problem::ApiError;
 use super::state::ApiState;
@@ -59,7 +59,7 @@ async fn ban_user(
     state: web::Data<ApiState>,
     Caller(identity): Caller,
     path: web::Path<(ConversationId, UserId)>,
-) -> Result<web::Json<SentMessage>, ApiError> {
+) -> Sent {
     let (id, user) = path.into_inner();
     check_all_exist(&state, &[user]).await?;
     let event = Event::BansChanged { banned: vec![user], unbanned: Vec::new() };
@@ -82,7 +82,7 @@ async fn unban_user(
     state: web::Data<ApiState>,
     Caller(identity): Caller,
     path: web::Path<(ConversationId, UserId)>,
-) -> Result<web::Json<SentMessage>, ApiError> {
+) -> Sent {
     let (id, user) = path.into_inner();
     let event = Event::BansChanged { banned: Vec::new(), unbanned: vec![user] };
     submit(&state, identity.user_id, id, event).await

@@ -5,12 +5,12 @@ use actors::node::Page;
 use schema::record::{Content, Event};
 use schema::rest::{EditHistory, EditMessageRequest, Problem, SentMessage};
 use schema::wire::{DeleteScope, LogFrame, Refusal, validate};
-use schema::{ConversationId, Sequence};
+use schema::{ConversationId, Sequence, UserId};
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::Valid;
-use super::entries::{submit, submit_as};
+use super::entries::{Sent, submit, submit_as};
 use super::identity::Caller;
 use super::problem::ApiError;
 use super::state::ApiState;
@@ -28,7 +28,6 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 type MessagePath = web::Path<(ConversationId, u64)>;
 type ReactionPath = web::Path<(ConversationId, u64, String)>;
-type Sent = Result<web::Json<SentMessage>, ApiError>;
 
 /// Says something else in place of an own message.
 #[utoipa::path(
@@ -62,7 +61,6 @@ async fn edit_message(
 
 #[derive(Deserialize, utoipa::IntoParams)]
 struct Scope {
-    /// `everyone` (default), or `me`: for oneself alone.
     /// `everyone` (default), or `me`: for oneself alone.
     #[param(inline)]
     scope: Option<DeleteScope>,
@@ -145,8 +143,7 @@ async fn get_edits(
 )]
 #[put("/conversations/{id}/messages/{seq}/reactions/{emoji}")]
 async fn react(state: web::Data<ApiState>, Caller(identity): Caller, path: ReactionPath) -> Sent {
-    let (id, event) = reaction(path, true)?;
-    submit(&state, identity.user_id, id, event).await
+    change_reaction(&state, identity.user_id, path, true).await
 }
 
 /// Takes an emoji back.
@@ -165,14 +162,13 @@ async fn take_reaction_back(
     Caller(identity): Caller,
     path: ReactionPath,
 ) -> Sent {
-    let (id, event) = reaction(path, false)?;
-    submit(&state, identity.user_id, id, event).await
+    change_reaction(&state, identity.user_id, path, false).await
 }
 
-fn reaction(path: ReactionPath, on: bool) -> Result<(ConversationId, Event), ApiError> {
+async fn change_reaction(state: &ApiState, by: UserId, path: ReactionPath, on: bool) -> Sent {
     let (id, seq, emoji) = path.into_inner();
     validate::emoji(&emoji)?;
-    Ok((id, Event::ReactionChanged { target: Sequence(seq), emoji, on }))
+    submit(state, by, id, Event::ReactionChanged { target: Sequence(seq), emoji, on }).await
 }
 
 /// Holds a message up for all to see.
@@ -187,9 +183,7 @@ fn reaction(path: ReactionPath, on: bool) -> Result<(ConversationId, Event), Api
 )]
 #[put("/conversations/{id}/messages/{seq}/pin")]
 async fn pin(state: web::Data<ApiState>, Caller(identity): Caller, path: MessagePath) -> Sent {
-    let (id, seq) = path.into_inner();
-    let event = Event::PinChanged { target: Sequence(seq), on: true };
-    submit(&state, identity.user_id, id, event).await
+    change_pin(&state, identity.user_id, path, true).await
 }
 
 /// Holds a message up no more.
@@ -204,7 +198,10 @@ async fn pin(state: web::Data<ApiState>, Caller(identity): Caller, path: Message
 )]
 #[delete("/conversations/{id}/messages/{seq}/pin")]
 async fn unpin(state: web::Data<ApiState>, Caller(identity): Caller, path: MessagePath) -> Sent {
+    change_pin(&state, identity.user_id, path, false).await
+}
+
+async fn change_pin(state: &ApiState, by: UserId, path: MessagePath, on: bool) -> Sent {
     let (id, seq) = path.into_inner();
-    let event = Event::PinChanged { target: Sequence(seq), on: false };
-    submit(&state, identity.user_id, id, event).await
+    submit(state, by, id, Event::PinChanged { target: Sequence(seq), on }).await
 }

@@ -10,12 +10,15 @@ use super::observe;
 use super::problem::ApiError;
 use super::state::ApiState;
 
+/// The number of an entry.
+pub(super) type Sent = Result<web::Json<SentMessage>, ApiError>;
+
 pub(super) async fn submit(
     state: &ApiState,
     sender_id: UserId,
     conversation_id: ConversationId,
     event: Event,
-) -> Result<web::Json<SentMessage>, ApiError> {
+) -> Sent {
     submit_as(state, sender_id, conversation_id, event, None).await
 }
 
@@ -26,7 +29,7 @@ pub(super) async fn submit_as(
     conversation_id: ConversationId,
     event: Event,
     message_id: Option<MessageId>,
-) -> Result<web::Json<SentMessage>, ApiError> {
+) -> Sent {
     // An id of the client's own may be a repeat: HTTP has no other way to say so.
     let retry = message_id.is_some();
     let message_id = message_id.unwrap_or_else(MessageId::generate);

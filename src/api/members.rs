@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::Valid;
 use super::conversations::check_all_exist;
-use super::entries::submit;
+use super::entries::{Sent, submit};
 use super::identity::Caller;
 use super::problem::ApiError;
 use super::state::ApiState;
@@ -36,7 +36,7 @@ async fn add_members(
     Caller(identity): Caller,
     id: web::Path<ConversationId>,
     Valid(body): Valid<AddMembersRequest>,
-) -> Result<web::Json<SentMessage>, ApiError> {
+) -> Sent {
     let ids: Vec<UserId> = body.members.iter().map(|member| member.user_id).collect();
     check_distinct(&ids)?;
     check_all_exist(&state, &ids).await?;
@@ -60,7 +60,7 @@ async fn remove_members(
     Caller(identity): Caller,
     id: web::Path<ConversationId>,
     Valid(body): Valid<RemoveMembersRequest>,
-) -> Result<web::Json<SentMessage>, ApiError> {
+) -> Sent {
     check_distinct(&body.members)?;
     let event = Event::MembersChanged { added: Vec::new(), removed: body.members };
     submit(&state, identity.user_id, id.into_inner(), event).await
@@ -85,7 +85,7 @@ async fn change_role(
     Caller(identity): Caller,
     path: web::Path<(ConversationId, UserId)>,
     Valid(body): Valid<ChangeRoleRequest>,
-) -> Result<web::Json<SentMessage>, ApiError> {
+) -> Sent {
     let (id, user_id) = path.into_inner();
     let event = Event::RolesChanged { members: vec![Member { user_id, role: body.role }] };
     submit(&state, identity.user_id, id, event).await

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, delete, get, put, web};
 use actors::node::ThreadSummary;
+use actors::ports::Identity;
 use schema::rest::{Problem, ThreadList, ThreadPage, ThreadView};
 use schema::wire::LogFrame;
 use schema::{ConversationId, Sequence};
@@ -19,6 +20,9 @@ const LIMIT_MAX: usize = 50;
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(get_threads).service(get_thread).service(follow_thread).service(leave_thread);
 }
+
+/// A conversation, and the number of the message that the thread is about.
+type ThreadPath = web::Path<(ConversationId, u64)>;
 
 #[derive(Deserialize, utoipa::IntoParams)]
 struct Below {
@@ -77,7 +81,7 @@ fn view(summary: ThreadSummary) -> ThreadView {
 async fn get_thread(
     state: web::Data<ApiState>,
     Caller(identity): Caller,
-    path: web::Path<(ConversationId, u64)>,
+    path: ThreadPath,
     paging: web::Query<Paging>,
 ) -> Result<web::Json<ThreadPage>, ApiError> {
     let (id, root) = path.into_inner();
@@ -101,11 +105,9 @@ async fn get_thread(
 async fn follow_thread(
     state: web::Data<ApiState>,
     Caller(identity): Caller,
-    path: web::Path<(ConversationId, u64)>,
+    path: ThreadPath,
 ) -> Result<HttpResponse, ApiError> {
-    let (id, root) = path.into_inner();
-    state.node.follow_thread(identity, id, Sequence(root), true).await?;
-    Ok(HttpResponse::NoContent().finish())
+    change_following(&state, identity, path, true).await
 }
 
 /// Follows a thread no more, until one replies in it again.
@@ -121,9 +123,18 @@ async fn follow_thread(
 async fn leave_thread(
     state: web::Data<ApiState>,
     Caller(identity): Caller,
-    path: web::Path<(ConversationId, u64)>,
+    path: ThreadPath,
+) -> Result<HttpResponse, ApiError> {
+    change_following(&state, identity, path, false).await
+}
+
+async fn change_following(
+    state: &ApiState,
+    who: Identity,
+    path: ThreadPath,
+    on: bool,
 ) -> Result<HttpResponse, ApiError> {
     let (id, root) = path.into_inner();
-    state.node.follow_thread(identity, id, Sequence(root), false).await?;
+    state.node.follow_thread(who, id, Sequence(root), on).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,16 +1,20 @@
 //! A backup taken under load, restored: proven, and clients know that they must fetch again.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use loadtest::client::RestClient;
+use loadtest::client::{Credentials, RestClient, Socket, SocketStyle};
 use loadtest::{ServerProcess, ServerSpec};
-use schema::record::ConversationKind;
-use schema::wire::{Encoding, ServerFrame};
+use schema::record::{Content, ConversationKind};
+use schema::wire::{
+    ClientFrame, Encoding, FetchHistory, LogFrame, NewMessage, Position, ServerFrame,
+};
+use schema::{ConversationId, Sequence};
 
-use crate::support::{Server, binary, spec};
+use crate::support::{Online, Server, binary, spec};
 
 async fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let output = tokio::process::Command::new(binary()).args(arguments).output().await.unwrap();
@@ -112,6 +116,122 @@ async fn a_backup_under_load_is_whole_and_its_restore_makes_clients_fetch_again(
         serde_json::from_str::<serde_json::Value>(said).unwrap()["generation"].as_u64().unwrap()
     };
     assert!(generation_of(&said_again) > u64::from(state.generation));
+}
+
+/// A device that keeps what it is shown of one conversation, and forgets it when it is told to.
+struct Device {
+    chat: ConversationId,
+    log: BTreeMap<u64, String>,
+    generation: Option<u32>,
+    /// Why it was told to forget.
+    resyncs: Vec<String>,
+}
+
+impl Device {
+    /// Comes with what it has.
+    async fn come(&mut self, server: &Server, who: &Credentials) -> Online {
+        let seq = Sequence(self.log.keys().last().copied().unwrap_or_default());
+        let position = Position { generation: self.generation, ..Position::new(self.chat, seq) };
+        let socket = Socket::connect(server.address(), Encoding::Json, SocketStyle::Lean);
+        let mut socket = socket.await.unwrap();
+        let welcome = socket.greet(who, vec![position]).await.unwrap();
+        self.generation = Some(welcome.conversations[0].generation);
+        Online::new(socket)
+    }
+
+    /// Hears until it has all numbers up to here.
+    async fn hear(&mut self, online: &mut Online, up_to: u64) {
+        while self.log.len() as u64 != up_to {
+            match online.receive().await {
+                ServerFrame::NewMessage(message) => self.note(message),
+                ServerFrame::Resync(resync) => {
+                    self.log.clear();
+                    self.resyncs.push(resync.reason);
+                    let fetch = FetchHistory {
+                        reference: online.next_reference(),
+                        conversation_id: self.chat,
+                        before: None,
+                        after: Some(Sequence::START),
+                        at: None,
+                        limit: Some(100),
+                    };
+                    online.say(ClientFrame::FetchHistory(fetch)).await;
+                }
+                ServerFrame::History(page) => {
+                    for entry in page.entries {
+                        let LogFrame::NewMessage(message) = entry else { panic!("{entry:?}") };
+                        self.note(message);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn note(&mut self, message: NewMessage) {
+        let Content::Text { text } = message.content else { panic!("not a text") };
+        self.log.insert(message.seq.0, text);
+    }
+}
+
+/// Numbers of the old log were given again, and more of them than the device has.
+#[tokio::test]
+async fn a_device_below_the_head_with_a_log_from_before_the_restore_ends_with_the_restored_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let server = serve(&at("old")).await;
+    let people = server.people(3).await;
+    let others = [&people[1], &people[2]];
+    let chat = server.conversation(ConversationKind::Group, &people[0], &others).await;
+    let mut expected = BTreeMap::new();
+    let mut alice = server.online(&people[0]).await;
+    for seq in 1..=5 {
+        let said = format!("backed up {seq}");
+        assert_eq!(alice.send(chat, &said).await.0, seq);
+        expected.insert(seq, said);
+    }
+    let (old, copy, new) = (at("old"), at("copy"), at("new"));
+    let (code, said) = run(&["backup", "--data-dir", path(&old), "--to", path(&copy)]).await;
+    assert_eq!(code, Some(0), "{said}");
+    for seq in 6..=9 {
+        assert_eq!(alice.send(chat, &format!("lost {seq}")).await.0, seq);
+    }
+    let (log, generation, resyncs) = (BTreeMap::new(), None, Vec::new());
+    let mut device = Device { chat, log, generation, resyncs };
+    let mut online = device.come(&server, &people[1]).await;
+    device.hear(&mut online, 9).await;
+    drop((online, server));
+
+    let (code, said) = run(&["restore", "--from", path(&copy), "--data-dir", path(&new)]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let server = serve(&new).await;
+    let mut alice = server.online(&people[0]).await;
+    for seq in 6..=12 {
+        let said = format!("said anew {seq}");
+        assert_eq!(alice.send(chat, &said).await.0, seq);
+        expected.insert(seq, said);
+    }
+    let known = device.generation;
+    let mut online = device.come(&server, &people[1]).await;
+    assert!(device.generation > known, "{:?} after {known:?}", device.generation);
+    let live = "said while it is there".to_owned();
+    assert_eq!(alice.send(chat, &live).await.0, 13);
+    expected.insert(13, live);
+    device.hear(&mut online, 13).await;
+    assert_eq!((&device.log, &device.resyncs[..]), (&expected, &["restored".to_owned()][..]));
+
+    // What it has now is of this log: it goes on from there.
+    drop(online);
+    let later = "said while it was away".to_owned();
+    assert_eq!(alice.send(chat, &later).await.0, 14);
+    expected.insert(14, later);
+    let mut online = device.come(&server, &people[1]).await;
+    device.hear(&mut online, 14).await;
+    assert_eq!((device.log, device.resyncs.len()), (expected, 1));
+    // One that does not say of which log its position is sees it by `welcome` alone.
+    let (mut silent, welcome) = server.online_from(&people[2], Encoding::Json, &[(chat, 9)]).await;
+    assert_eq!(Some(welcome.conversations[0].generation), device.generation);
+    assert_eq!(silent.entry().await, (Sequence(10), "said anew 10".to_owned()));
 }
 
 #[tokio::test]

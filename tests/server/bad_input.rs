@@ -141,19 +141,8 @@ async fn a_greeted_peer_gets_an_error_for_what_cannot_be_and_goes_on() {
     let theirs = server.conversation(ConversationKind::Group, &people[1], &[]).await;
     let mine = server.conversation(ConversationKind::Group, &people[0], &[]).await;
     let mut online = server.online(&people[0]).await;
-    let send = |conversation_id, content| SendMessage {
-        reference: 5,
-        message_id: MessageId::generate(),
-        conversation_id,
-        content,
-        reply_to: None,
-        thread: None,
-        mentions: None,
-        mention_all: None,
-        forwarded_from: None,
-        expires_after_ms: None,
-        retry: None,
-        clear_draft: None,
+    let send = |conversation_id, content| {
+        SendMessage::new(5, MessageId::generate(), conversation_id, content)
     };
     let text = |text: String| Content::Text { text };
     let hi = || text("hi".into());
@@ -239,20 +228,12 @@ async fn fragments_are_joined_and_pings_between_them_answered() {
     let person = server.people(1).await.remove(0);
     let chat = server.conversation(ConversationKind::Group, &person, &[]).await;
     let mut stream = raw(&server, &person.access_token);
-    let frame = packed(&ClientFrame::SendMessage(SendMessage {
-        reference: 9,
-        message_id: MessageId::generate(),
-        conversation_id: chat,
-        content: Content::Text { text: "in three pieces".into() },
-        reply_to: None,
-        thread: None,
-        mentions: None,
-        mention_all: None,
-        forwarded_from: None,
-        expires_after_ms: None,
-        retry: None,
-        clear_draft: None,
-    }));
+    let frame = packed(&ClientFrame::SendMessage(SendMessage::new(
+        9,
+        MessageId::generate(),
+        chat,
+        Content::Text { text: "in three pieces".into() },
+    )));
     let third = frame.len() / 3;
     write_masked(&mut stream, 0x2, &frame[..third]).unwrap();
     write_masked(&mut stream, 0x89, b"are you there").unwrap();

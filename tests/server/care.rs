@@ -1,5 +1,7 @@
 //! What a conversation is set to, who may come, and what goes when its time is over.
 
+mod retention;
+
 use std::time::Duration;
 
 use reqwest::Method;
@@ -20,20 +22,7 @@ fn text(text: &str) -> Content {
 }
 
 fn message(conversation_id: ConversationId, content: Content) -> SendMessage {
-    SendMessage {
-        reference: 0,
-        message_id: MessageId::generate(),
-        conversation_id,
-        content,
-        reply_to: None,
-        thread: None,
-        mentions: None,
-        mention_all: None,
-        forwarded_from: None,
-        expires_after_ms: None,
-        retry: None,
-        clear_draft: None,
-    }
+    SendMessage::new(0, MessageId::generate(), conversation_id, content)
 }
 
 impl Online {
@@ -329,98 +318,6 @@ async fn messages_disappear_everywhere() {
         }
     }
     panic!("still stored: {left:?}");
-}
-
-/// What is kept no longer goes: its words and its rows, and no number of what stays.
-#[tokio::test]
-async fn what_is_kept_no_longer_is_removed_and_numbers_go_on() {
-    let mut server = Server::start().await;
-    let people = server.people(2).await;
-    let (token, other) = (people[0].access_token.clone(), people[1].access_token.clone());
-    let chat = server.conversation(ConversationKind::Group, &people[0], &[&people[1]]).await;
-    let kept = server.conversation(ConversationKind::Group, &people[0], &[&people[1]]).await;
-    let path = format!("/v1/conversations/{chat}");
-    let set = json!({"retention_days": 30});
-    assert_eq!(call(&server, Method::PATCH, &path, &token, &set).await.0, 200);
-    let mut alice = server.online(&people[0]).await;
-    let first = message(chat, text("walrus 2"));
-    for number in [2, 4, 5, 6, 7] {
-        let said = if number == 2 {
-            first.clone()
-        } else {
-            message(chat, text(&format!("walrus {number}")))
-        };
-        assert_eq!(alice.ask(said).await, Ok(Sequence(number)));
-        alice.send(kept, &format!("walrus {number}")).await;
-        if number == 2 {
-            let edit = json!({"content": {"text": {"text": "walrus edited"}}});
-            let edited = format!("{path}/messages/2");
-            assert_eq!(call(&server, Method::PATCH, &edited, &token, &edit).await.0, 200);
-        }
-    }
-    drop(alice);
-    server.process.stop(Duration::from_secs(20)).await.unwrap();
-    // A month and more goes by.
-    let database = server.process.data_dir().join("switchboard.sqlite3");
-    {
-        let connection = rusqlite::Connection::open(&database).unwrap();
-        let sql = "UPDATE messages SET sent_at = sent_at - 40 * 86400000
-                   WHERE entry_id & 4294967295 <= 4";
-        assert_eq!(connection.execute(sql, []).unwrap(), 8, "four of each");
-    }
-    server.process.restart().await.unwrap();
-    // Shown no more from then on.
-    let says = async |server: &Server, chat: ConversationId| {
-        let path = format!("/v1/conversations/{chat}/messages");
-        get(server, &path, &other).await.1.to_string().matches("walrus").count()
-    };
-    assert_eq!(says(&server, chat).await, 3, "5, 6 and 7");
-    let mut left = Vec::new();
-    for _ in 0..80 {
-        left = stored_events(&database, "walrus");
-        // Five of the other one, and what stays of this one.
-        if left.len() == 5 + 3 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    left.sort_unstable();
-    assert_eq!(left, [1, 2, 3, 4, 5, 5, 6, 7], "rows are gone, with the edit of one of them");
-    let mut bob = server.online(&people[1]).await;
-    let page = bob.newest(chat).await;
-    assert_eq!((page.purged_up_to, page.head), (Sequence(4), Sequence(7)));
-    assert_eq!(says(&server, kept).await, 5, "as long as it is set");
-    let below = format!("{path}/messages?before=5");
-    assert_eq!(get(&server, &below, &other).await.1["entries"], json!([]));
-    let (_, found) = get(&server, "/v1/search?q=walrus", &other).await;
-    assert_eq!(found["hits"].as_array().unwrap().len(), 3 + 5, "{found}");
-    let (_, list) = get(&server, "/v1/users/me/conversations", &other).await;
-    let row = |list: &Value| {
-        let rows = list["conversations"].as_array().unwrap().iter();
-        rows.filter(|it| it["conversation_id"] == json!(chat)).map(|it| it["unread"].clone()).next()
-    };
-    assert_eq!(row(&list), Some(json!(3)), "what is gone is not unread");
-    // Nobody answers to what is gone, and the log goes on from where it was.
-    let reply = SendMessage { reply_to: Some(Sequence(5)), ..message(chat, text("and on")) };
-    assert_eq!(bob.ask(reply).await, Ok(Sequence(8)));
-    server.process.kill_9().await.unwrap();
-    server.process.restart().await.unwrap();
-    let mut bob = server.online(&people[1]).await;
-    let page = bob.newest(chat).await;
-    assert_eq!((page.purged_up_to, page.head), (Sequence(4), Sequence(8)));
-    let audited = server.process.audit().await.unwrap();
-    assert!(audited.is_ok(), "and the log holds: {audited:?}");
-    // What was removed was stored once, and is not stored again.
-    let mut alice = server.online(&people[0]).await;
-    let again = SendMessage { retry: Some(true), ..first };
-    assert_eq!(alice.repeat(again).await, Ok((Sequence(2), true)));
-    // A device that has nothing is told that there is nothing below.
-    let (mut late, _) = server.online_from(&people[1], Encoding::Json, &[(chat, 0)]).await;
-    let resync = late.until(|frame| match frame {
-        ServerFrame::Resync(it) if it.conversation_id == chat => Some(it.clone()),
-        _ => None,
-    });
-    assert_eq!(resync.await.reason, "purged");
 }
 
 /// Numbers of the entries whose stored event says something.

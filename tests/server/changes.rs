@@ -30,18 +30,13 @@ impl Online {
         expires_after_ms: Option<u64>,
     ) -> Option<Sequence> {
         let send = SendMessage {
-            reference: self.next_reference(),
-            message_id: MessageId::generate(),
-            conversation_id,
-            content: text(says),
-            reply_to: None,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
             expires_after_ms,
-            retry: None,
-            clear_draft: None,
+            ..SendMessage::new(
+                self.next_reference(),
+                MessageId::generate(),
+                conversation_id,
+                text(says),
+            )
         };
         self.say(ClientFrame::SendMessage(send)).await;
         self.answer().await.ok().map(|(seq, _)| seq)

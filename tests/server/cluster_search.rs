@@ -3,70 +3,16 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use loadtest::client::{Credentials, RestClient, provision};
+use loadtest::client::{RestClient, provision};
 use loadtest::cluster::{Cluster, ClusterSpec};
 use loadtest::services::{OpenSearch, cassandra_for_tests, redis_for_tests};
 use reqwest::Method;
 use schema::ConversationId;
 use schema::record::ConversationKind;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::caller::{Caller, numbers};
 use crate::support::binary;
-
-/// A server of the cluster, as one caller sees it.
-struct Caller<'a> {
-    address: String,
-    who: &'a Credentials,
-}
-
-impl Caller<'_> {
-    async fn call(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
-        let url = format!("http://{}{path}", self.address);
-        let request = reqwest::Client::new().request(method, url).json(&body);
-        let answer = request.bearer_auth(&self.who.access_token).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
-    }
-
-    /// Sends a text; its number. Another node may take the shard over meanwhile.
-    async fn send(&self, chat: ConversationId, text: &str) -> u64 {
-        let message_id = schema::MessageId::generate();
-        let body = json!({"conversation_id": chat, "message_id": message_id,
-                          "content": {"text": {"text": text}}});
-        for _ in 0..60 {
-            let (status, answer) = self.call(Method::POST, "/v1/messages", body.clone()).await;
-            if status == 201 {
-                return answer["seq"].as_u64().unwrap();
-            }
-            assert_eq!(status, 503, "{answer}");
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        panic!("{text:?} was not stored in 30 s");
-    }
-
-    async fn search(&self, query: &str) -> (u16, Value) {
-        self.call(Method::GET, &format!("/v1/search?{query}"), json!({})).await
-    }
-
-    async fn until_found(&self, query: &str, expected: &[u64]) -> Value {
-        let mut last = (0, Value::Null);
-        for _ in 0..300 {
-            last = self.search(query).await;
-            if last.0 == 200 && numbers(&last.1) == expected {
-                return last.1;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("{query}: {last:?}, expected {expected:?}");
-    }
-}
-
-/// Numbers of the messages found, ascending.
-fn numbers(page: &Value) -> Vec<u64> {
-    let seq = |hit: &Value| hit["entry"]["new_message"]["seq"].as_u64().unwrap();
-    let mut numbers: Vec<u64> = page["hits"].as_array().unwrap().iter().map(seq).collect();
-    numbers.sort_unstable();
-    numbers
-}
 
 async fn metric(cluster: &Cluster, name: &str) -> f64 {
     let mut sum = 0.0;

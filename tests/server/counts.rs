@@ -117,20 +117,12 @@ impl Room {
 
     fn next_frame(&mut self) -> Vec<u8> {
         self.last_reference += 1;
-        let frame = ClientFrame::SendMessage(SendMessage {
-            reference: self.last_reference,
-            message_id: MessageId::generate(),
-            conversation_id: self.conversation_id,
-            content: Content::Text { text: "x".repeat(100) },
-            reply_to: None,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
-            retry: None,
-            clear_draft: None,
-        });
+        let frame = ClientFrame::SendMessage(SendMessage::new(
+            self.last_reference,
+            MessageId::generate(),
+            self.conversation_id,
+            Content::Text { text: "x".repeat(100) },
+        ));
         codec::encode(Encoding::MessagePack, &frame).to_vec()
     }
 

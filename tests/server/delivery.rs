@@ -194,7 +194,7 @@ async fn a_ping_with_positions_tells_the_heads() {
     let chat = server.conversation(ConversationKind::Group, &people[0], &[]).await;
     let mut alice = server.online(&people[0]).await;
     alice.send(chat, "x").await;
-    let position = Position { conversation_id: chat, seq: Sequence(0) };
+    let position = Position::new(chat, Sequence(0));
     alice.say(ClientFrame::Ping(Ping { positions: Some(vec![position]) })).await;
     let frame = alice.receive().await;
     let ServerFrame::Pong(pong) = frame else { panic!("{frame:?}") };

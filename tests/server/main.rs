@@ -7,6 +7,7 @@ mod authorization;
 mod authorization_frames;
 mod backup;
 mod bad_input;
+mod caller;
 mod care;
 mod changes;
 mod cli;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use loadtest::client::{Credentials, RestClient, Socket, SocketStyle, Target, provision};
+use loadtest::client::{Credentials, RestClient, Target, provision};
 use loadtest::cluster::{Cluster, ClusterSpec};
 use loadtest::services::{cassandra_for_tests, redis_for_tests};
 use loadtest::{ServerProcess, ServerSpec};
@@ -54,11 +54,7 @@ impl Operated {
     }
 
     async fn online(&self, who: &Credentials) -> Online {
-        let public = &self.target.public;
-        let mut socket =
-            Socket::connect(public, Encoding::MessagePack, SocketStyle::Lean).await.unwrap();
-        socket.greet(who, Vec::new()).await.unwrap();
-        Online::new(socket)
+        Online::connect(&self.target.public, who, Encoding::MessagePack, &[]).await.0
     }
 }
 

@@ -87,20 +87,12 @@ impl Online {
 }
 
 fn message(conversation_id: ConversationId, text: &str) -> SendMessage {
-    SendMessage {
-        reference: 0,
-        message_id: MessageId::generate(),
+    SendMessage::new(
+        0,
+        MessageId::generate(),
         conversation_id,
-        content: schema::record::Content::Text { text: text.into() },
-        reply_to: None,
-        thread: None,
-        mentions: None,
-        mention_all: None,
-        forwarded_from: None,
-        expires_after_ms: None,
-        retry: None,
-        clear_draft: None,
-    }
+        schema::record::Content::Text { text: text.into() },
+    )
 }
 
 pub fn now_ms() -> i64 {

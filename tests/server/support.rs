@@ -89,17 +89,7 @@ impl Server {
         encoding: Encoding,
         positions: &[(ConversationId, u64)],
     ) -> (Online, Welcome) {
-        let positions = positions
-            .iter()
-            .map(|(conversation_id, seq)| Position {
-                conversation_id: *conversation_id,
-                seq: Sequence(*seq),
-            })
-            .collect();
-        let mut socket =
-            Socket::connect(self.address(), encoding, SocketStyle::Lean).await.unwrap();
-        let welcome = socket.greet(person, positions).await.unwrap();
-        (Online { socket, last_reference: 0 }, welcome)
+        Online::connect(self.address(), person, encoding, positions).await
     }
 }
 
@@ -110,6 +100,22 @@ pub struct Online {
 }
 
 impl Online {
+    /// Connects to the server there, with positions.
+    pub async fn connect(
+        address: &str,
+        person: &Credentials,
+        encoding: Encoding,
+        positions: &[(ConversationId, u64)],
+    ) -> (Self, Welcome) {
+        let positions = positions
+            .iter()
+            .map(|(conversation_id, seq)| Position::new(*conversation_id, Sequence(*seq)))
+            .collect();
+        let mut socket = Socket::connect(address, encoding, SocketStyle::Lean).await.unwrap();
+        let welcome = socket.greet(person, positions).await.unwrap();
+        (Self::new(socket), welcome)
+    }
+
     /// On a socket where hello was not said.
     pub fn new(socket: Socket) -> Self {
         Self { socket, last_reference: 0 }
@@ -156,18 +162,13 @@ impl Online {
     ) -> u64 {
         let reference = self.next_reference();
         let send = SendMessage {
-            reference,
-            message_id,
-            conversation_id,
-            content: Content::Text { text: text.into() },
-            reply_to: None,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
             retry: Some(retry),
-            clear_draft: None,
+            ..SendMessage::new(
+                reference,
+                message_id,
+                conversation_id,
+                Content::Text { text: text.into() },
+            )
         };
         self.say(ClientFrame::SendMessage(send)).await;
         reference

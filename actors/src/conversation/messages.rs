@@ -237,6 +237,16 @@ pub struct Purged {
     pub up_to: Sequence,
 }
 
+impl Purged {
+    /// What the store says of a conversation; `None`: nothing was removed. Only the node that
+    /// removes entries hears of it otherwise.
+    #[must_use]
+    pub fn of(record: &schema::record::Conversation) -> Option<Self> {
+        let up_to = record.purged_up_to;
+        (up_to > Sequence::START).then_some(Self { up_to })
+    }
+}
+
 /// Answers once everything stored so far is in the readers' tables.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{DEADLINE, Node, unavailable};
-use crate::conversation::{Peek, Peeked};
+use crate::conversation::{Peek, Peeked, Purged};
 use crate::ports::MentionsWithin;
 
 /// One row of a chat list with its newest visible entry.
@@ -92,6 +92,9 @@ impl Node {
         let id = overview.conversation.conversation_id;
         let mut memory = None;
         if let Some(running) = self.tree.conversations.get(id) {
+            if let Some(purged) = Purged::of(&overview.conversation) {
+                let _ = running.try_send(purged);
+            }
             let (reply, peeked) = oneshot::channel();
             let peek = Peek { reader, seen: overview.read, here: here.clone(), reply };
             let asked = running.try_send(peek).is_ok();

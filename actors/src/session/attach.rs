@@ -6,19 +6,19 @@ use std::sync::atomic::AtomicBool;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, Recipient, WrapFuture as _};
 use futures_util::future::join;
-use schema::record::ConversationOverview;
+use schema::record::{Conversation, ConversationOverview};
 use schema::wire::server_frame::MoreConversations;
 use schema::wire::{
     CloseCode, ConversationState, ErrorCode, ErrorFrame, Position, ServerFrame, Welcome,
 };
-use schema::{ConnectionId, ConversationId, DeviceId, Sequence};
+use schema::{ConnectionId, ConversationId, DeviceId};
 
 use super::actor::Session;
 use super::link::Link;
 use super::local;
 use super::messages::{Attach, ToSocket};
 use super::subscription::Subscription;
-use crate::conversation::Join;
+use crate::conversation::{Join, Purged};
 use crate::monitor::{Child, DeathNotice, Incarnation};
 use crate::personal::Own;
 use crate::ports::StoreError;
@@ -104,6 +104,7 @@ impl Session {
         self.show_presence();
         let states = self.follow_all(connection, &positions, &overviews, &own, ctx);
         self.greet(connection, device, states, ctx);
+        self.resync_restored(connection, &positions);
         let behind: Vec<ConversationId> = self.behind(connection);
         for conversation in behind {
             self.fall_behind(connection, conversation, ctx);
@@ -119,12 +120,12 @@ impl Session {
         own: &Own,
         ctx: &Context<Self>,
     ) -> Vec<ConversationState> {
-        let said: BTreeMap<ConversationId, Sequence> =
-            positions.iter().map(|position| (position.conversation_id, position.seq)).collect();
+        let said: BTreeMap<ConversationId, Position> =
+            positions.iter().map(|position| (position.conversation_id, *position)).collect();
         let mut states = Vec::with_capacity(overviews.len());
         for overview in overviews {
             let id = overview.conversation.conversation_id;
-            let acknowledged = overview.delivered;
+            let (acknowledged, generation) = (overview.delivered, overview.conversation.generation);
             let conversations = &self.context.conversations;
             let subscription = self.conversations.entry(id).or_insert_with(|| {
                 let follow = conversations.follow(id, overview.head);
@@ -132,12 +133,14 @@ impl Session {
             });
             subscription.head = subscription.head.max(overview.head);
             subscription.read = subscription.read.max(overview.read);
-            let position = said.get(&id).copied().unwrap_or(acknowledged);
+            // What is of the log before a restore says nothing of this one.
+            let said = said.get(&id).filter(|position| !position.is_of_another(generation));
+            let position = said.map_or(acknowledged, |position| position.seq);
             subscription.follow(connection, position);
             let held = own.conversations.get(&id).copied().unwrap_or_default();
             states.push(ConversationState {
                 conversation_id: id,
-                generation: overview.conversation.generation,
+                generation,
                 head: subscription.head,
                 delivered: acknowledged.max(position.min(subscription.head)),
                 read: overview.read,
@@ -145,15 +148,19 @@ impl Session {
                 archived: held.archived,
                 pinned: held.pinned,
             });
-            self.join_if_running(id, ctx);
+            self.join_if_running(&overview.conversation, ctx);
         }
         states
     }
 
     /// A conversation that runs here may be ahead of the store; one that starts later finds this
     /// session by itself.
-    fn join_if_running(&mut self, id: ConversationId, ctx: &Context<Self>) {
+    fn join_if_running(&mut self, record: &Conversation, ctx: &Context<Self>) {
+        let id = record.conversation_id;
         let Some(conversation) = self.context.conversations.get(id) else { return };
+        if let Some(purged) = Purged::of(record) {
+            let _ = conversation.try_send(purged);
+        }
         let join = Join {
             user: self.user,
             listener: ctx.address().recipient(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
-use schema::wire::{ErrorCode, Refusal, Resync, ServerFrame};
+use schema::wire::{ErrorCode, Position, Refusal, Resync, ServerFrame};
 use schema::{ConnectionId, ConversationId, Sequence, metric};
 use tokio::sync::oneshot;
 
@@ -51,6 +51,24 @@ impl Session {
             link.behind.push_back(conversation);
         }
         self.catch_up(connection, ctx);
+    }
+
+    /// What a device has of these conversations is of the log before a restore: it is told to
+    /// forget it, also where its numbers are there again.
+    pub(super) fn resync_restored(&mut self, connection: ConnectionId, positions: &[Position]) {
+        for position in positions {
+            let id = position.conversation_id;
+            let Some(subscription) = self.conversations.get_mut(&id) else { continue };
+            if !position.is_of_another(subscription.generation) {
+                continue;
+            }
+            let head = subscription.head;
+            let resync = resync(id, subscription);
+            if let Some(cursor) = subscription.cursor(connection) {
+                cursor.restart_at(head);
+                self.frame(connection, resync("restored"));
+            }
+        }
     }
 
     pub(super) fn on_head(

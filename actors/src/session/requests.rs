@@ -353,8 +353,7 @@ impl Session {
         let heads = ping.positions.as_ref().map(|positions| {
             let head_of = |position: &Position| {
                 let subscription = self.conversations.get(&position.conversation_id)?;
-                let conversation_id = position.conversation_id;
-                Some(Position { conversation_id, seq: subscription.head })
+                Some(Position::new(position.conversation_id, subscription.head))
             };
             positions.iter().filter_map(head_of).collect()
         });

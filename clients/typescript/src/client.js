@@ -100,7 +100,10 @@ export class SwitchboardClient extends EventTarget {
       reconnectOnReplaced: options.reconnectOnReplaced ?? false,
       token: (refused) => this.#session.token(refused),
       hello: (token) => this.#hello(token),
-      ping: () => ({ positions: this.#timelines.positions().slice(0, PING_POSITIONS_MAX) }),
+      ping: () => {
+        const positions = this.#timelines.positions().slice(0, PING_POSITIONS_MAX);
+        return { positions: positions.map(({ conversation_id, seq }) => ({ conversation_id, seq })) };
+      },
       onFrame: (name, body) => this.#receive(name, body),
       onState: (state) => this.#connectionChanged(state),
     });
@@ -315,7 +318,7 @@ export class SwitchboardClient extends EventTarget {
     this.#signals.receipts.forget(conversationId);
   }
 
-  /** What has been handed out as `entry`, for applications that keep it over a restart. */
+  /** What has been handed out as `entry`, for applications that keep it over a restart: `seq` and `gen` go to {@link startAt}. */
   positions() {
     return this.#timelines.positions();
   }
@@ -476,9 +479,12 @@ export class SwitchboardClient extends EventTarget {
   /** @param {import("./types.js").ConversationState[]} states */
   #conversations(states) {
     for (const state of states) {
+      if (this.#timelines.welcome(state)) {
+        this.#forgetReached(state.conversation_id);
+        this.#emit("resync", state);
+      }
       this.#delivered.confirm(state.conversation_id, state.delivered);
       this.#read.confirm(state.conversation_id, state.read);
-      if (this.#timelines.welcome(state)) this.#emit("resync", state);
     }
     this.#scheduleAcks();
     this.#sendReads();
@@ -504,11 +510,18 @@ export class SwitchboardClient extends EventTarget {
       this.#emit("created", { conversation_id: resync.conversation_id });
       return;
     }
+    // Another generation in `welcome` said so already.
+    if (resync.reason === "restored" && this.#timelines.isOf(resync.conversation_id, resync.gen)) return;
     this.#timelines.reset(resync.conversation_id, resync.head);
     this.#timelines.noteGeneration(resync.conversation_id, resync.gen);
-    this.#delivered.forget(resync.conversation_id);
-    this.#read.forget(resync.conversation_id);
+    this.#forgetReached(resync.conversation_id);
     this.#emit("resync", resync);
+  }
+
+  /** What was received and read of another log is not so of this one. @param {string} conversationId */
+  #forgetReached(conversationId) {
+    this.#delivered.forget(conversationId);
+    this.#read.forget(conversationId);
   }
 
   /** @param {Entry} entry */

@@ -110,10 +110,18 @@ export class Timelines {
     return this.#buffers.get(conversationId)?.position ?? 0;
   }
 
+  /** @param {string} conversationId @param {number} generation whether what is held is of this one */
+  isOf(conversationId, generation) {
+    return this.#generations.get(conversationId) === generation;
+  }
+
   /** @returns {Position[]} most recently active first */
   positions() {
     return [...this.#buffers]
-      .map(([conversation_id, buffer]) => ({ conversation_id, seq: buffer.position }))
+      .map(([conversation_id, buffer]) => {
+        const gen = this.#generations.get(conversation_id);
+        return { conversation_id, seq: buffer.position, ...(gen === undefined ? {} : { gen }) };
+      })
       .reverse();
   }
 

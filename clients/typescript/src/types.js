@@ -62,7 +62,7 @@
  * @property {boolean} [pinned]
  */
 
-/** @typedef {{ conversation_id: string, seq: number }} Position */
+/** @typedef {{ conversation_id: string, seq: number, gen?: number }} Position `gen`: of the log that `seq` is a number of */
 
 /**
  * @typedef {object} ConversationState

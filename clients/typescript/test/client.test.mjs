@@ -317,6 +317,39 @@ test("another generation in welcome is a resync too", async () => {
   assert.deepEqual(made.seen("entry").map(({ seq }) => seq), [6]);
 });
 
+test("what it has of a log before a restore is not taken for the same numbers after it", async () => {
+  const made = makeClient();
+  const first = await connect(made, state({ head: 20, delivered: 18 }));
+  for (const seq of [19, 20]) first.deliver("new_message", entryBody(seq));
+  made.client.markRead(CONVERSATION, 20);
+  const had = { conversation_id: CONVERSATION, seq: 20, gen: 1 };
+  assert.deepEqual(made.client.positions(), [had]);
+  first.hangUp(1006);
+  await made.clock.advance(250);
+  const socket = FakeSocket.last;
+  socket.accept();
+  assert.deepEqual(socket.framesSent("hello")[0].positions, [had]);
+  // More was said since than the device had.
+  socket.deliver("welcome", welcomeBody(state({ gen: 2, head: 25, delivered: 5, read: 5 })));
+  socket.deliver("resync", { conversation_id: CONVERSATION, gen: 2, head: 25, reason: "restored" });
+  assert.deepEqual(made.seen("resync").map(({ gen, head }) => [gen, head]), [[2, 25]], "told once");
+  await made.clock.advance(300);
+  for (const name of ["ack", "read_receipt"]) assert.deepEqual(socket.framesSent(name), [], name);
+  socket.deliver("new_message", entryBody(26));
+  assert.deepEqual(made.seen("entry").map(({ seq }) => seq), [19, 20, 26]);
+  assert.deepEqual(made.client.positions(), [{ ...had, seq: 26, gen: 2 }]);
+});
+
+test("an application that keeps positions over a restart notices a restore", async () => {
+  const made = makeClient();
+  made.client.startAt(CONVERSATION, 20, 1);
+  const socket = await connect(made, state({ gen: 2, head: 25 }));
+  assert.deepEqual(socket.sent[0].body.positions, [{ conversation_id: CONVERSATION, seq: 20, gen: 1 }]);
+  assert.equal(made.seen("resync")[0].head, 25);
+  await made.clock.advance(300);
+  assert.deepEqual(socket.framesSent("ack"), []);
+});
+
 test("an acknowledgement lost with its socket is made good", async () => {
   const made = makeClient();
   const first = await connect(made, state({}));

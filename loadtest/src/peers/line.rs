@@ -191,20 +191,12 @@ impl Line {
         match (self, place) {
             (Self::Switchboard { socket, sent, .. }, Place::Conversation(id)) => {
                 *sent += 1;
-                let frame = ClientFrame::SendMessage(SendMessage {
-                    reference: *sent,
-                    message_id: MessageId::generate(),
-                    conversation_id: *id,
-                    content: Content::Text { text },
-                    reply_to: None,
-                    thread: None,
-                    mentions: None,
-                    mention_all: None,
-                    forwarded_from: None,
-                    expires_after_ms: None,
-                    retry: None,
-                    clear_draft: None,
-                });
+                let frame = ClientFrame::SendMessage(SendMessage::new(
+                    *sent,
+                    MessageId::generate(),
+                    *id,
+                    Content::Text { text },
+                ));
                 Ok(socket.send(&codec::encode(Encoding::MessagePack, &frame)).await?)
             }
             (Self::Xmpp(stream), Place::Person(to)) => stream.send(to, "chat", &text).await,

@@ -85,20 +85,12 @@ async fn open(server: &ServerProcess, person: &Credentials) -> anyhow::Result<So
 }
 
 async fn send(socket: &mut Socket, id: ConversationId, reference: u64) -> anyhow::Result<()> {
-    let frame = ClientFrame::SendMessage(SendMessage {
+    let frame = ClientFrame::SendMessage(SendMessage::new(
         reference,
-        message_id: MessageId::generate(),
-        conversation_id: id,
-        content: Content::Text { text: "the first one".to_owned() },
-        reply_to: None,
-        thread: None,
-        mentions: None,
-        mention_all: None,
-        forwarded_from: None,
-        expires_after_ms: None,
-        retry: None,
-        clear_draft: None,
-    });
+        MessageId::generate(),
+        id,
+        Content::Text { text: "the first one".to_owned() },
+    ));
     socket.send(&frame).await?;
     within("accepted", ANSWER_WAIT, async {
         loop {

@@ -207,20 +207,12 @@ async fn open(address: String, guest: Guest) -> Result<Socket, SocketError> {
     socket.send(&ClientFrame::Ping(Ping::default())).await?;
     wait_for(&mut socket, "pong", |frame| matches!(frame, ServerFrame::Pong(_))).await?;
     if let Some(conversation_id) = guest.own_group {
-        let message = SendMessage {
-            reference: 1,
-            message_id: MessageId::generate(),
+        let message = SendMessage::new(
+            1,
+            MessageId::generate(),
             conversation_id,
-            content: Content::Text { text: "hello".to_owned() },
-            reply_to: None,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
-            retry: None,
-            clear_draft: None,
-        };
+            Content::Text { text: "hello".to_owned() },
+        );
         socket.send(&ClientFrame::SendMessage(message)).await?;
         wait_for(&mut socket, "accepted", |frame| matches!(frame, ServerFrame::Accepted(_)))
             .await?;

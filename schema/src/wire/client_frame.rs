@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Position;
 use crate::record::{Content, MentionAll, MessageRef};
 use crate::{ConversationId, DeviceId, MessageId, Sequence, UserId};
 
@@ -75,13 +76,6 @@ impl ClientFrame {
     }
 }
 
-/// "I have everything of this conversation up to `seq`."
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    pub conversation_id: ConversationId,
-    pub seq: Sequence,
-}
-
 /// The first frame: who is there, and what the device already has.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -148,6 +142,32 @@ pub struct SendMessage {
     /// The draft of this conversation was this message: it is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_draft: Option<bool>,
+}
+
+impl SendMessage {
+    /// A message without options.
+    #[must_use]
+    pub const fn new(
+        reference: u64,
+        message_id: MessageId,
+        conversation_id: ConversationId,
+        content: Content,
+    ) -> Self {
+        Self {
+            reference,
+            message_id,
+            conversation_id,
+            content,
+            reply_to: None,
+            thread: None,
+            mentions: None,
+            mention_all: None,
+            forwarded_from: None,
+            expires_after_ms: None,
+            retry: None,
+            clear_draft: None,
+        }
+    }
 }
 
 /// Says something else in place of an own message. Repeating it under the same `message_id` is

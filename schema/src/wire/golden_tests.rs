@@ -39,23 +39,15 @@ fn text(text: &str) -> Content {
 }
 
 fn position(seq: u64) -> Position {
-    Position { conversation_id: CONVERSATION, seq: Sequence(seq) }
+    Position::new(CONVERSATION, Sequence(seq))
 }
 
 fn client_frames() -> Vec<ClientFrame> {
     let send = client::SendMessage {
-        reference: 7,
-        message_id: MESSAGE,
-        conversation_id: CONVERSATION,
-        content: text("Grüße, 世界"),
         reply_to: Some(Sequence(3)),
-        thread: None,
         mentions: Some(vec![BOB]),
-        mention_all: None,
-        forwarded_from: None,
-        expires_after_ms: None,
         retry: Some(true),
-        clear_draft: None,
+        ..client::SendMessage::new(7, MESSAGE, CONVERSATION, text("Grüße, 世界"))
     };
     let encrypted = Content::Encrypted { scheme: "olm.v1".into(), body: vec![0, 255, 1] };
     let custom = Content::Custom { kind: "poll".into(), body: "{\"q\":1}".into() };
@@ -72,6 +64,12 @@ fn client_frames() -> Vec<ClientFrame> {
             device_id: Some(DEVICE),
             client: Some("example/1.0".into()),
             positions: Some(vec![position(41)]),
+        }),
+        ClientFrame::Hello(client::Hello {
+            token: "eyJhbGciOiJFZERTQSJ9.e30.c2ln".into(),
+            device_id: None,
+            client: None,
+            positions: Some(vec![Position { generation: Some(2), ..position(41) }]),
         }),
         ClientFrame::SendMessage(send.clone()),
         ClientFrame::SendMessage(plain.clone()),

@@ -10,6 +10,7 @@ pub mod framing;
 mod golden_tests;
 pub mod log_frame;
 pub mod personal_frame;
+pub mod position;
 pub mod refusal;
 pub mod scan;
 pub mod server_frame;
@@ -17,8 +18,8 @@ pub mod validate;
 
 pub use client_frame::{
     Ack, ClientFrame, DeleteMessage, DeleteScope, EditMessage, FetchHistory, FollowThread, Hello,
-    JoinConversation, LeaveConversation, PinMessage, Ping, Position, PresenceStatus, React,
-    ReadReceipt, SendMessage, SetPresence, SubscribePresence, TypingIndicator, TypingState,
+    JoinConversation, LeaveConversation, PinMessage, Ping, PresenceStatus, React, ReadReceipt,
+    SendMessage, SetPresence, SubscribePresence, TypingIndicator, TypingState,
 };
 pub use close_code::CloseCode;
 pub use codec::{DecodeError, Encoding, decode_client, decode_server, encode};
@@ -28,6 +29,7 @@ pub use personal_frame::{
     BlockChanged, ConversationSettingsChanged, DraftChanged, MessageHidden, ScheduledChanged,
     ThreadFollowed, ThreadRead,
 };
+pub use position::Position;
 pub use refusal::Refusal;
 pub use server_frame::{
     Accepted, ConversationState, ErrorFrame, History, Joined, Left, Limits, MessageStatus,

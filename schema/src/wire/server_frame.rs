@@ -204,7 +204,7 @@ impl ErrorFrame {
 pub struct Pong {
     pub server_time: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heads: Option<Vec<super::client_frame::Position>>,
+    pub heads: Option<Vec<super::Position>>,
 }
 
 /// How far another user is with what this one sent: positions, never lowered.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use schema::record::{Content, ConversationKind};
+use schema::rest::ConversationView;
 use schema::wire::{ClientFrame, FetchHistory, LogFrame, Position, SendMessage};
 use schema::{ConversationId, MessageId, Sequence};
 use tokio::sync::mpsc;
@@ -34,6 +35,8 @@ pub(super) struct Client {
     lines: mpsc::Receiver<String>,
     pub(super) timelines: HashMap<ConversationId, Timeline<LogFrame>>,
     pub(super) titles: HashMap<ConversationId, String>,
+    /// Of the logs that the timelines are of.
+    pub(super) generations: HashMap<ConversationId, u32>,
     pub(super) open: Option<ConversationId>,
     /// Sent and not acknowledged, oldest first (ids are made in order).
     pub(super) unacknowledged: BTreeMap<MessageId, SendMessage>,
@@ -53,6 +56,7 @@ impl Client {
             lines: read_lines(),
             timelines: HashMap::new(),
             titles: HashMap::new(),
+            generations: HashMap::new(),
             open: None,
             unacknowledged: BTreeMap::new(),
             last_reference: 0,
@@ -64,6 +68,7 @@ impl Client {
         for item in client.rest.chat_list().await? {
             client.timelines.insert(item.conversation_id, Timeline::above(item.head));
             client.titles.insert(item.conversation_id, screen::title(&item));
+            client.generations.insert(item.conversation_id, item.generation);
         }
         screen::notice(&format!("signed in as {}; /help", client.rest.me.username))?;
         if let Some(what) = open {
@@ -82,8 +87,15 @@ impl Client {
                 match Socket::open(&url, self.rest.tls(), self.rest.access_token(), positions)
                     .await?
                 {
-                    Ok((mut socket, _)) => {
+                    Ok((mut socket, welcome)) => {
                         failures = 0;
+                        // Of what was restored meanwhile the server speaks next.
+                        self.generations.extend(
+                            welcome
+                                .conversations
+                                .iter()
+                                .map(|it| (it.conversation_id, it.generation)),
+                        );
                         match self.serve(&mut socket).await? {
                             Some(closed) => closed,
                             None => {
@@ -122,9 +134,9 @@ impl Client {
     }
 
     fn positions(&self) -> Vec<Position> {
-        let position = |(conversation_id, timeline): (&ConversationId, &Timeline<_>)| Position {
-            conversation_id: *conversation_id,
-            seq: timeline.position(),
+        let position = |(id, timeline): (&ConversationId, &Timeline<_>)| Position {
+            generation: self.generations.get(id).copied(),
+            ..Position::new(*id, timeline.position())
         };
         self.timelines.iter().map(position).collect()
     }
@@ -222,20 +234,12 @@ impl Client {
             screen::notice("nothing is open: /open NAME first")?;
             return Ok(Ok(()));
         };
-        let message = SendMessage {
-            reference: self.next_reference(),
-            message_id: MessageId::generate(),
+        let message = SendMessage::new(
+            self.next_reference(),
+            MessageId::generate(),
             conversation_id,
-            content: Content::Text { text: text.to_owned() },
-            reply_to: None,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
-            retry: None,
-            clear_draft: None,
-        };
+            Content::Text { text: text.to_owned() },
+        );
         self.unacknowledged.insert(message.message_id, message.clone());
         Ok(socket.send(ClientFrame::SendMessage(message)).await)
     }
@@ -250,7 +254,7 @@ impl Client {
             }
         };
         let title = view.name.clone().unwrap_or_else(|| what.to_owned());
-        self.opened(view.conversation_id, view.head, title)
+        self.opened(&view, title)
     }
 
     async fn make_group(&mut self, name: &str, members: &[&str]) -> anyhow::Result<()> {
@@ -259,11 +263,13 @@ impl Client {
             ids.push(self.rest.find_user(member).await?.user_id);
         }
         let view = self.rest.create(ConversationKind::Group, Some(name.to_owned()), ids).await?;
-        self.opened(view.conversation_id, view.head, name.to_owned())
+        self.opened(&view, name.to_owned())
     }
 
-    fn opened(&mut self, id: ConversationId, head: Sequence, title: String) -> anyhow::Result<()> {
-        self.timelines.entry(id).or_insert_with(|| Timeline::above(head));
+    fn opened(&mut self, view: &ConversationView, title: String) -> anyhow::Result<()> {
+        let id = view.conversation_id;
+        self.timelines.entry(id).or_insert_with(|| Timeline::above(view.head));
+        self.generations.entry(id).or_insert(view.generation);
         screen::notice(&format!("open: {title} ({id})"))?;
         self.titles.insert(id, title);
         (self.open, self.to_show) = (Some(id), Some(id));

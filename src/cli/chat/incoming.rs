@@ -57,6 +57,7 @@ impl Client {
             ServerFrame::Resync(resync) => {
                 let after = resync.head.back(SHOWN_ON_OPEN);
                 self.timelines.insert(resync.conversation_id, Timeline::above(after));
+                self.generations.insert(resync.conversation_id, resync.generation);
                 return Ok(socket.send(self.history(resync.conversation_id, after)).await);
             }
             ServerFrame::Draining(_) => screen::notice("the server is going away")?,

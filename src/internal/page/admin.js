@@ -100,13 +100,15 @@ const views = {
         if (!shard.is_here) return pill("elsewhere");
         return shard.is_ready ? pill("ready", "good") : pill("not ready", "bad");
       };
-      return table([
+      const all = table([
         ["Shard", "", (shard) => String(shard.shard)],
         ["Owner", "id", (shard) => shard.owner],
         ["Here", "", state],
         ["Epoch", "", (shard) => (shard.epoch === null ? null : String(shard.epoch))],
         ["", "actions", (shard) => moves(shard, nodes)],
       ], shards, "There are no shards.");
+      if (nodes.length > 1) return all;
+      return make("div", {}, all, make("p", { class: "empty" }, "This server is alone: its shards have nowhere to go."));
     },
   },
   actors: {

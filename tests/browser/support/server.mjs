@@ -13,6 +13,8 @@ const STOP_TIMEOUT_MS = 10_000;
  * @property {() => Promise<void>} stop
  * @property {(() => Promise<void>) | null} crash ends it at once and starts it again over the same
  *   data; null when it is not ours to end, or keeps nothing
+ * @property {(() => Promise<{ url: string, token: string }>) | null} operator its page for
+ *   operators, and the token for it; null when it is not ours
  */
 
 /**
@@ -21,7 +23,7 @@ const STOP_TIMEOUT_MS = 10_000;
  */
 export async function startServer(settings = []) {
   const { SWITCHBOARD_URL: url, SWITCHBOARD_BIN: binary } = process.env;
-  if (url) return { url: url.replace(/\/$/u, ""), stop: async () => {}, crash: null };
+  if (url) return { url: url.replace(/\/$/u, ""), stop: async () => {}, crash: null, operator: null };
   if (!binary) throw new Error("Set SWITCHBOARD_URL, or SWITCHBOARD_BIN to a server to start.");
   const child = new ServerProcess(path.resolve(binary), await mkdtemp(path.join(tmpdir(), "switchboard-browser-")), settings);
   const address = await child.start("127.0.0.1:0");
@@ -32,6 +34,7 @@ export async function startServer(settings = []) {
       await child.end("SIGKILL");
       await child.start(address);
     },
+    operator: binary.endsWith(".mjs") ? null : () => child.operator(),
   };
 }
 
@@ -66,6 +69,12 @@ class ServerProcess {
     const ended = child.exitCode !== null;
     await this.remove();
     throw new Error(ended ? "The server ended before it was ready." : "The server was not ready in time.");
+  }
+
+  async operator() {
+    const { internal } = JSON.parse(await readFile(path.join(this.dataDir, "addresses.json"), "utf8"));
+    const token = await readFile(path.join(this.dataDir, "admin_token"), "utf8");
+    return { url: `http://${internal}/admin/`, token: token.trim() };
   }
 
   /** @param {NodeJS.Signals} signal */

@@ -18,6 +18,13 @@ const EXPECTED_NOISE = /Failed to load resource|WebSocket connection to|ERR_INTE
 export const DESKTOP = { viewport: { width: 1180, height: 760 } };
 export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 
+/**
+ * @typedef {object} Operator
+ * @property {import("playwright-core").Page} page
+ * @property {(name: string) => Promise<void>} picture
+ * @property {() => Promise<void>} leave
+ */
+
 export class Stage {
   /** @type {string[]} */
   #complaints = [];
@@ -72,6 +79,15 @@ export class Stage {
     this.watch(page, displayName);
     await page.goto(this.url);
     return new Person({ stage: this, context, page, username, displayName });
+  }
+
+  /** Somebody looking at the page for operators. @param {string} url @returns {Promise<Operator>} */
+  async operator(url) {
+    const context = await this.browser.newContext({ locale: "en-GB", ...DESKTOP });
+    const page = await context.newPage();
+    this.watch(page, "the operator");
+    await page.goto(url);
+    return { page, picture: (name) => this.picture(page, name), leave: () => context.close() };
   }
 
   /** Errors of a page fail the test that runs. @param {import("playwright-core").Page} page @param {string} name */

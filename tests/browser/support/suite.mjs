@@ -32,5 +32,9 @@ export function suite() {
     get stage() {
       return stage;
     },
+    operator() {
+      if (!server?.operator) throw new Error("The server is not one of our own.");
+      return server.operator();
+    },
   };
 }

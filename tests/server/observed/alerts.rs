@@ -38,20 +38,12 @@ impl Person {
 
     async fn post(&mut self, text: &str) {
         self.reference += 1;
-        let send = SendMessage {
-            reference: self.reference,
-            message_id: MessageId::generate(),
-            conversation_id: self.chat,
-            content: Content::Text { text: text.into() },
-            reply_to: None,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
-            retry: None,
-            clear_draft: None,
-        };
+        let send = SendMessage::new(
+            self.reference,
+            MessageId::generate(),
+            self.chat,
+            Content::Text { text: text.into() },
+        );
         self.socket.send(&ClientFrame::SendMessage(send)).await.unwrap();
     }
 

@@ -189,12 +189,12 @@ impl DeviceTask {
             .following
             .iter()
             .filter(|(id, _)| !channels.contains(id))
-            .map(|(id, each)| Position { conversation_id: *id, seq: each.buffer.position() })
+            .map(|(id, each)| Position::new(*id, each.buffer.position()))
             .collect();
         let welcome = socket.greet(&self.options.credentials, positions.clone()).await?;
         self.recorder.record(|history| {
             history.record_socket_open(self.client);
-            for Position { conversation_id, seq } in positions {
+            for Position { conversation_id, seq, .. } in positions {
                 history.record_start(self.client, conversation_id, seq);
             }
         });
@@ -286,18 +286,8 @@ impl DeviceTask {
         let reference = self.next_reference;
         self.next_reference += 1;
         let frame = SendMessage {
-            reference,
-            message_id,
-            conversation_id,
-            content,
             reply_to,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
-            retry: None,
-            clear_draft: None,
+            ..SendMessage::new(reference, message_id, conversation_id, content)
         };
         let (transmitted_at, retry_at) = (None, None);
         let pending = Pending { frame, digest, transmissions: 0, transmitted_at, retry_at, answer };

@@ -128,7 +128,7 @@ async fn connect(
     conversation_id: ConversationId,
 ) -> Result<(Credentials, LeanSocket), SocketError> {
     let mut socket = Socket::connect(address, Encoding::MessagePack, SocketStyle::Lean).await?;
-    let start = Position { conversation_id, seq: Sequence::START };
+    let start = Position::new(conversation_id, Sequence::START);
     socket.greet(&credentials, vec![start]).await?;
     match socket {
         Socket::Lean(socket) => Ok((credentials, *socket)),

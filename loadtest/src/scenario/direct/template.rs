@@ -25,20 +25,12 @@ impl Template {
     pub fn new(conversation_id: ConversationId, text_bytes: usize) -> Self {
         let (number, message_id) = (0x5a5a_a5a5_5a5a_a5a5, MessageId::from_bytes([0xa7; 16]));
         let text = Self::text_of(number, text_bytes);
-        let frame = ClientFrame::SendMessage(SendMessage {
-            reference: REFERENCE_BASE,
+        let frame = ClientFrame::SendMessage(SendMessage::new(
+            REFERENCE_BASE,
             message_id,
             conversation_id,
-            content: Content::Text { text: text.clone() },
-            reply_to: None,
-            thread: None,
-            mentions: None,
-            mention_all: None,
-            forwarded_from: None,
-            expires_after_ms: None,
-            retry: None,
-            clear_draft: None,
-        });
+            Content::Text { text: text.clone() },
+        ));
         let bytes = codec::encode(Encoding::MessagePack, &frame).to_vec();
         Self {
             reference_at: place(&bytes, &REFERENCE_BASE.to_be_bytes()),

@@ -186,7 +186,7 @@ impl PageReader<'_> {
         let mut socket =
             Socket::connect(backend.address(), encoding, SocketStyle::Standard).await?;
         // Has everything already, so that only pages come.
-        let position = Position { conversation_id: self.conversation_id, seq: self.head };
+        let position = Position::new(self.conversation_id, self.head);
         socket.greet(credentials, vec![position]).await?;
         let mut after = Sequence::START;
         while after < self.head {
