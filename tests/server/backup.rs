@@ -168,9 +168,10 @@ impl Device {
         }
     }
 
+    /// As clients do: what it has under a number stays.
     fn note(&mut self, message: NewMessage) {
         let Content::Text { text } = message.content else { panic!("not a text") };
-        self.log.insert(message.seq.0, text);
+        self.log.entry(message.seq.0).or_insert(text);
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use schema::UserId;
 use schema::record::{Event, Fact, FactWrite};
 use schema::wire::ErrorCode;
+use schema::{Sequence, UserId};
 use tokio::time::timeout;
 
 use super::cluster_tests::{Cluster, Person, direct};
 use super::tests::{PATIENCE, conversation, draft, send};
-use crate::ports::PersonalStore as _;
+use crate::conversation::Page;
+use crate::ports::{MessageStore as _, PersonalStore as _};
 
 /// The frame that tells of a block is lost: it holds a little later nevertheless, also for who
 /// writes seldom.
@@ -65,4 +66,41 @@ async fn who_is_there_is_noted_on_each_node() {
         }
     }
     assert_eq!(mentions(0, gone).await, (false, 0));
+}
+
+/// Entries go from the store, and no node is told: each that has the log at hand finds it out.
+#[actix::test]
+async fn where_a_log_begins_is_found_out_by_each_node() {
+    let cluster = Cluster::start(2, 0);
+    let [anna, bert] = [UserId::generate(), UserId::generate()];
+    let id = direct(&cluster.store, anna, bert).await;
+    for text in ["one", "two", "three", "four", "five"] {
+        send(cluster.node(0), draft(id, anna, text)).await;
+    }
+    let begins = async |node: usize| {
+        let page = cluster.node(node).history(bert, id, Page::Newest, 10).await.unwrap();
+        (page.purged_up_to.0, page.entries.len())
+    };
+    let stored = async {
+        while cluster.store.head(id).await != Ok(Sequence(5))
+            || [begins(0).await, begins(1).await] != [(0, 5); 2]
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, stored).await.expect("in the tables, and at hand on both nodes");
+    while cluster.store.purge_below(id, Sequence(3), 10).await.unwrap() {}
+
+    // One lists it for somebody.
+    let rows = cluster.node(0).chat_list(bert).await.unwrap();
+    let counts = cluster.node(0).chat_counts(bert, &rows).await.unwrap();
+    assert_eq!((counts[0].unread, begins(0).await), (2, (3, 2)), "what is gone is not unread");
+    // A device comes to the other.
+    let _device = Person::at(&cluster.trees[1], bert).await;
+    let found_out = async {
+        while begins(1).await != (3, 2) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, found_out).await.expect("where the log begins");
 }
