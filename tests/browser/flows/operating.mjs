@@ -56,7 +56,7 @@ export async function watching(stage, { url, token }) {
   const isBusy = (/** @type {string[][]} */ all) =>
     all.length === 1 && all[0][0] === conversations[0].conversation_id && Number(all[0][2]) >= 3;
   const [[, shard, entries, deliveries]] = await until(operator, isBusy, "the busiest conversation");
-  assert.ok(Number(shard) < 4, `shard ${shard}`);
+  assert.match(shard, /^\d+$/u);
   assert.ok(Number(deliveries) > Number(entries), `two heard each of ${entries}: ${deliveries}`);
   await lookAt(operator, "admin-busiest");
 
@@ -81,7 +81,8 @@ export async function movingShards(stage, { url, token }) {
   const operator = await stage.operator(url);
   await enter(operator, token);
   await look(operator, "shards", "Shards");
-  await until(operator, (all) => all.length === 4 && all.every(([, , here]) => here === "ready"), "shards");
+  const areReady = (/** @type {string[][]} */ all) => all.length > 0 && all.every(([, , here]) => here === "ready");
+  const shards = await until(operator, areReady, "shards");
   // A server that is alone says so and offers nothing.
   await operator.page.waitForSelector("#body >> text=This server is alone");
   assert.equal(await operator.page.locator("#body .actions button").count(), 0);
@@ -94,28 +95,29 @@ export async function movingShards(stage, { url, token }) {
   });
   await operator.page.click("#refresh");
   const move = operator.page.locator("#body .actions button");
-  await move.nth(3).waitFor();
-  assert.deepEqual(await move.allTextContents(), Array.from({ length: 4 }, () => `To ${GONE.internal}`));
+  const last = shards.length - 1;
+  await move.nth(last).waitFor();
+  assert.deepEqual(await move.allTextContents(), shards.map(() => `To ${GONE.internal}`));
   /** @type {any[]} */
   const asked = [];
   operator.page.on("request", (request) => {
     if (request.url().endsWith("/v1/shards/move")) asked.push(request.postDataJSON());
   });
-  await move.nth(2).click();
-  await operator.page.waitForSelector("#sure-title >> text=Move shard 2?");
+  await move.nth(last).click();
+  await operator.page.waitForSelector(`#sure-title >> text=Move shard ${last}?`);
   await lookAt(operator, "admin-move");
   await operator.page.click("#sure >> text=Cancel");
   await operator.page.waitForSelector("#sure", { state: "hidden" });
   assert.deepEqual(asked, [], "nothing is moved without a yes");
-  await move.nth(2).click();
+  await move.nth(last).click();
   await operator.page.click("#sure-yes");
   await operator.page.waitForSelector("#message.bad >> text=this server is alone");
-  assert.deepEqual(asked, [{ shard: 2, to: GONE.node_id }]);
+  assert.deepEqual(asked, [{ shard: last, to: GONE.node_id }]);
   await operator.picture("admin-move-refused");
 
   // What was tried is written down.
   await look(operator, "log", "Audit log");
   const [[, action, target]] = await until(operator, (all) => all.length === 1, "the audit log");
-  assert.deepEqual([action, target], ["move shard", `shard 2 to node ${GONE.node_id}`]);
+  assert.deepEqual([action, target], ["move shard", `shard ${last} to node ${GONE.node_id}`]);
   await operator.leave();
 }
