@@ -7,11 +7,12 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use tokio::time::Instant;
 
 /// A delivered message of 100 bytes of text comes to about this.
 const MESSAGE_BYTES: usize = 122;

@@ -13,8 +13,8 @@ use crate::client::{RestClient, Target};
 use crate::faults::{Fault, Nemesis, Tally};
 use crate::plan::Plan;
 use crate::scenario::faults::{Options, stage::Stage};
-use crate::services::CassandraSpec;
 use crate::server_process::{ServerProcess, ServerSpec};
+use crate::services::CassandraSpec;
 
 /// Where the servers come from.
 #[derive(Clone, Debug)]
