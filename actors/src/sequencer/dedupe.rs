@@ -13,6 +13,7 @@ pub const CLOCK_LEEWAY_MS: i64 = 5 * 60 * 1000;
 
 /// Ids per generation; two generations are kept. Many busy conversations each fill theirs.
 const GENERATION_MAX: usize = 1024;
+
 /// A numbered id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {

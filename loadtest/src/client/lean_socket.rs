@@ -127,13 +127,13 @@ impl LeanSocket {
         loop {
             match self.look(&mut take)? {
                 Found::Message(value) => return Ok(value),
-                Found::Again => {
+                Found::Again => self.flush().await?,
+                Found::Nothing => {
+                    // An answer to a ping may wait that [`received`](Self::received) has found.
                     self.flush().await?;
-                    continue;
+                    self.fill().await?;
                 }
-                Found::Nothing => {}
             }
-            self.fill().await?;
         }
     }
 

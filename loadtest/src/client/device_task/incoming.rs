@@ -7,7 +7,7 @@ use schema::wire::{Accepted, ErrorFrame, History, LogFrame, ServerFrame};
 use schema::{ConversationId, Sequence, SequenceRange};
 use tokio::time::{Instant, sleep};
 
-use super::{DeviceTask, Following, ack};
+use super::{DeviceTask, Following};
 use crate::client::socket::Socket;
 use crate::client::socket_error::SocketError;
 
@@ -146,8 +146,7 @@ impl DeviceTask {
         let position = each.buffer.position();
         self.progress.set_position(id, position);
         if each.acked.distance_to(position) >= self.options.habits.ack_every {
-            (each.acked, each.acked_at) = (position, Some(Instant::now()));
-            socket.send(&ack(id, position)).await?;
+            socket.send(&each.acknowledge(id)).await?;
         }
         Ok(())
     }

@@ -323,8 +323,11 @@ impl Following {
         let buffer = ReorderBuffer::new(Sequence::START);
         Self { buffer, acked: Sequence::START, acked_at: None, hole: None, asked: None }
     }
-}
 
-const fn ack(conversation_id: ConversationId, seq: Sequence) -> ClientFrame {
-    ClientFrame::Ack(Ack { conversation_id, seq })
+    /// Says, and notes, that the device has everything up to its position.
+    fn acknowledge(&mut self, conversation_id: ConversationId) -> ClientFrame {
+        let seq = self.buffer.position();
+        (self.acked, self.acked_at) = (seq, Some(Instant::now()));
+        ClientFrame::Ack(Ack { conversation_id, seq })
+    }
 }

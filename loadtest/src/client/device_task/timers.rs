@@ -6,7 +6,7 @@ use schema::SequenceRange;
 use schema::wire::{ClientFrame, FetchHistory, Ping};
 use tokio::time::Instant;
 
-use super::{DeviceTask, ack};
+use super::DeviceTask;
 use crate::client::socket::Socket;
 use crate::client::socket_error::SocketError;
 
@@ -39,8 +39,7 @@ impl DeviceTask {
             let position = each.buffer.position();
             let is_due = each.acked_at.is_none_or(|at| at.elapsed() >= ACK_PAUSE);
             if position > each.acked && is_due {
-                (each.acked, each.acked_at) = (position, Some(Instant::now()));
-                socket.send(&ack(*id, position)).await?;
+                socket.send(&each.acknowledge(*id)).await?;
             }
             // An own accepted message runs ahead by right: it takes two ticks to be a hole.
             let missing = each.buffer.missing();
