@@ -63,4 +63,10 @@ pub trait RosterStore: Send + Sync + 'static {
 
     /// Raises positions, never lowers one; repeats are harmless.
     fn advance_positions(&self, advances: Vec<PositionAdvance>) -> PortFuture<()>;
+
+    /// The same for a caller for whom nobody waits: a store may gather such advances for a tenth of
+    /// a second, so that many share what a write costs.
+    fn advance_positions_at_leisure(&self, advances: Vec<PositionAdvance>) -> PortFuture<()> {
+        self.advance_positions(advances)
+    }
 }

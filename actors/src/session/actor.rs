@@ -197,7 +197,13 @@ impl Session {
         ctx.run_later(FLUSH, |session, ctx| {
             session.flush_armed = false;
             let advances = session.take_positions();
-            let written = session.context.roster.advance_positions(advances);
+            let roster = &session.context.roster;
+            // What was read counts for the chat lists of other devices that arrive.
+            let written = if advances.iter().any(|it| it.read.is_some()) {
+                roster.advance_positions(advances)
+            } else {
+                roster.advance_positions_at_leisure(advances)
+            };
             ctx.spawn(written.into_actor(session).map(|written, _, _| {
                 if let Err(error) = written {
                     tracing::warn!(%error, "positions lost; devices say them again");

@@ -27,13 +27,24 @@ pub(super) enum Lane {
     Urgent,
     /// Between urgent transactions; may be gathered for a moment.
     Background,
+    /// The same, with nobody who waits for it.
+    Leisure,
+}
+
+impl Lane {
+    /// How long a job may wait for company. Pages are shared by the rows of a transaction, so
+    /// gathering for 5 ms halves what a row costs.
+    const fn gather(self) -> Duration {
+        match self {
+            Self::Urgent => Duration::ZERO,
+            Self::Background => Duration::from_millis(5),
+            Self::Leisure => Duration::from_millis(100),
+        }
+    }
 }
 
 /// Rows that are worth a background transaction at once.
 const GATHERED_ROWS: usize = 512;
-/// How long fewer rows wait for company. Pages are shared by the rows of a transaction, so
-/// gathering halves what a row costs.
-const GATHER_MS_MAX: u64 = 5;
 
 pub(super) struct Queue {
     lanes: Mutex<Lanes>,
@@ -46,8 +57,8 @@ struct Lanes {
     urgent: VecDeque<Box<dyn Job>>,
     background: VecDeque<Box<dyn Job>>,
     background_rows: usize,
-    /// When the background lane stopped being empty.
-    background_since: Option<Instant>,
+    /// When one of the background jobs has waited long enough; `None` without any.
+    background_due: Option<Instant>,
     health: Health,
 }
 
@@ -58,7 +69,7 @@ impl Queue {
             urgent: VecDeque::new(),
             background: VecDeque::new(),
             background_rows: 0,
-            background_since: None,
+            background_due: None,
             health: Health::Ready,
         };
         Self { lanes: Mutex::new(lanes), arrived: Condvar::new(), jobs_max, rows_max }
@@ -75,23 +86,28 @@ impl Queue {
             return Err(stopped());
         }
         let full = StoreError::Unavailable("too many writes are waiting".to_owned());
+        // A writer that waits for company already wakes in time for one more.
+        let mut wakes = true;
         match lane {
             Lane::Urgent if lanes.urgent.len() >= self.jobs_max => return Err(full),
             Lane::Urgent => lanes.urgent.push_back(job),
-            Lane::Background
+            Lane::Background | Lane::Leisure
                 if lanes.background.len() >= self.jobs_max
                     || lanes.background_rows >= self.rows_max =>
             {
                 return Err(full);
             }
-            Lane::Background => {
+            Lane::Background | Lane::Leisure => {
                 lanes.background_rows += job.rows_left();
                 lanes.background.push_back(job);
-                lanes.background_since.get_or_insert_with(Instant::now);
+                let is_sooner = lanes.due_by(Instant::now() + lane.gather());
+                wakes = is_sooner || lanes.background_rows >= GATHERED_ROWS;
             }
         }
         drop(lanes);
-        self.arrived.notify_one();
+        if wakes {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
@@ -140,7 +156,7 @@ impl Queue {
         }
         lanes.background_rows = lanes.background_rows.saturating_sub(taken_rows);
         if lanes.background.is_empty() {
-            lanes.background_since = None;
+            lanes.background_due = None;
         }
         (taken, waiting_rows)
     }
@@ -151,7 +167,7 @@ impl Queue {
         for job in jobs.into_iter().rev() {
             lanes.background_rows += job.rows_left();
             lanes.background.push_front(job);
-            lanes.background_since.get_or_insert_with(Instant::now);
+            lanes.due_by(Instant::now());
         }
     }
 
@@ -190,10 +206,19 @@ impl Queue {
 impl Lanes {
     /// How long the background rows are still gathered; `None` when there are none.
     fn gathering(&self) -> Option<Duration> {
-        let since = self.background_since?;
+        let due = self.background_due?;
         if self.background_rows >= GATHERED_ROWS || self.health != Health::Ready {
             return Some(Duration::ZERO);
         }
-        Some(Duration::from_millis(GATHER_MS_MAX).saturating_sub(since.elapsed()))
+        Some(due.saturating_duration_since(Instant::now()))
+    }
+
+    /// Background jobs wait no longer than until `at`. Returns whether they would have else.
+    fn due_by(&mut self, at: Instant) -> bool {
+        let is_sooner = self.background_due.is_none_or(|due| at < due);
+        if is_sooner {
+            self.background_due = Some(at);
+        }
+        is_sooner
     }
 }

@@ -285,6 +285,16 @@ fn create(
         .ok_or_else(|| Failure::damaged("a conversation that was made is not there"))
 }
 
+impl Store {
+    fn write_advances(&self, lane: Lane, advances: Vec<PositionAdvance>) -> PortFuture<()> {
+        let count = advances.len();
+        let job = WriteRows::job("advance_positions", count, move |connection, rows| {
+            write_positions(connection, &advances[rows])
+        });
+        Box::pin(self.submit(lane, job))
+    }
+}
+
 impl RosterStore for Store {
     fn create(&self, new: NewConversation) -> PortFuture<Created> {
         let generation = self.facts().generation;
@@ -331,10 +341,10 @@ impl RosterStore for Store {
     }
 
     fn advance_positions(&self, advances: Vec<PositionAdvance>) -> PortFuture<()> {
-        let count = advances.len();
-        let job = WriteRows::job("advance_positions", count, move |connection, rows| {
-            write_positions(connection, &advances[rows])
-        });
-        Box::pin(self.submit(Lane::Background, job))
+        self.write_advances(Lane::Background, advances)
+    }
+
+    fn advance_positions_at_leisure(&self, advances: Vec<PositionAdvance>) -> PortFuture<()> {
+        self.write_advances(Lane::Leisure, advances)
     }
 }

@@ -102,7 +102,7 @@ async fn latency_is_added_both_ways_and_keeps_the_order() {
     proxy.set_mode(Mode::Latency { delay, jitter });
     let begun = Instant::now();
     talk(&mut client).await;
-    assert!((80..250).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    assert!((80..700).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     // Ten at once take as long as one.
     let begun = Instant::now();
     for number in 0..10_u8 {
@@ -114,7 +114,7 @@ async fn latency_is_added_both_ways_and_keeps_the_order() {
         answers.extend(hear(&mut client).await.unwrap());
     }
     assert_eq!(answers, (0..10).collect::<Vec<u8>>());
-    assert!(begun.elapsed() < Duration::from_millis(400), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());
     assert!(proxy.struck().delayed >= 4);
 }
 

@@ -1,10 +1,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use actors::ports::{Applied, Commit, CommitRing, MaterialisedCommit, MessageStore};
+use actors::ports::{
+    Applied, Commit, CommitRing, MaterialisedCommit, MessageStore, RosterStore as _,
+};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use schema::{ConversationId, OwnerToken, Sequence, SequenceRange};
+use schema::record::PositionAdvance;
+use schema::{ConversationId, DeviceId, OwnerToken, Sequence, SequenceRange, UserId};
 
 use super::{TempDir, message};
 use crate::store::embedded::Store;
@@ -33,6 +37,36 @@ async fn a_hundred_commits_share_their_syncs() {
     assert_eq!(answers, vec![Ok(Applied::Yes); 100], "in the order of asking, all apply");
     let transactions = store.transactions() - transactions;
     assert!(transactions < 50, "100 commits took {transactions} transactions");
+}
+
+#[tokio::test]
+async fn positions_for_whom_nobody_waits_are_gathered() {
+    let dir = TempDir::new();
+    let store = dir.open();
+    let (conversation_id, user_id) = (ConversationId::generate(), UserId::generate());
+    let device = DeviceId::generate();
+    let advance = |seq| {
+        vec![PositionAdvance {
+            user_id,
+            conversation_id,
+            delivered: Some((device, Sequence(seq))),
+            read: None,
+            is_private: false,
+        }]
+    };
+    let transactions = store.transactions();
+    let mut gathered = Vec::new();
+    for seq in 1..=30 {
+        gathered.push(store.advance_positions_at_leisure(advance(seq)));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    // One that is waited for does not wait for them, and takes them along.
+    store.advance_positions(advance(31)).await.unwrap();
+    assert_eq!(join_all(gathered).await, vec![Ok(()); 30]);
+    let transactions = store.transactions() - transactions;
+    assert!(transactions < 10, "{transactions} transactions for 31 positions");
+    let positions = store.positions_of(conversation_id).await.unwrap();
+    assert_eq!(positions[0].delivered, Sequence(31));
 }
 
 /// Commits, then materialises, `count` entries one by one, reading each back.
