@@ -2,9 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actors::ports::{
-    Applied, Commit, CommitRing, MaterialisedCommit, MessageStore, RosterStore as _,
-};
+use actors::ports::{Applied, Commit, CommitRing, MaterialisedCommit, MessageStore};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use schema::record::PositionAdvance;
@@ -41,6 +39,7 @@ async fn a_hundred_commits_share_their_syncs() {
 
 #[tokio::test]
 async fn positions_for_whom_nobody_waits_are_gathered() {
+    use actors::ports::RosterStore as _;
     let dir = TempDir::new();
     let store = dir.open();
     let (conversation_id, user_id) = (ConversationId::generate(), UserId::generate());
