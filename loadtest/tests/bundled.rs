@@ -44,7 +44,8 @@ async fn silent_connections_are_weighed() {
     let settings = ["silent.connections=200", "silent.settle_s=0.3"];
     let Some(report) = run(small("idle", 0.5, &settings)).await else { return };
     let each = report.figures.bytes_per_connection.unwrap();
-    assert!((100.0..100_000.0).contains(&each), "{report}");
+    // So few may find room in what the process holds from its start.
+    assert!(each < 100_000.0, "{report}");
     assert!(report.verdict.is_none() && report.figures.server_cpu_percent.is_some());
 }
 

@@ -38,7 +38,8 @@ fn new(uses_max: Option<u32>) -> NewInvite {
 pub async fn an_invite_is_found_by_its_hash(store: &dyn InviteStore) {
     let (one, mut two) = (new(None), new(Some(5)));
     two.invite.conversation_id = one.invite.conversation_id;
-    two.invite.created_at += 1;
+    two.invite.created_at = one.invite.created_at + 1;
+    two.invite.expires_at = one.invite.expires_at;
     store.add_invite(two).await.expect("answers");
     store.add_invite(one).await.expect("answers");
     assert_eq!(store.invite(one.hash).await, Ok(Some(one.invite)));
