@@ -2,12 +2,12 @@
 
 use schema::record::ConversationKind;
 use schema::wire::{
-    Ack, ClientFrame, Encoding, ErrorCode, FetchHistory, JoinConversation, LeaveConversation, Ping,
-    Position, ServerFrame,
+    Ack, ClientFrame, Encoding, ErrorCode, FetchHistory, JoinConversation, Joined,
+    LeaveConversation, Ping, Position, ServerFrame,
 };
 use schema::{MessageId, Sequence};
 
-use crate::support::{Server, get};
+use crate::support::{Online, Server, get};
 
 #[tokio::test]
 async fn both_sides_see_one_order_and_the_sender_gets_accepted_in_its_place() {
@@ -151,6 +151,13 @@ async fn history_pages_both_ways_over_the_socket() {
     }
 }
 
+async fn join_channel(reader: &mut Online, join: JoinConversation) -> Joined {
+    reader.say(ClientFrame::JoinConversation(join)).await;
+    let frame = reader.receive().await;
+    let ServerFrame::Joined(joined) = frame else { panic!("{frame:?}") };
+    joined
+}
+
 #[tokio::test]
 async fn a_channel_is_read_by_joining_and_left_again() {
     let server = Server::start().await;
@@ -162,14 +169,12 @@ async fn a_channel_is_read_by_joining_and_left_again() {
     owner.send(channel, "two").await;
     let mut reader = server.online(&people[2]).await;
     let join = |reference, conversation_id, after: Option<u64>| {
-        let after = after.map(Sequence);
-        ClientFrame::JoinConversation(JoinConversation { reference, conversation_id, after })
+        let (after, generation) = (after.map(Sequence), None);
+        JoinConversation { reference, conversation_id, after, generation }
     };
-    reader.say(join(1, group, None)).await;
+    reader.say(ClientFrame::JoinConversation(join(1, group, None))).await;
     assert_eq!(reader.error().await.code, ErrorCode::NotFound);
-    reader.say(join(2, channel, Some(1))).await;
-    let frame = reader.receive().await;
-    let ServerFrame::Joined(joined) = frame else { panic!("{frame:?}") };
+    let joined = join_channel(&mut reader, join(2, channel, Some(1))).await;
     assert_eq!((joined.head, joined.after), (Sequence(2), Sequence(1)));
     assert_eq!(reader.entry().await, (Sequence(2), "two".into()));
     owner.send(channel, "three").await;
@@ -185,6 +190,16 @@ async fn a_channel_is_read_by_joining_and_left_again() {
     assert!(matches!(reader.receive().await, ServerFrame::Left(_)));
     owner.send(channel, "four").await;
     reader.silence().await;
+    // What it has is of a log before a restore: it is not taken for what has the same numbers now.
+    let generation = Some(joined.generation + 1);
+    let again = JoinConversation { generation, ..join(4, channel, Some(1)) };
+    let again = join_channel(&mut reader, again).await;
+    assert_eq!((again.head, again.after), (Sequence(4), Sequence(4)));
+    let frame = reader.receive().await;
+    let ServerFrame::Resync(resync) = frame else { panic!("{frame:?}") };
+    assert_eq!((resync.head, &*resync.reason), (Sequence(4), "restored"));
+    owner.send(channel, "five").await;
+    assert_eq!(reader.entry().await, (Sequence(5), "five".into()));
 }
 
 #[tokio::test]

@@ -206,7 +206,7 @@ impl Session {
             return;
         }
         let seq = seq.min(subscription.head);
-        self.positions.delivered(conversation, device, seq);
+        self.positions.make().delivered(conversation, device, seq);
         self.arm_flush(ctx);
         self.note_news(conversation, Some(seq), None, ctx);
     }
@@ -223,7 +223,7 @@ impl Session {
             return;
         }
         subscription.read = seq;
-        self.positions.read(conversation, seq);
+        self.positions.make().read(conversation, seq);
         self.arm_flush(ctx);
         self.note_news(conversation, None, Some(seq), ctx);
         self.show_own_read(conversation, seq, Some(by));
@@ -267,9 +267,12 @@ impl Session {
         subscription.head = subscription.head.max(joined.head);
         let head = subscription.head;
         let followed = subscription.cursor(connection).map(|cursor| cursor.sent);
+        let stated = join.position().filter(|_| subscription.part == Part::Reader);
+        let is_restored = stated.is_some_and(|it| it.is_of_another(subscription.generation));
         let after = match (subscription.part, followed, join.after) {
             // A member's socket follows already: nothing is sent twice.
             (Part::Member, Some(sent), _) => sent,
+            _ if is_restored => head,
             (_, _, Some(after)) => after.min(head).max(subscription.visible_after),
             (_, _, None) => head,
         };
@@ -288,6 +291,7 @@ impl Session {
                 after,
             }),
         );
+        self.resync_restored(connection, stated.as_slice());
         if behind {
             self.fall_behind(connection, id, ctx);
         }

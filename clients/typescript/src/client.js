@@ -324,14 +324,17 @@ export class SwitchboardClient extends EventTarget {
   }
 
   /**
-   * Live delivery of a channel without being its member.
+   * Live delivery of a channel without being its member. After a restore of the server's data
+   * `resync` follows, as for a member.
    * @param {string} conversationId
    * @param {number} [after] default: from now on
    */
   async join(conversationId, after) {
-    const body = { conversation_id: conversationId, after };
+    const gen = after === undefined ? undefined : this.#timelines.generation(conversationId);
+    const body = { conversation_id: conversationId, after, ...(gen === undefined ? {} : { gen }) };
     const joined = await this.#requests.ask("join_conversation", body);
-    this.startAt(conversationId, joined.after, joined.gen);
+    // Of another log than `after` is: `resync` comes next and says where this one stands.
+    if (gen === undefined || gen === joined.gen) this.startAt(conversationId, joined.after, joined.gen);
     return { head: joined.head, after: joined.after };
   }
 

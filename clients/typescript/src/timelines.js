@@ -110,6 +110,11 @@ export class Timelines {
     return this.#buffers.get(conversationId)?.position ?? 0;
   }
 
+  /** @param {string} conversationId @returns {number | undefined} of what is held, where that is known */
+  generation(conversationId) {
+    return this.#generations.get(conversationId);
+  }
+
   /** @param {string} conversationId @param {number} generation whether what is held is of this one */
   isOf(conversationId, generation) {
     return this.#generations.get(conversationId) === generation;

@@ -350,6 +350,23 @@ test("an application that keeps positions over a restart notices a restore", asy
   assert.deepEqual(socket.framesSent("ack"), []);
 });
 
+test("a channel is joined with the generation of what is held, and reset by another", async () => {
+  const made = makeClient();
+  const socket = await connect(made);
+  made.client.startAt(CONVERSATION, 20, 1);
+  const joining = made.client.join(CONVERSATION, 20);
+  await made.clock.advance(0);
+  const { ref, ...asked } = socket.framesSent("join_conversation")[0];
+  assert.deepEqual(asked, { conversation_id: CONVERSATION, after: 20, gen: 1 });
+  socket.deliver("joined", { ref, conversation_id: CONVERSATION, gen: 2, head: 25, after: 25 });
+  socket.deliver("resync", { conversation_id: CONVERSATION, gen: 2, head: 25, reason: "restored" });
+  assert.deepEqual(await joining, { head: 25, after: 25 });
+  assert.deepEqual(made.seen("resync").map(({ gen, head }) => [gen, head]), [[2, 25]]);
+  socket.deliver("new_message", entryBody(26));
+  assert.deepEqual(made.seen("entry").map(({ seq }) => seq), [26]);
+  assert.deepEqual(made.client.positions(), [{ conversation_id: CONVERSATION, seq: 26, gen: 2 }]);
+});
+
 test("an acknowledgement lost with its socket is made good", async () => {
   const made = makeClient();
   const first = await connect(made, state({}));

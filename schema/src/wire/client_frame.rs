@@ -301,6 +301,18 @@ pub struct JoinConversation {
     pub conversation_id: ConversationId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Sequence>,
+    /// Of the log that `after` is a number of, where that is known.
+    #[serde(rename = "gen", default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u32>,
+}
+
+impl JoinConversation {
+    /// What the device has of it, where it says so.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let (conversation_id, generation) = (self.conversation_id, self.generation);
+        self.after.map(|seq| Position { conversation_id, seq, generation })
+    }
 }
 
 /// Ends a [`JoinConversation`].

@@ -157,6 +157,13 @@ fn client_frames() -> Vec<ClientFrame> {
             reference: 8,
             conversation_id: CONVERSATION,
             after: Some(Sequence(40)),
+            generation: None,
+        }),
+        ClientFrame::JoinConversation(client::JoinConversation {
+            reference: 8,
+            conversation_id: CONVERSATION,
+            after: Some(Sequence(40)),
+            generation: Some(2),
         }),
         ClientFrame::LeaveConversation(client::LeaveConversation {
             reference: 9,

@@ -236,7 +236,8 @@ impl DeviceTask {
         self.joining.insert(reference, conversation_id);
         let each = self.following.get(&conversation_id);
         let after = each.map_or(Sequence::START, |each| each.buffer.position());
-        let join = JoinConversation { reference, conversation_id, after: Some(after) };
+        let join =
+            JoinConversation { reference, conversation_id, after: Some(after), generation: None };
         socket.send(&ClientFrame::JoinConversation(join)).await
     }
 
