@@ -1,6 +1,6 @@
 //! Taking away what has expired, and removing what is kept no longer: for the shards of this node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ const LATE_MS: i64 = 10 * 60 * 1_000;
 /// A store without a note is looked through from so long ago.
 const FIRST_LOOK_MS: i64 = 48 * 60 * 60 * 1_000;
 const OLD_EVERY: Duration = Duration::from_secs(60 * 60);
+/// After a shard came here: whoever had it may not have come to look.
 const OLD_FIRST: Duration = Duration::from_secs(15);
 const CONVERSATIONS: u32 = 100;
 const OLD_ENTRIES: u32 = 2_000;
@@ -38,6 +39,7 @@ struct Progress {
 /// Works for as long as the node runs.
 pub async fn purge(tree: Arc<Tree>, clock: Arc<dyn WallClock>) {
     let mut shards: BTreeMap<u32, Progress> = BTreeMap::new();
+    let mut owned = BTreeSet::new();
     let mut old_at = Instant::now() + OLD_FIRST;
     loop {
         tokio::time::sleep(EXPIRED_EVERY).await;
@@ -45,7 +47,13 @@ pub async fn purge(tree: Arc<Tree>, clock: Arc<dyn WallClock>) {
         for shard in 0..tree.ports.ring.shape().shards {
             if tree.ports.directory.owner(shard) != Owner::Here {
                 shards.remove(&shard);
-            } else if let Err(error) = expired(&tree, &mut shards, shard, now_ms).await {
+                owned.remove(&shard);
+                continue;
+            }
+            if owned.insert(shard) {
+                old_at = old_at.min(Instant::now() + OLD_FIRST);
+            }
+            if let Err(error) = expired(&tree, &mut shards, shard, now_ms).await {
                 tracing::warn!(%error, shard, "what expired was not taken away; tried again");
             }
         }
