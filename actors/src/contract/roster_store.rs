@@ -262,10 +262,12 @@ pub async fn concurrent_positions_keep_the_largest(stores: Stores) {
     stores.made(new).await;
     let advances = (1..=32).map(|i| {
         let seq = i * 7 % 33;
-        stores.roster.advance_positions(vec![
-            read_up_to(user, id, seq),
-            delivered_up_to(user, device, id, seq),
-        ])
+        let both = vec![read_up_to(user, id, seq), delivered_up_to(user, device, id, seq)];
+        if i % 2 == 0 {
+            stores.roster.advance_positions(both)
+        } else {
+            stores.roster.advance_positions_at_leisure(both)
+        }
     });
     for answer in join_all(advances).await {
         answer.expect("advance_positions answers");

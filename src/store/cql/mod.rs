@@ -24,6 +24,7 @@ mod generation;
 mod import;
 mod invites;
 mod keyspace;
+mod leisure;
 mod log_index;
 mod materialise;
 mod messages;

@@ -263,4 +263,8 @@ impl RosterStore for Store {
             answer("advance_positions", async { store.write_positions(&advances).await }).await
         })
     }
+
+    fn advance_positions_at_leisure(&self, advances: Vec<PositionAdvance>) -> PortFuture<()> {
+        self.write_at_leisure(advances)
+    }
 }

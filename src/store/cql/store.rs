@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::config::CqlConfig;
 use super::facts;
 use super::failure::Failure;
+use super::leisure::Leisure;
 use super::migrate;
 use super::open::{self, Connected, CqlOpenError};
 use super::statements::{Profiles, Statements};
@@ -41,6 +42,7 @@ struct Inner {
     profiles: Profiles,
     statements: Statements,
     facts: StoreFacts,
+    leisure: Leisure,
 }
 
 impl Store {
@@ -69,7 +71,8 @@ impl Store {
         })?;
         facts::check(&row, config, &datacenter)?;
         let statements = Statements::prepare(&session, &profiles).await?;
-        let inner = Inner { session, profiles, statements, facts: row.facts };
+        let inner =
+            Inner { session, profiles, statements, facts: row.facts, leisure: Leisure::here() };
         Ok((Self { inner: Arc::new(inner) }, row.import))
     }
 
@@ -83,6 +86,10 @@ impl Store {
         let nobody = (uuid::Uuid::nil(),);
         let read = self.row::<(Option<i64>, Option<i64>)>(&self.statements().head, nobody);
         matches!(timeout(ANSWERING_MAX, read).await, Ok(Ok(_)))
+    }
+
+    pub(super) fn leisure(&self) -> &Leisure {
+        &self.inner.leisure
     }
 
     pub(super) fn session(&self) -> &Session {
