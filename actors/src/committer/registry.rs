@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix::{Actor as _, Addr, Recipient};
+use actix::{Actor as _, Addr};
 use schema::OwnerToken;
 use tokio::sync::oneshot;
 
 use super::actor::{Committer, CommitterContext};
 use super::messages::Retire;
 use super::ownership::Ownership;
-use crate::monitor::{Child, DeathNotice, Down, Incarnation, Quarantined, Registry, Workers};
+use crate::monitor::{Child, DeathNotice, Incarnation, Quarantined, Registry, Watcher, Workers};
 use crate::peers::Peers;
 use crate::ports::CommitRing;
 
@@ -22,13 +22,13 @@ pub struct Committers {
     registry: Registry<u32, Committer>,
     context: CommitterContext,
     workers: Workers,
-    watcher: Recipient<Down>,
+    watcher: Arc<dyn Watcher>,
     retired: AtomicBool,
 }
 
 impl Committers {
     #[must_use]
-    pub fn new(context: CommitterContext, workers: Workers, watcher: Recipient<Down>) -> Self {
+    pub fn new(context: CommitterContext, workers: Workers, watcher: Arc<dyn Watcher>) -> Self {
         Self {
             registry: Registry::default(),
             context,

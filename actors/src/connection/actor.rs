@@ -60,14 +60,15 @@ struct Connection {
     incoming: Option<Pin<Box<dyn Stream<Item = Received>>>>,
     phase: Phase,
     assembler: Assembler,
-    /// Shared with the watchdog: an address weighs a hundred bytes.
-    session: Option<Rc<Addr<Session>>>,
-    /// Frames that a busy session refused, in order.
-    parked: Vec<ClientFrame>,
+    /// Shared with the watchdog and the notice: an address weighs a hundred bytes.
+    session: Option<Arc<Addr<Session>>>,
+    /// Frames that a busy session refused, in order; `None` while there are none.
+    parked: Option<Box<Vec<ClientFrame>>>,
     abandoned: Option<Arc<AtomicBool>>,
     /// The device says that it has been here before.
     is_back: bool,
-    notice: Option<DeathNotice>,
+    /// Once greeted.
+    notice: Option<Box<DeathNotice>>,
 }
 
 /// Starts a connection over what comes from the peer. Poll the stream to drive it; it ends with
@@ -91,7 +92,7 @@ where
         phase: Phase::Greeting,
         assembler: Assembler::default(),
         session: None,
-        parked: Vec::new(),
+        parked: None,
         abandoned: None,
         is_back: false,
         notice: None,
@@ -226,7 +227,7 @@ impl Connection {
 
     /// Hands a frame to the session; what a busy session refuses waits in order.
     fn forward(&mut self, frame: ClientFrame, ctx: &mut Ctx) {
-        if !self.parked.is_empty() {
+        if self.parked.is_some() {
             return self.park(frame, ctx);
         }
         let Some(session) = &self.session else { return };
@@ -238,17 +239,18 @@ impl Connection {
     }
 
     fn park(&mut self, frame: ClientFrame, ctx: &mut Ctx) {
-        if self.parked.is_empty() {
+        let parked = self.parked.get_or_insert_with(|| {
             ctx.run_later(PARKED_RETRY, Self::unpark);
-        }
-        self.parked.push(frame);
-        if self.parked.len() > PARKED_MAX {
+            Box::default()
+        });
+        parked.push(frame);
+        if parked.len() > PARKED_MAX {
             self.close(CloseCode::Overloaded);
         }
     }
 
     fn unpark(&mut self, ctx: &mut Ctx) {
-        for frame in std::mem::take(&mut self.parked) {
+        for frame in self.parked.take().into_iter().flat_map(|parked| *parked) {
             self.forward(frame, ctx);
         }
     }
@@ -332,10 +334,9 @@ impl Handler<ToSocket> for Connection {
                         metrics::counter!(metric::RECONNECTS).increment(1);
                     }
                 }
-                let session = Rc::new(session);
                 let watched = session.clone();
                 self.link.set_orphaned(move || !watched.connected());
-                (self.session, self.notice) = (Some(session), Some(notice));
+                (self.session, self.notice) = (Some(session), Some(Box::new(notice)));
                 local::withdraw(self.id);
                 frames.iter().for_each(|frame| self.send(frame));
             }

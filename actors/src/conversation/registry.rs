@@ -7,7 +7,7 @@ use schema::{ConversationId, Sequence, UserId};
 
 use super::actor::{Conversation, ConversationContext};
 use super::messages::ToMember;
-use crate::monitor::{Child, DeathNotice, Down, Incarnation, Quarantined, Registry, Workers};
+use crate::monitor::{Child, DeathNotice, Incarnation, Quarantined, Registry, Watcher, Workers};
 use crate::peers::Follow;
 
 /// Who is online on this node: implemented by the room of sessions.
@@ -21,7 +21,7 @@ pub struct Conversations {
     registry: Registry<ConversationId, Conversation>,
     context: Arc<ConversationContext>,
     workers: Workers,
-    watcher: Recipient<Down>,
+    watcher: Arc<dyn Watcher>,
 }
 
 impl Conversations {
@@ -29,7 +29,7 @@ impl Conversations {
     pub fn new(
         context: Arc<ConversationContext>,
         workers: Workers,
-        watcher: Recipient<Down>,
+        watcher: Arc<dyn Watcher>,
     ) -> Self {
         Self { registry: Registry::default(), context, workers, watcher }
     }

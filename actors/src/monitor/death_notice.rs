@@ -1,6 +1,9 @@
 //! Death is a message: a guard in the actor's state reports however it ended.
 
-use actix::{Message, Recipient};
+use std::sync::Arc;
+
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, Handler, Message};
 use schema::{ConnectionId, ConversationId, UserId};
 
 /// Which actor.
@@ -49,18 +52,37 @@ pub struct Down {
     pub reason: DownReason,
 }
 
+/// Who hears of deaths. Shared by its notices: each address of its own would weigh a hundred bytes.
+pub trait Watcher: Send + Sync {
+    fn hear(&self, down: Down);
+}
+
+impl<A> Watcher for Addr<A>
+where
+    A: Actor + Handler<Down>,
+    A::Context: ToEnvelope<A, Down>,
+{
+    fn hear(&self, down: Down) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one permitted: a death must not be refused"
+        )]
+        self.do_send(down);
+    }
+}
+
 /// A field of every supervised actor. When the actor's state is dropped, its watcher hears of it.
 ///
 /// `panic = "abort"` would silence it: never build with that.
 pub struct DeathNotice {
     child: Child,
     incarnation: Incarnation,
-    watcher: Recipient<Down>,
+    watcher: Arc<dyn Watcher>,
 }
 
 impl DeathNotice {
     #[must_use]
-    pub fn new(child: Child, incarnation: Incarnation, watcher: Recipient<Down>) -> Self {
+    pub fn new(child: Child, incarnation: Incarnation, watcher: Arc<dyn Watcher>) -> Self {
         metrics::gauge!(schema::metric::ACTORS, "kind" => child.kind()).increment(1.0);
         Self { child, incarnation, watcher }
     }
@@ -71,11 +93,6 @@ impl Drop for DeathNotice {
         let reason =
             if std::thread::panicking() { DownReason::Panicked } else { DownReason::Stopped };
         metrics::gauge!(schema::metric::ACTORS, "kind" => self.child.kind()).decrement(1.0);
-        let down = Down { child: self.child, incarnation: self.incarnation, reason };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one permitted: a death must not be refused"
-        )]
-        self.watcher.do_send(down);
+        self.watcher.hear(Down { child: self.child, incarnation: self.incarnation, reason });
     }
 }

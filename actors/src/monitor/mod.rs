@@ -10,7 +10,7 @@ mod restart_budget;
 pub mod trace;
 mod workers;
 
-pub use death_notice::{Child, DeathNotice, Down, DownReason, Incarnation};
+pub use death_notice::{Child, DeathNotice, Down, DownReason, Incarnation, Watcher};
 pub use mailboxes::{Found, Mailboxes, MailboxesOfKind};
 pub use probe::{Mark, Probe, handled};
 pub use registry::{Quarantined, Registry};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::{Actor as _, Addr, Recipient};
+use actix::{Actor as _, Addr};
 use schema::ConversationId;
 
 use super::actor::{Sequencer, SequencerContext};
@@ -10,7 +10,7 @@ use super::handle::SequencerHandle;
 use super::messages::Stop;
 use super::remote::{FromOwner, RemoteSequencer};
 use crate::committer::Committers;
-use crate::monitor::{Child, DeathNotice, Down, Incarnation, Quarantined, Registry, Workers};
+use crate::monitor::{Child, DeathNotice, Incarnation, Quarantined, Registry, Watcher, Workers};
 use crate::ports::Owner;
 
 /// Finds whoever numbers a conversation's drafts, or starts it beside its shard's committer.
@@ -19,12 +19,12 @@ pub struct Sequencers {
     elsewhere: Registry<ConversationId, RemoteSequencer>,
     context: SequencerContext,
     workers: Workers,
-    watcher: Recipient<Down>,
+    watcher: Arc<dyn Watcher>,
 }
 
 impl Sequencers {
     #[must_use]
-    pub fn new(context: SequencerContext, workers: Workers, watcher: Recipient<Down>) -> Self {
+    pub fn new(context: SequencerContext, workers: Workers, watcher: Arc<dyn Watcher>) -> Self {
         let (here, elsewhere) = (Registry::default(), Registry::default());
         Self { here, elsewhere, context, workers, watcher }
     }

@@ -21,6 +21,7 @@ use super::link::Link;
 use super::messages::{CloseDevice, DescribeSockets, ProbeSocket, ReadUpTo, SocketFacts, ToSocket};
 use super::own::Mine;
 use super::positions::Positions;
+use super::seldom::Seldom;
 use super::signals::News;
 use super::subscription::{Part, Subscription};
 use crate::conversation::{Conversation, Conversations, Delivery, Joined, Leave, ToMember};
@@ -76,11 +77,11 @@ pub struct Session {
     pub(super) links: Vec<Link>,
     pub(super) conversations: BTreeMap<ConversationId, Subscription>,
     pub(super) limiter: SendLimiter,
-    pub(super) positions: Positions,
+    pub(super) positions: Seldom<Positions>,
     pub(super) mine: Mine,
     flush_armed: bool,
     /// What other members are to hear.
-    pub(super) news: News,
+    pub(super) news: Seldom<News>,
     /// Sends not answered yet, and until when.
     pub(super) unanswered: BTreeMap<(ConnectionId, u64), Unanswered>,
     pub(super) deadline_armed: bool,
@@ -104,10 +105,10 @@ impl Session {
             links: Vec::new(),
             conversations: BTreeMap::new(),
             limiter,
-            positions: Positions::default(),
+            positions: Seldom::default(),
             mine: Mine::default(),
             flush_armed: false,
-            news: News::default(),
+            news: Seldom::default(),
             unanswered: BTreeMap::new(),
             deadline_armed: false,
             fetching: 0,
@@ -185,12 +186,12 @@ impl Session {
 
     /// Positions to be written, those that are nobody's business marked so.
     pub(super) fn take_positions(&mut self) -> Vec<PositionAdvance> {
-        let mut positions = std::mem::take(&mut self.positions);
+        let mut positions = self.positions.take().unwrap_or_default();
         positions.take(self.user, |id| self.is_private(id))
     }
 
     pub(super) fn arm_flush(&mut self, ctx: &mut Context<Self>) {
-        if self.flush_armed || self.positions.is_empty() {
+        if self.flush_armed || self.positions.get().is_none_or(Positions::is_empty) {
             return;
         }
         self.flush_armed = true;

@@ -195,9 +195,9 @@ impl Session {
             ServerFrame::MoreConversations(MoreConversations { conversations: chunk.to_vec() })
         });
         let frames = std::iter::once(welcome).chain(more).collect();
-        let session = ctx.address();
-        let watcher = session.clone().recipient();
-        let notice = DeathNotice::new(Child::Connection(connection), Incarnation(0), watcher);
+        let session = Arc::new(ctx.address());
+        let (child, watcher) = (Child::Connection(connection), session.clone());
+        let notice = DeathNotice::new(child, Incarnation(0), watcher);
         self.hand(connection, ToSocket::Welcome { frames, session, notice });
     }
 

@@ -89,7 +89,7 @@ pub enum ToSocket {
     /// the session when the socket ends, also before it took this up.
     Welcome {
         frames: Vec<ServerFrame>,
-        session: Addr<Session>,
+        session: Arc<Addr<Session>>,
         notice: DeathNotice,
     },
     /// Live entries, less the first `skip`.

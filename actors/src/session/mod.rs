@@ -16,6 +16,7 @@ mod own;
 mod positions;
 mod registry;
 mod requests;
+mod seldom;
 mod signals;
 mod subscription;
 

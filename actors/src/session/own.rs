@@ -13,6 +13,7 @@ use schema::{ConnectionId, ConversationId, DeviceId, Sequence, UserId};
 use tokio::sync::oneshot;
 
 use super::actor::Session;
+use super::seldom::Seldom;
 use super::subscription::Part;
 use crate::conversation::{Batch, DeliveryItem, LogEntry, Page, Read, concealed};
 use crate::personal::{Followed, Own, Privacy, Sight};
@@ -21,9 +22,9 @@ use crate::personal::{Followed, Own, Privacy, Sight};
 #[derive(Default)]
 pub(super) struct Mine {
     pub privacy: Privacy,
-    hidden: BTreeMap<ConversationId, BTreeSet<Sequence>>,
+    hidden: Seldom<BTreeMap<ConversationId, BTreeSet<Sequence>>>,
     /// What the user may see of those whom the devices watch.
-    sights: BTreeMap<UserId, Sight>,
+    sights: Seldom<BTreeMap<UserId, Sight>>,
     /// Counts news: what was read before them is older than they are.
     pub version: u64,
 }
@@ -35,7 +36,7 @@ impl Mine {
             self.privacy = own.privacy.clone();
         }
         for (id, hidden) in &own.hidden {
-            self.hidden.entry(*id).or_default().extend(hidden);
+            self.hidden.make().entry(*id).or_default().extend(hidden);
         }
     }
 
@@ -48,15 +49,23 @@ impl Mine {
             }
             ServerFrame::BlockChanged(it) => drop(self.privacy.blocked.remove(&it.user_id)),
             ServerFrame::MessageHidden(it) => {
-                self.hidden.entry(it.conversation_id).or_default().insert(it.seq);
+                self.hidden.make().entry(it.conversation_id).or_default().insert(it.seq);
             }
             _ => {}
         }
     }
 
+    fn hidden_of(&self, id: ConversationId) -> Option<&BTreeSet<Sequence>> {
+        self.hidden.get()?.get(&id)
+    }
+
+    fn sight_of(&self, user: UserId) -> Option<Sight> {
+        self.sights.get()?.get(&user).copied()
+    }
+
     /// Takes away what hidden messages and their edits say.
     pub fn conceal(&self, id: ConversationId, entries: &mut [Arc<LogEntry>]) {
-        let Some(hidden) = self.hidden.get(&id) else { return };
+        let Some(hidden) = self.hidden_of(id) else { return };
         for log in entries {
             if let Some(without) = concealed(log, hidden) {
                 *log = without;
@@ -66,7 +75,7 @@ impl Mine {
 
     /// The same of live entries; `None` when there is nothing to take away.
     pub fn conceal_live(&self, id: ConversationId, batch: &Batch) -> Option<Arc<Batch>> {
-        let hidden = self.hidden.get(&id)?;
+        let hidden = self.hidden_of(id)?;
         let is_meant = |item: &DeliveryItem| concealed(&item.log, hidden).is_some();
         if !batch.items().iter().any(is_meant) {
             return None;
@@ -80,14 +89,14 @@ impl Mine {
 
     /// What became of hidden messages is nobody's business.
     pub fn conceal_states(&self, id: ConversationId, states: &mut Vec<MessageState>) {
-        if let Some(hidden) = self.hidden.get(&id) {
+        if let Some(hidden) = self.hidden_of(id) {
             states.retain(|state| !hidden.contains(&state.seq));
         }
     }
 
     /// How a user is, as far as this one may know.
     pub fn shown(&self, status: UserOnline) -> UserOnline {
-        let sight = self.sights.get(&status.user_id).copied().unwrap_or(Sight::NOTHING);
+        let sight = self.sight_of(status.user_id).unwrap_or(Sight::NOTHING);
         let offline = UserOnline { status: PresenceStatus::Offline, last_seen: None, ..status };
         let mut shown = if sight.presence { status } else { offline };
         if shown.status == PresenceStatus::Offline {
@@ -98,7 +107,7 @@ impl Mine {
     }
 
     pub fn may_see_presence(&self, user: UserId) -> bool {
-        self.sights.get(&user).is_some_and(|sight| sight.presence)
+        self.sight_of(user).is_some_and(|sight| sight.presence)
     }
 }
 
@@ -136,7 +145,7 @@ impl Session {
         let sights = async move { personal.sights(viewer, looked).await };
         ctx.spawn(sights.into_actor(self).map(move |sights, session, _| match sights {
             Ok(sights) => {
-                session.mine.sights.extend(sights);
+                session.mine.sights.make().extend(sights);
                 session.show_all(&targets, to);
             }
             Err(error) => {
@@ -170,7 +179,9 @@ impl Session {
 
     /// Forgets what the user may see of those whom nobody watches any more.
     pub(super) fn forget_sights(&mut self, wanted: &BTreeSet<UserId>) {
-        self.mine.sights.retain(|user, _| wanted.contains(user));
+        if let Some(sights) = self.mine.sights.get_mut() {
+            sights.retain(|user, _| wanted.contains(user));
+        }
     }
 
     /// Of these entries, those that mention whoever is there mention this user, who is.

@@ -7,7 +7,7 @@ use schema::UserId;
 
 use super::actor::{Session, SessionContext};
 use crate::conversation::{Audience, ToMember};
-use crate::monitor::{Child, DeathNotice, Down, Incarnation, Quarantined, Registry};
+use crate::monitor::{Child, DeathNotice, Incarnation, Quarantined, Registry, Watcher};
 
 /// Sessions by user; made before the conversations, which look members up in it.
 #[derive(Default)]
@@ -63,7 +63,7 @@ impl Online {
 pub struct Sessions {
     online: Arc<Online>,
     context: Arc<SessionContext>,
-    watcher: Recipient<Down>,
+    watcher: Arc<dyn Watcher>,
 }
 
 impl Sessions {
@@ -71,7 +71,7 @@ impl Sessions {
     pub fn new(
         online: Arc<Online>,
         context: Arc<SessionContext>,
-        watcher: Recipient<Down>,
+        watcher: Arc<dyn Watcher>,
     ) -> Self {
         Self { online, context, watcher }
     }

@@ -48,12 +48,13 @@ impl Session {
         read: Option<Sequence>,
         ctx: &mut Context<Self>,
     ) {
-        let position = self.news.positions.entry(conversation).or_default();
+        let news = self.news.make();
+        let position = news.positions.entry(conversation).or_default();
         *position = (position.0.max(delivered), position.1.max(read));
-        if !self.news.is_armed {
-            self.news.is_armed = true;
+        if !news.is_armed {
+            news.is_armed = true;
             ctx.run_later(GATHER, |session, _| {
-                session.news.is_armed = false;
+                session.news.make().is_armed = false;
                 session.tell_news();
             });
         }
@@ -61,7 +62,8 @@ impl Session {
 
     pub(super) fn tell_news(&mut self) {
         let user_id = self.user;
-        for (conversation, (delivered, read)) in std::mem::take(&mut self.news.positions) {
+        let Some(news) = self.news.get_mut() else { return };
+        for (conversation, (delivered, read)) in std::mem::take(&mut news.positions) {
             let (hides_delivered, hides_read) = self.is_private(conversation);
             let public = (delivered.filter(|_| !hides_delivered), read.filter(|_| !hides_read));
             if let (delivered, read) = public
@@ -142,7 +144,7 @@ impl Session {
             return;
         }
         let now = Instant::now();
-        let typed = &mut self.news.typed;
+        let typed = &mut self.news.make().typed;
         match state {
             TypingState::Typing => {
                 let is_fresh =

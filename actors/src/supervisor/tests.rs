@@ -48,7 +48,7 @@ pub(super) struct Recorder {
     seen: mpsc::UnboundedSender<Sequence>,
     /// Frames that are no entries.
     frames: Option<mpsc::UnboundedSender<ServerFrame>>,
-    session: Option<actix::Addr<Session>>,
+    session: Option<Arc<actix::Addr<Session>>>,
     connection: ConnectionId,
     notice: Option<crate::monitor::DeathNotice>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use actix::{Actor as _, Recipient};
+use actix::Actor as _;
 use schema::NodeId;
 use schema::wire::Limits;
 
@@ -12,7 +12,7 @@ use crate::committer::{BatchLimits, CommitterContext, Committers, Ownership};
 use crate::connection::ConnectionContext;
 use crate::conversation::{Busiest, ConversationContext, Conversations};
 use crate::inbox::{self, NodeInbox};
-use crate::monitor::{Down, Mailboxes, Workers};
+use crate::monitor::{Mailboxes, Watcher, Workers};
 use crate::peers::Peers;
 use crate::personal::Personal;
 use crate::ports::{
@@ -74,8 +74,8 @@ pub struct Tree {
 pub fn start(ports: Ports, config: TreeConfig, workers: &Workers) -> Arc<Tree> {
     let home = Arc::new(OnceLock::new());
     let supervisor = Supervisor::new(home.clone());
-    let watcher: Recipient<Down> =
-        Supervisor::start_in_arbiter(workers.of_shard(0), |_| supervisor).recipient();
+    let watcher: Arc<dyn Watcher> =
+        Arc::new(Supervisor::start_in_arbiter(workers.of_shard(0), |_| supervisor));
     let tree = Arc::new(build(ports, config, workers, &watcher));
     let _ = home.set(Arc::downgrade(&tree));
     listen(&tree, workers);
@@ -106,7 +106,7 @@ fn listen(tree: &Arc<Tree>, workers: &Workers) {
     }
 }
 
-fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Recipient<Down>) -> Tree {
+fn build(ports: Ports, config: TreeConfig, workers: &Workers, watcher: &Arc<dyn Watcher>) -> Tree {
     let peers = Arc::new(Peers::new(
         config.node,
         ports.bridge.clone(),
