@@ -109,7 +109,12 @@ pub struct RunFigures {
     pub memory_start_bytes: Option<u64>,
     pub memory_end_bytes: Option<u64>,
     pub memory_peak_bytes: Option<u64>,
-    /// Of the last two thirds of a long run.
+    /// Heap and stacks alone: pages of the store's files come and go as the system likes.
+    #[serde(default)]
+    pub own_memory_start_bytes: Option<u64>,
+    #[serde(default)]
+    pub own_memory_end_bytes: Option<u64>,
+    /// Of the servers' own memory, in the last two thirds of a long run.
     #[serde(default)]
     pub memory_slope_mib_per_hour: Option<f64>,
     /// Growth of the servers' resident memory from before the users of the silent connections were
@@ -175,6 +180,9 @@ pub struct Slice {
     /// By process; absent while it does not run.
     pub cpu_percent: Vec<Option<f32>>,
     pub resident_bytes: Vec<Option<u64>>,
+    /// Heap and stacks of each process.
+    #[serde(default)]
+    pub own_bytes: Vec<Option<u64>>,
 }
 
 /// Something that happened, for the time axis.

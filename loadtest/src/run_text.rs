@@ -90,8 +90,13 @@ impl fmt::Display for RunFigures {
                 mib(peak)
             )?;
         }
+        if let Some((start, end)) = self.own_memory_start_bytes.zip(self.own_memory_end_bytes) {
+            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+            let (start, end) = (mib(start), mib(end));
+            writeln!(formatter, "  of it heap and stacks {start:.1} and {end:.1} MiB")?;
+        }
         if let Some(slope) = self.memory_slope_mib_per_hour {
-            writeln!(formatter, "  server memory rises by {slope:.1} MiB an hour at the end")?;
+            writeln!(formatter, "  which rise by {slope:.1} MiB an hour at the end")?;
         }
         if let Some(bytes) = self.bytes_per_connection {
             let kernel = self.kernel_bytes_per_connection.unwrap_or_default();

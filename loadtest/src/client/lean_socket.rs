@@ -316,6 +316,39 @@ mod tests {
         )
     }
 
+    #[tokio::test]
+    async fn an_answer_to_a_ping_that_came_with_others_leaves_before_it_waits() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        // As over TLS, or after a full buffer: what is written waits for a flush.
+        let mut outgoing = Vec::new();
+        frame_codec::encode(&mut outgoing, Opcode::Binary, b"first", [1; 4]);
+        let mut expected = outgoing.clone();
+        frame_codec::encode(&mut expected, Opcode::Pong, b"x", next_mask(1).to_be_bytes());
+        let mut socket = LeanSocket {
+            stream: Transport::Plain(stream),
+            encoding: Encoding::MessagePack,
+            incoming: vec![0x89, 1, b'x'],
+            taken: 0,
+            outgoing,
+            pieces: Vec::new(),
+            mask: 1,
+        };
+        assert!(socket.received(<[u8]>::len).unwrap().is_none(), "a ping is no message");
+        let mut heard = vec![0; expected.len()];
+        let heard_all = async {
+            tokio::select! {
+                received = socket.receive(<[u8]>::len) => panic!("{received:?}"),
+                heard_all = peer.read_exact(&mut heard) => heard_all.map(drop),
+            }
+        };
+        let patience = std::time::Duration::from_secs(20);
+        tokio::time::timeout(patience, heard_all).await.expect("it leaves").unwrap();
+        assert_eq!(heard, expected);
+    }
+
     #[test]
     fn an_upgrade_is_checked() {
         assert_eq!(check_upgrade(&head("switchboard.v1.json"), Encoding::Json), Ok(()));

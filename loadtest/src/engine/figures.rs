@@ -150,8 +150,10 @@ pub fn gather(from: Gathering<'_>) -> Gathered {
         memory_start_bytes: median(&usage.memory[..edge]),
         memory_end_bytes: median(&usage.memory[usage.memory.len() - edge..]),
         memory_peak_bytes: usage.memory.iter().max().copied(),
+        own_memory_start_bytes: median(&usage.own_memory[..edge]),
+        own_memory_end_bytes: median(&usage.own_memory[usage.own_memory.len() - edge..]),
         memory_slope_mib_per_hour: (measured_s >= SLOPE_AFTER_S)
-            .then(|| slope(&usage.memory_at_s, &usage.memory))
+            .then(|| slope(&usage.memory_at_s, &usage.own_memory))
             .flatten()
             .map(|bytes_per_s| bytes_per_s * 3_600.0 / f64::from(1 << 20)),
         bytes_per_connection: weight.bytes_per_connection,

@@ -77,14 +77,19 @@ pub fn judge(limits: &Thresholds, figures: &RunFigures, sustained: &[String]) ->
     }
     let each = figures.bytes_per_connection;
     judge.at_most("resident bytes a connection", limits.max_bytes_per_connection, each, "");
-    let memory = |bytes: Option<u64>| {
-        Some(bytes? as f64 / figures.memory_start_bytes.filter(|start| *start > 0)? as f64)
-    };
-    let growth = memory(figures.memory_end_bytes).map(|ratio| (ratio - 1.0) * 100.0);
-    judge.at_most("growth of server memory", limits.max_memory_growth_percent, growth, "%");
+    let ratio =
+        |to: Option<u64>, of: Option<u64>| Some(to? as f64 / of.filter(|bytes| *bytes > 0)? as f64);
+    let grown = ratio(figures.own_memory_end_bytes, figures.own_memory_start_bytes);
+    let growth = grown.map(|ratio| (ratio - 1.0) * 100.0);
+    judge.at_most(
+        "growth of the server's own memory",
+        limits.max_memory_growth_percent,
+        growth,
+        "%",
+    );
     let (limit, slope) = (limits.max_memory_slope_mib_per_hour, figures.memory_slope_mib_per_hour);
-    judge.at_most("rise of server memory at the end", limit, slope, "MiB/h");
-    let peak = memory(figures.memory_peak_bytes);
+    judge.at_most("rise of the server's own memory at the end", limit, slope, "MiB/h");
+    let peak = ratio(figures.memory_peak_bytes, figures.memory_start_bytes);
     judge.at_most("peak of server memory, times the start", limits.max_memory_peak_ratio, peak, "");
     let cost = figures.server_cpu_us_per_message;
     judge.at_most("server CPU a message", limits.max_server_cpu_us_per_message, cost, "µs");

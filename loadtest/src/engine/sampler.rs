@@ -23,11 +23,14 @@ pub struct Sampler {
     pub slices: Vec<Slice>,
 }
 
-/// CPU seconds by role, and resident bytes of the servers.
+/// CPU seconds by role, and memory of the servers.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
     pub cpu_s: BTreeMap<u8, f64>,
+    /// Resident, bytes.
     pub memory: Vec<u64>,
+    /// Heap and stacks alone, bytes.
+    pub own_memory: Vec<u64>,
     /// When each of `memory` was read, seconds.
     pub memory_at_s: Vec<f64>,
 }
@@ -76,6 +79,7 @@ impl Sampler {
             slice.cpu_percent.push(watched.pid.map(|_| share as f32));
             let memory = watched.pid.and_then(|pid| process_stats::memory(pid).ok());
             slice.resident_bytes.push(memory.map(|memory| memory.resident_bytes));
+            slice.own_bytes.push(memory.map(|memory| memory.anonymous_bytes));
             *before = (watched.pid, cpu);
         }
         self.last = now;
@@ -133,11 +137,14 @@ impl Sampler {
                 if process.role == Role::Server
                     && let Some(bytes) = slice.resident_bytes[index]
                 {
-                    *memory.get_or_insert(0) += bytes;
+                    let (resident, own) = memory.get_or_insert((0, 0));
+                    *resident += bytes;
+                    *own += slice.own_bytes[index].unwrap_or_default();
                 }
             }
-            if let Some(bytes) = memory {
-                usage.memory.push(bytes);
+            if let Some((resident, own)) = memory {
+                usage.memory.push(resident);
+                usage.own_memory.push(own);
                 usage.memory_at_s.push(slice.at_s);
             }
         }

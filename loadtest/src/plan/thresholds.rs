@@ -24,9 +24,9 @@ pub struct Thresholds {
     pub sustained_p99_ms: Option<f64>,
     /// Resident memory of the server for each silent connection.
     pub max_bytes_per_connection: Option<f64>,
-    /// Resident memory of the servers at the end, against the start of the measured part.
+    /// The servers' own memory, heap and stacks, at the end, against the start of the measured part.
     pub max_memory_growth_percent: Option<f64>,
-    /// How fast resident memory of the servers rises at the end: the straight line through the
+    /// How fast the servers' own memory rises at the end: the straight line through the
     /// last two thirds of the measured part. Of runs of five minutes and more.
     pub max_memory_slope_mib_per_hour: Option<f64>,
     /// The largest resident memory of the servers, against the start of the measured part.
