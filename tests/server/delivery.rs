@@ -202,6 +202,27 @@ async fn a_channel_is_read_by_joining_and_left_again() {
     assert_eq!(reader.entry().await, (Sequence(5), "five".into()));
 }
 
+/// Positions are written a second after the first acknowledgement, together with those of others.
+#[tokio::test]
+async fn what_a_device_acknowledged_is_known_whenever_it_comes_back() {
+    let server = Server::start().await;
+    let people = server.people(2).await;
+    let chat = server.conversation(ConversationKind::Direct, &people[0], &[&people[1]]).await;
+    let mut alice = server.online(&people[0]).await;
+    let mut bob = server.online(&people[1]).await;
+    for (seq, away_after_ms) in (1..).zip([0, 500, 980, 1_000, 1_020, 1_040, 1_060, 1_080, 1_200]) {
+        alice.send(chat, "x").await;
+        assert_eq!(bob.entry().await.0, Sequence(seq));
+        let ack = Ack { conversation_id: chat, seq: Sequence(seq) };
+        bob.say(ClientFrame::Ack(ack)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(away_after_ms)).await;
+        let (again, welcome) = server.online_from(&people[1], Encoding::Json, &[]).await;
+        let delivered = welcome.conversations[0].delivered;
+        assert_eq!(delivered, Sequence(seq), "came back after {away_after_ms} ms");
+        bob = again;
+    }
+}
+
 #[tokio::test]
 async fn a_ping_with_positions_tells_the_heads() {
     let server = Server::start().await;

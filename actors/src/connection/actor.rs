@@ -63,6 +63,7 @@ struct Connection {
     /// Shared with the watchdog and the notice: an address weighs a hundred bytes.
     session: Option<Arc<Addr<Session>>>,
     /// Frames that a busy session refused, in order; `None` while there are none.
+    #[expect(clippy::box_collection, reason = "a third of the room while there are none")]
     parked: Option<Box<Vec<ClientFrame>>>,
     abandoned: Option<Arc<AtomicBool>>,
     /// The device says that it has been here before.

@@ -79,7 +79,10 @@ pub struct Session {
     pub(super) limiter: SendLimiter,
     pub(super) positions: Seldom<Positions>,
     pub(super) mine: Mine,
+    /// Positions are written soon, or are on their way.
     flush_armed: bool,
+    /// Positions that the store was given and has not answered yet.
+    on_their_way: Seldom<Vec<PositionAdvance>>,
     /// What other members are to hear.
     pub(super) news: Seldom<News>,
     /// Sends not answered yet, and until when.
@@ -108,6 +111,7 @@ impl Session {
             positions: Seldom::default(),
             mine: Mine::default(),
             flush_armed: false,
+            on_their_way: Seldom::default(),
             news: Seldom::default(),
             unanswered: BTreeMap::new(),
             deadline_armed: false,
@@ -184,10 +188,13 @@ impl Session {
         }));
     }
 
-    /// Positions to be written, those that are nobody's business marked so.
+    /// Positions to be written, those that are nobody's business marked so. With them those on
+    /// their way: whoever waits for this write is to find all of them.
     pub(super) fn take_positions(&mut self) -> Vec<PositionAdvance> {
         let mut positions = self.positions.take().unwrap_or_default();
-        positions.take(self.user, |id| self.is_private(id))
+        let mut advances = self.on_their_way.take().unwrap_or_default();
+        advances.extend(positions.take(self.user, |id| self.is_private(id)));
+        advances
     }
 
     pub(super) fn arm_flush(&mut self, ctx: &mut Context<Self>) {
@@ -196,8 +203,8 @@ impl Session {
         }
         self.flush_armed = true;
         ctx.run_later(FLUSH, |session, ctx| {
-            session.flush_armed = false;
             let advances = session.take_positions();
+            session.on_their_way.make().clone_from(&advances);
             let roster = &session.context.roster;
             // What was read counts for the chat lists of other devices that arrive.
             let written = if advances.iter().any(|it| it.read.is_some()) {
@@ -205,10 +212,13 @@ impl Session {
             } else {
                 roster.advance_positions_at_leisure(advances)
             };
-            ctx.spawn(written.into_actor(session).map(|written, _, _| {
+            ctx.spawn(written.into_actor(session).map(|written, session, ctx| {
                 if let Err(error) = written {
                     tracing::warn!(%error, "positions lost; devices say them again");
                 }
+                session.on_their_way.take();
+                session.flush_armed = false;
+                session.arm_flush(ctx);
             }));
         });
     }
