@@ -253,12 +253,12 @@ fn describe(event: &Event) -> String {
     let mut what = event.action.name().replace('_', " ");
     if !event.action.strikes_servers() {
         let who = match event.who {
-            Who::Readers => "readers",
-            Who::Senders => "senders",
-            Who::Silent => "silent ones",
+            Who::Readers => "the readers",
+            Who::Senders => "the senders",
+            Who::Silent => "the silent ones",
             Who::Everyone => "all",
         };
-        what.push_str(&format!(", {:.0} % of the {who}", event.share * 100.0));
+        what.push_str(&format!(", {:.0} % of {who}", event.share * 100.0));
     }
     if let Some(hook) = &event.hook {
         what.push_str(&format!(" {hook}"));
