@@ -117,7 +117,7 @@ export class Timelines {
 
   /** @param {string} conversationId @param {number} generation whether what is held is of this one */
   isOf(conversationId, generation) {
-    return this.#generations.get(conversationId) === generation;
+    return this.generation(conversationId) === generation;
   }
 
   /** @returns {Position[]} most recently active first */

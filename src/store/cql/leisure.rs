@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actors::ports::{PortFuture, StoreError};
+use actors::ports::{PortFuture, RosterStore as _, StoreError};
 use schema::record::PositionAdvance;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -49,10 +49,7 @@ impl Store {
             let mut waiting = self.leisure().waiting();
             if waiting.advances.len() + advances.len() > ADVANCES_MAX {
                 drop(waiting);
-                let store = self.clone();
-                return Box::pin(async move {
-                    answer("advance_positions", store.write_positions(&advances)).await
-                });
+                return self.advance_positions(advances);
             }
             waiting.advances.extend(advances);
             waiting.replies.push(reply);
