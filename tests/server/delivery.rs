@@ -223,6 +223,26 @@ async fn what_a_device_acknowledged_is_known_whenever_it_comes_back() {
     }
 }
 
+/// A session that starts anew reads heads that trail what its devices were handed before.
+#[tokio::test]
+async fn what_a_device_says_it_has_is_told_back_to_it() {
+    let server = Server::start().await;
+    let people = server.people(2).await;
+    let chat = server.conversation(ConversationKind::Direct, &people[0], &[&people[1]]).await;
+    let mut alice = server.online(&people[0]).await;
+    for seq in 1..=30 {
+        let (mut bob, _) = server.online_from(&people[1], Encoding::Json, &[(chat, seq - 1)]).await;
+        alice.send(chat, "x").await;
+        assert_eq!(bob.entry().await.0, Sequence(seq));
+        drop(bob);
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        let said = [(chat, seq)];
+        let (bob, welcome) = server.online_from(&people[1], Encoding::Json, &said).await;
+        assert_eq!(welcome.conversations[0].delivered, Sequence(seq));
+        drop(bob);
+    }
+}
+
 #[tokio::test]
 async fn a_ping_with_positions_tells_the_heads() {
     let server = Server::start().await;

@@ -20,7 +20,7 @@ use super::limits::{SendLimitInForce, SendLimiter};
 use super::link::Link;
 use super::messages::{CloseDevice, DescribeSockets, ProbeSocket, ReadUpTo, SocketFacts, ToSocket};
 use super::own::Mine;
-use super::positions::Positions;
+use super::positions::{OnTheirWay, Positions};
 use super::seldom::Seldom;
 use super::signals::News;
 use super::subscription::{Part, Subscription};
@@ -81,8 +81,7 @@ pub struct Session {
     pub(super) mine: Mine,
     /// Positions are written soon, or are on their way.
     flush_armed: bool,
-    /// Positions that the store was given and has not answered yet.
-    on_their_way: Seldom<Vec<PositionAdvance>>,
+    on_their_way: Seldom<OnTheirWay>,
     /// What other members are to hear.
     pub(super) news: Seldom<News>,
     /// Sends not answered yet, and until when.
@@ -189,12 +188,22 @@ impl Session {
     }
 
     /// Positions to be written, those that are nobody's business marked so. With them those on
-    /// their way: whoever waits for this write is to find all of them.
+    /// their way: whoever waits for this write is to find all of them. Where there are any,
+    /// `positions_answered` follows.
     pub(super) fn take_positions(&mut self) -> Vec<PositionAdvance> {
         let mut positions = self.positions.take().unwrap_or_default();
-        let mut advances = self.on_their_way.take().unwrap_or_default();
-        advances.extend(positions.take(self.user, |id| self.is_private(id)));
-        advances
+        let fresh = positions.take(self.user, |id| self.is_private(id));
+        if fresh.is_empty() && self.on_their_way.get().is_none() {
+            return fresh;
+        }
+        self.on_their_way.make().with(fresh)
+    }
+
+    /// The store has answered a write of positions; what failed is said again by devices.
+    pub(super) fn positions_answered(&mut self) {
+        if self.on_their_way.get_mut().is_some_and(OnTheirWay::is_last_answer) {
+            self.on_their_way.take();
+        }
     }
 
     pub(super) fn arm_flush(&mut self, ctx: &mut Context<Self>) {
@@ -204,7 +213,6 @@ impl Session {
         self.flush_armed = true;
         ctx.run_later(FLUSH, |session, ctx| {
             let advances = session.take_positions();
-            session.on_their_way.make().clone_from(&advances);
             let roster = &session.context.roster;
             // What was read counts for the chat lists of other devices that arrive.
             let written = if advances.iter().any(|it| it.read.is_some()) {
@@ -216,7 +224,7 @@ impl Session {
                 if let Err(error) = written {
                     tracing::warn!(%error, "positions lost; devices say them again");
                 }
-                session.on_their_way.take();
+                session.positions_answered();
                 session.flush_armed = false;
                 session.arm_flush(ctx);
             }));

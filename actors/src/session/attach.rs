@@ -46,9 +46,10 @@ impl Handler<Attach> for Session {
         let (roster, user) = (self.context.roster.clone(), self.user);
         // Written before they are shown: what a client was told never goes back.
         let advances = self.take_positions();
+        let has_written = !advances.is_empty();
         let (personal, version) = (self.context.personal.clone(), self.mine.version);
         let loaded = async move {
-            if !advances.is_empty() {
+            if has_written {
                 roster.advance_positions(advances).await?;
             }
             let overviews = roster.conversations_of(user, Some(device));
@@ -57,6 +58,9 @@ impl Handler<Attach> for Session {
         };
         ctx.spawn(loaded.into_actor(self).map(move |loaded, session, ctx| {
             session.attaching -= 1;
+            if has_written {
+                session.positions_answered();
+            }
             session.on_loaded(attaching, loaded, version, ctx);
             session.end_if_alone(ctx);
         }));
@@ -142,7 +146,8 @@ impl Session {
                 conversation_id: id,
                 generation,
                 head: subscription.head,
-                delivered: acknowledged.max(position.min(subscription.head)),
+                // What a device has, it has: the store's head may trail what it was handed.
+                delivered: acknowledged.max(position),
                 read: overview.read,
                 muted_until: held.muted_until,
                 archived: held.archived,

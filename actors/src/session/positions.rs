@@ -12,6 +12,28 @@ pub struct Positions {
     read: BTreeMap<ConversationId, Sequence>,
 }
 
+/// Positions that the store was given and has not answered yet.
+#[derive(Debug, Default)]
+pub struct OnTheirWay {
+    advances: Vec<PositionAdvance>,
+    writes: usize,
+}
+
+impl OnTheirWay {
+    /// One more write, of these and of all that are on their way.
+    pub fn with(&mut self, fresh: Vec<PositionAdvance>) -> Vec<PositionAdvance> {
+        self.advances.extend(fresh);
+        self.writes += 1;
+        self.advances.clone()
+    }
+
+    /// A write was answered; true when no other is under way.
+    pub const fn is_last_answer(&mut self) -> bool {
+        self.writes = self.writes.saturating_sub(1);
+        self.writes == 0
+    }
+}
+
 impl Positions {
     pub fn delivered(&mut self, conversation: ConversationId, device: DeviceId, seq: Sequence) {
         let position = self.delivered.entry((conversation, device)).or_default();
