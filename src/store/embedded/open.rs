@@ -35,8 +35,10 @@ impl EmbeddedConfig {
             queue_jobs_max: 4_096,
             queue_rows_max: 262_144,
             // Commits of two shards are twice as large as of four, and cost as much each: one thread
-            // writes them all, and two carry what it writes.
-            new_shape: RingShape { shards: 2, slots: 256 },
+            // writes them all, and two carry what it writes. A ring of 256 would be half full after a
+            // tenth of a second of small commits, and be materialised in groups too small to share
+            // pages.
+            new_shape: RingShape { shards: 2, slots: 1_024 },
         }
     }
 }

@@ -43,6 +43,38 @@ impl Lane {
     }
 }
 
+/// Whom a synced transaction waits for: those who were answered just now come again at once, and
+/// would take turns with those who waited meanwhile, each with a sync of their own.
+pub(super) struct Company {
+    jobs: usize,
+    until: Instant,
+}
+
+impl Company {
+    /// Nobody: at the start.
+    pub fn none() -> Self {
+        Self { jobs: 0, until: Instant::now() }
+    }
+
+    /// After a transaction with `answered` urgent jobs that took `taken`, when `waiting` more had
+    /// come.
+    pub fn after(answered: usize, waiting: usize, taken: Duration) -> Self {
+        let wait = COMPANY_MAX.min(taken / 2);
+        Self { jobs: answered + waiting, until: Instant::now() + wait }
+    }
+
+    /// How long it is still worth waiting for when so many are here.
+    fn awaited(&self, here: usize) -> Duration {
+        if here >= self.jobs {
+            return Duration::ZERO;
+        }
+        self.until.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Longest wait for company.
+const COMPANY_MAX: Duration = Duration::from_micros(100);
+
 /// Rows that are worth a background transaction at once.
 const GATHERED_ROWS: usize = 512;
 
@@ -112,20 +144,22 @@ impl Queue {
     }
 
     /// Blocks until there is work; false when there is none and will be none.
-    pub fn wait(&self) -> bool {
+    pub fn wait(&self, company: &Company) -> bool {
         let mut lanes = self.lanes();
         loop {
             if matches!(lanes.health, Health::Stopped(_)) {
                 return false;
             }
-            if !lanes.urgent.is_empty() {
+            let company = company.awaited(lanes.urgent.len());
+            if !lanes.urgent.is_empty() && company.is_zero() {
                 return true;
             }
             let wait = match lanes.gathering() {
                 Some(Duration::ZERO) => return true,
-                None if lanes.health == Health::Closed => return false,
+                None if lanes.urgent.is_empty() && lanes.health == Health::Closed => return false,
                 wait => wait.unwrap_or(Duration::from_hours(1)),
             };
+            let wait = if lanes.urgent.is_empty() { wait } else { wait.min(company) };
             lanes = match self.arrived.wait_timeout(lanes, wait) {
                 Ok((lanes, _)) => lanes,
                 Err(poisoned) => poisoned.into_inner().0,
@@ -175,6 +209,10 @@ impl Queue {
         !self.lanes().urgent.is_empty()
     }
 
+    pub fn urgent_waiting(&self) -> usize {
+        self.lanes().urgent.len()
+    }
+
     pub fn health(&self) -> Health {
         self.lanes().health.clone()
     }
@@ -220,5 +258,76 @@ impl Lanes {
             self.background_due = Some(at);
         }
         is_sooner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::store::embedded::failure::Failure;
+
+    const LONG: Duration = Duration::from_secs(1);
+
+    struct Nothing;
+
+    impl Job for Nothing {
+        fn rows_left(&self) -> usize {
+            0
+        }
+
+        fn step(&mut self, _: &Connection, _: usize) -> Result<usize, Failure> {
+            Ok(0)
+        }
+
+        fn rewind(&mut self) {}
+
+        fn stored(&mut self) {}
+
+        fn answer(self: Box<Self>, _: Result<(), Failure>) {}
+    }
+
+    fn queue_of(urgent: usize) -> Queue {
+        let queue = Queue::new(8, 8);
+        for _ in 0..urgent {
+            queue.push(Lane::Urgent, Box::new(Nothing)).unwrap();
+        }
+        queue
+    }
+
+    #[test]
+    fn a_transaction_waits_until_its_company_is_here_or_the_moment_is_over() {
+        let company = Company { jobs: 2, until: Instant::now() + LONG };
+        let begun = Instant::now();
+        assert!(queue_of(2).wait(&company));
+        assert!(begun.elapsed() < LONG, "both are here");
+        assert!(queue_of(1).wait(&company));
+        assert!(begun.elapsed() >= LONG, "one waits for the other");
+        let queue = queue_of(1);
+        queue.stop("a test".to_owned());
+        assert!(!queue.wait(&Company { jobs: 2, until: Instant::now() + LONG }));
+    }
+
+    #[test]
+    fn one_alone_waits_for_nobody() {
+        assert_eq!(Company::none().awaited(1), Duration::ZERO);
+        assert_eq!(Company::after(1, 0, LONG).awaited(1), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_waited_meanwhile_waits_a_moment_for_those_who_were_answered() {
+        let company = Company::after(1, 1, LONG);
+        let awaited = company.awaited(1);
+        assert!(awaited > Duration::ZERO && awaited <= COMPANY_MAX, "{awaited:?}");
+        assert_eq!(company.awaited(2), Duration::ZERO);
+        std::thread::sleep(COMPANY_MAX);
+        assert_eq!(company.awaited(1), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_wait_is_short_beside_what_is_waited_for() {
+        let company = Company::after(1, 1, Duration::from_micros(20));
+        assert!(company.awaited(1) <= Duration::from_micros(10));
     }
 }

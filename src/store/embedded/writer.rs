@@ -3,12 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
+use tokio::time::Instant;
 
 use super::checkpoint::Checkpoints;
 use super::failure::Failure;
-use super::queue::{Health, Queue};
+use super::queue::{Company, Health, Queue};
 use super::transaction::{Budget, Durability, set_durability, transact};
 
 /// Urgent jobs of one transaction.
@@ -42,8 +44,11 @@ impl Writer {
     }
 
     fn run(mut self) -> Result<(), Failure> {
-        while self.queue.wait() {
-            self.urgent()?;
+        let mut company = Company::none();
+        while self.queue.wait(&company) {
+            if let Some((answered, taken)) = self.urgent()? {
+                company = Company::after(answered, self.queue.urgent_waiting(), taken);
+            }
             self.background()?;
             self.checkpoints.restart_if_due(&self.connection)?;
         }
@@ -53,15 +58,17 @@ impl Writer {
         Ok(())
     }
 
-    fn urgent(&mut self) -> Result<(), Failure> {
+    /// Writes what is urgent; how many jobs that were, and how long it took.
+    fn urgent(&mut self) -> Result<Option<(usize, Duration)>, Failure> {
         let jobs = self.queue.take_urgent(URGENT_JOBS_MAX);
         if jobs.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
+        let (count, begun) = (jobs.len(), Instant::now());
         self.set_durability(Durability::Synced)?;
         transact(&self.connection, jobs, &Budget::WITHOUT_LIMIT)?;
         self.checkpoints.written();
-        Ok(())
+        Ok(Some((count, begun.elapsed())))
     }
 
     /// Writes background rows: as many as one transaction takes while nothing urgent waits, and a
