@@ -4,6 +4,10 @@ use std::fmt;
 
 use crate::run_report::{Latency, RunFigures, RunReport, StageFigures};
 
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
 impl fmt::Display for RunReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{}: {}", self.scenario, self.plan.summary)?;
@@ -81,7 +85,6 @@ impl fmt::Display for RunFigures {
         if let Some(((start, end), peak)) =
             self.memory_start_bytes.zip(self.memory_end_bytes).zip(self.memory_peak_bytes)
         {
-            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
             writeln!(
                 formatter,
                 "  server memory {:.1} MiB at the start, {:.1} at the end, {:.1} at the most",
@@ -91,7 +94,6 @@ impl fmt::Display for RunFigures {
             )?;
         }
         if let Some((start, end)) = self.own_memory_start_bytes.zip(self.own_memory_end_bytes) {
-            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
             let (start, end) = (mib(start), mib(end));
             writeln!(formatter, "  of it heap and stacks {start:.1} and {end:.1} MiB")?;
         }

@@ -16,6 +16,7 @@ use schema::{ConversationId, Epoch, OwnerToken, Sequence};
 
 use super::batch::{self, BatchLimits, PackedEntry};
 use super::payload;
+use super::unmaterialised::Unmaterialised;
 use crate::ports::{Applied, Commit, Guard, MaterialisedCommit, RingError, RingShape, Slot};
 
 /// Tries to claim before giving the shard up for now.
@@ -123,7 +124,7 @@ pub struct CommitterCore {
     waiting: VecDeque<PackedEntry>,
     is_gathering: bool,
     /// Commits of (done, head], with their entries.
-    unmaterialised: BTreeMap<u64, Arc<[Entry]>>,
+    unmaterialised: Unmaterialised,
     materialising: Option<u64>,
     wake_armed: bool,
     materialise_tries: u32,
@@ -145,7 +146,7 @@ impl CommitterCore {
             done: 0,
             waiting: VecDeque::new(),
             is_gathering: false,
-            unmaterialised: BTreeMap::new(),
+            unmaterialised: Unmaterialised::default(),
             materialising: None,
             wake_armed: false,
             materialise_tries: 0,
@@ -204,7 +205,7 @@ impl CommitterCore {
             State::Committing(doubt) | State::Resolving { doubt, .. } => Some(&doubt.entries),
             _ => None,
         };
-        let stored = self.unmaterialised.values().flat_map(|entries| entries.iter());
+        let stored = self.unmaterialised.entries();
         let doubted = in_doubt.into_iter().flat_map(|entries| entries.iter());
         let waiting = self.waiting.iter().map(|packed| &packed.entry);
         stored
@@ -336,7 +337,7 @@ impl CommitterCore {
         let Ok(entries) = payload::split(&slot.payload) else {
             return self.end(EndReason::Broken);
         };
-        self.unmaterialised.insert(n, entries.into());
+        self.unmaterialised.add(n, entries.into());
         self.state = State::Replaying { next: n + 1 };
         self.replay_next()
     }
@@ -418,7 +419,7 @@ impl CommitterCore {
     fn stored(&mut self, doubt: InDoubt) -> Vec<Effect> {
         let n = doubt.commit.n;
         self.head = n;
-        self.unmaterialised.insert(n, doubt.entries.clone());
+        self.unmaterialised.add(n, doubt.entries.clone());
         self.state = State::Ready;
         let mut effects = vec![Effect::Stored { n, entries: doubt.entries }];
         effects.extend(self.commit_next());
@@ -454,7 +455,7 @@ impl CommitterCore {
         if self.materialising.is_some() || self.unmaterialised.is_empty() {
             return Vec::new();
         }
-        let entries: usize = self.unmaterialised.values().map(|entries| entries.len()).sum();
+        let entries = self.unmaterialised.entry_count();
         let half_full = self.ring_depth() * 2 >= u64::from(self.shape.slots);
         if entries >= MATERIALISE_ENTRIES || half_full {
             return self.materialise_now();
@@ -481,12 +482,12 @@ impl CommitterCore {
     fn materialise_now(&mut self) -> Vec<Effect> {
         let mut group = Vec::new();
         let mut entries_in_group = 0;
-        for (n, entries) in &self.unmaterialised {
+        for (n, entries) in self.unmaterialised.commits() {
             if !group.is_empty() && entries_in_group + entries.len() > MATERIALISE_ENTRIES_MAX {
                 break;
             }
             entries_in_group += entries.len();
-            group.push(MaterialisedCommit { shard: self.shard, n: *n, entries: entries.clone() });
+            group.push(MaterialisedCommit { shard: self.shard, n, entries: entries.clone() });
         }
         self.materialising = group.last().map(|commit| commit.n);
         vec![Effect::Materialise(group)]
@@ -506,10 +507,7 @@ impl CommitterCore {
         }
         self.materialise_tries = 0;
         self.done = last;
-        let later = self.unmaterialised.split_off(&(last + 1));
-        for entry in
-            std::mem::replace(&mut self.unmaterialised, later).values().flat_map(|it| it.iter())
-        {
+        for entry in self.unmaterialised.take_up_to(last).entries() {
             self.materialised_heads.insert(entry.conversation_id, entry.seq);
         }
         let mut effects = vec![Effect::Materialised { done: last }];
@@ -525,7 +523,7 @@ impl CommitterCore {
     fn end(&mut self, reason: EndReason) -> Vec<Effect> {
         self.state = State::Ended;
         self.waiting.clear();
-        self.unmaterialised.clear();
+        self.unmaterialised = Unmaterialised::default();
         vec![Effect::Ended(reason)]
     }
 }

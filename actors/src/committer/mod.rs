@@ -13,6 +13,7 @@ pub mod payload;
 mod registry;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unmaterialised;
 
 pub(crate) use actor::event_size;
 pub use actor::{Committer, CommitterContext};
