@@ -5,12 +5,13 @@
 #   measure-cluster.sh [--shards N (4)] [--pairs N (50, on each node)] [--warmup-s S (60)]
 #                      [--duration-s S (20)] [--heap-mb MB (1536)] [--port-base PORT (23000)]
 #                      [--commitlog-sync periodic|batch] [--purpose load|tests]
+#                      [--workers N (1, of each node: two nodes share this machine's cores)]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$here/../target/release
 
 shards=4 pairs=50 warmup_s=60 duration_s=20 heap_mb=1536 port=23000 commitlog_sync=periodic
-purpose=load
+purpose=load workers=1
 while [ $# -gt 1 ]; do
     case $1 in
         --shards) shards=$2 ;;
@@ -21,6 +22,7 @@ while [ $# -gt 1 ]; do
         --port-base) port=$2 ;;
         --commitlog-sync) commitlog_sync=$2 ;;
         --purpose) purpose=$2 ;;
+        --workers) workers=$2 ;;
         *) break ;;
     esac
     shift 2
@@ -51,6 +53,7 @@ for limit in SENDS_PER_SECOND SENDS_BURST CONNECTIONS_PER_ADDRESS SILENT_CONNECT
     REQUESTS_PER_SECOND REQUESTS_BURST; do
     export "SWITCHBOARD_LIMITS__$limit=1000000"
 done
+export SWITCHBOARD_WORKERS=$workers
 for node in 1 2; do
     "$bin/switchboard" serve --config "$dir/config" --data-dir "$dir/node$node" \
         --listen "127.0.0.1:$((port + node))" --internal-listen "127.0.0.1:$((port + 10 + node))" \

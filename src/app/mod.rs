@@ -86,7 +86,7 @@ async fn serve_until_signal(
 ) -> anyhow::Result<()> {
     tokio::spawn(telemetry::metrics::keep_up(metrics.clone()));
     telemetry::traces::install(&config.telemetry, backends.node)?;
-    let workers = workers();
+    let workers = workers(config.workers);
     let ports = Ports {
         ring: backends.stores.ring.clone(),
         messages: backends.stores.messages.clone(),
@@ -164,9 +164,10 @@ async fn serve_until_signal(
     Ok(())
 }
 
-/// Threads that serve sockets and actors: one a core.
-fn workers() -> Workers {
-    let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+/// Threads that serve sockets and actors; one a core when `wanted` is zero.
+fn workers(wanted: u16) -> Workers {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let count = if wanted == 0 { cores } else { wanted.into() };
     Workers::new((0..count).map(|_| Arbiter::new().handle()).collect())
 }
 
@@ -183,7 +184,11 @@ fn tree_config(config: &Config, backends: &Backends) -> TreeConfig {
             sends_burst: send_limit.burst.get(),
         },
         send_limit,
-        batch: BatchLimits::default(),
+        batch: if backends.is_clustered() {
+            BatchLimits::of_cluster()
+        } else {
+            BatchLimits::default()
+        },
         retention_default_days: config.retention.default_days,
         clustered: backends.is_clustered(),
     }

@@ -5,6 +5,9 @@ use crate::bridge::redis::RedisConfig;
 use crate::search::OpenSearchConfig;
 use crate::store::cql::CqlConfig;
 
+/// More threads than this would be a slip of the hand.
+const WORKERS_MAX: u16 = 256;
+
 /// Adds a problem for each value that cannot work.
 pub(super) fn check(config: &Config, problems: &mut Vec<ConfigProblem>) {
     let mut refuse = |key: &str, reason: String| {
@@ -29,6 +32,9 @@ pub(super) fn check(config: &Config, problems: &mut Vec<ConfigProblem>) {
     config.telemetry.check(&mut refuse);
     config.tls.check(&mut refuse);
     config.drain.check(&mut refuse);
+    if config.workers > WORKERS_MAX {
+        refuse("workers", format!("{} is more than {WORKERS_MAX}", config.workers));
+    }
     if config.proxy_protocol && config.trusted_proxies.is_empty() {
         refuse("proxy_protocol", "needs trusted_proxies: nobody else is believed".to_owned());
     }

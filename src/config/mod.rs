@@ -74,6 +74,9 @@ pub struct Config {
     /// Whether trusted proxies say whom they speak for by the PROXY protocol (version 1 or 2). Then
     /// their connections must begin with it; from all others it is an error.
     pub proxy_protocol: bool,
+    /// Threads that serve sockets and actors, 256 at most. 0: one for each core that the process
+    /// may use. Give it when several nodes share a machine.
+    pub workers: u16,
     /// What one user, address or node may ask for.
     pub limits: LimitsConfig,
     /// How long what was said is kept.
@@ -104,6 +107,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
+            workers: 0,
             tls: TlsConfig::default(),
             drain: DrainConfig::default(),
             limits: LimitsConfig::default(),

@@ -36,3 +36,4 @@ mod slow_consumer;
 mod support;
 mod tidy;
 mod tls;
+mod workers;
