@@ -184,11 +184,7 @@ fn tree_config(config: &Config, backends: &Backends) -> TreeConfig {
             sends_burst: send_limit.burst.get(),
         },
         send_limit,
-        batch: if backends.is_clustered() {
-            BatchLimits::of_cluster()
-        } else {
-            BatchLimits::default()
-        },
+        batch: BatchLimits::default(),
         retention_default_days: config.retention.default_days,
         clustered: backends.is_clustered(),
     }

@@ -7,7 +7,7 @@ use schema::record::Entry;
 
 use super::payload;
 
-/// How much one commit may hold, and how long commits wait for others.
+/// How much one commit may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BatchLimits {
     pub entries_max: usize,
@@ -15,27 +15,11 @@ pub struct BatchLimits {
     pub bytes_max: usize,
     /// Entries of one conversation while others wait.
     pub per_conversation: usize,
-    /// Commits wait this long to be materialised together: rows of one partition then share a
-    /// statement, and a head is written once for many entries.
-    pub materialise_after_ms: u64,
 }
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self {
-            entries_max: 256,
-            bytes_max: 64 * 1024,
-            per_conversation: 32,
-            materialise_after_ms: 250,
-        }
-    }
-}
-
-impl BatchLimits {
-    /// Where each statement is a request of a database's.
-    #[must_use]
-    pub fn of_cluster() -> Self {
-        Self { materialise_after_ms: 500, ..Self::default() }
+        Self { entries_max: 256, bytes_max: 64 * 1024, per_conversation: 32 }
     }
 }
 
@@ -110,12 +94,7 @@ mod tests {
 
     #[test]
     fn a_busy_conversation_leaves_room_for_the_others() {
-        let limits = BatchLimits {
-            entries_max: 4,
-            bytes_max: 100_000,
-            per_conversation: 2,
-            ..BatchLimits::default()
-        };
+        let limits = BatchLimits { entries_max: 4, bytes_max: 100_000, per_conversation: 2 };
         let mut queue = waiting(&[(1, 1), (1, 2), (1, 3), (1, 4), (2, 1)]);
         assert_eq!(keys(&take(&mut queue, &limits)), [(1, 1), (1, 2), (2, 1), (1, 3)]);
         assert_eq!(keys(&take(&mut queue, &limits)), [(1, 4)]);
@@ -124,12 +103,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_waits_in_order() {
         let one = PackedEntry::new(entry(1, 1, "x")).bytes.len();
-        let limits = BatchLimits {
-            entries_max: 10,
-            bytes_max: one * 2,
-            per_conversation: 1,
-            ..BatchLimits::default()
-        };
+        let limits = BatchLimits { entries_max: 10, bytes_max: one * 2, per_conversation: 1 };
         let mut queue = waiting(&[(1, 1), (1, 2), (2, 1), (3, 1)]);
         assert_eq!(keys(&take(&mut queue, &limits)), [(1, 1), (2, 1)]);
         assert_eq!(keys(&take(&mut queue, &limits)), [(1, 2), (3, 1)]);
@@ -137,12 +111,7 @@ mod tests {
 
     #[test]
     fn an_entry_above_the_limit_travels_alone() {
-        let limits = BatchLimits {
-            entries_max: 10,
-            bytes_max: 1,
-            per_conversation: 10,
-            ..BatchLimits::default()
-        };
+        let limits = BatchLimits { entries_max: 10, bytes_max: 1, per_conversation: 10 };
         let mut queue = waiting(&[(1, 1), (1, 2)]);
         assert_eq!(keys(&take(&mut queue, &limits)), [(1, 1)]);
         assert_eq!(keys(&take(&mut queue, &limits)), [(1, 2)]);
@@ -161,7 +130,7 @@ mod tests {
                 (*id, seqs[usize::from(*id)])
             }).collect();
             let mut queue = waiting(&input);
-            let limits = BatchLimits { entries_max, bytes_max: 2_000, per_conversation, ..BatchLimits::default() };
+            let limits = BatchLimits { entries_max, bytes_max: 2_000, per_conversation };
             let mut next = [1_u64; 5];
             let mut total = 0;
             while !queue.is_empty() {

@@ -23,6 +23,9 @@ use crate::ports::{Applied, Commit, Guard, MaterialisedCommit, RingError, RingSh
 const CLAIM_TRIES_MAX: u32 = 5;
 /// A commit in doubt for longer ends the activation.
 pub const RESOLVE_GIVE_UP_MS: u64 = 15_000;
+/// Commits wait this long to be materialised together: rows of one partition then share a
+/// statement, and a head is written once for many entries.
+pub const MATERIALISE_DELAY_MS: u64 = 250;
 /// After a failure commits wait this long at first.
 const MATERIALISE_AGAIN_MS: u64 = 20;
 /// Entries that are worth materialising at once.
@@ -461,7 +464,7 @@ impl CommitterCore {
             return Vec::new();
         }
         self.wake_armed = true;
-        vec![Effect::WakeToMaterialise { ms: self.limits.materialise_after_ms }]
+        vec![Effect::WakeToMaterialise { ms: MATERIALISE_DELAY_MS }]
     }
 
     /// The time of an [`Effect::WakeToMaterialise`] has come, or someone waits for it.

@@ -16,7 +16,7 @@ use super::load::unavailable;
 use crate::ports::StoreError;
 
 /// An entry that was stored is in the readers' tables within this time, else it is not there.
-const SHOWN_MAX: Duration = Duration::from_secs(2);
+const SHOWN_MAX: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Checks that `sender` can see the message and that it says `content` now.

@@ -82,7 +82,6 @@ impl Schedule {
                 entries_max: *random.pick(&[2, 8, 256]),
                 bytes_max: *random.pick(&[400, 2_000, 65_536]),
                 per_conversation: *random.pick(&[1, 2, 32]),
-                ..BatchLimits::default()
             },
             recent: random.between(2, 8),
             page: random.between(1, 5),
