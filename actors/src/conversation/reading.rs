@@ -46,8 +46,18 @@ impl Conversation {
 
     fn read_when_known(&mut self, read: Read, since: Instant, ctx: &mut Context<Self>) {
         if let Err(refusal) = self.check_claim(read.page, ctx) {
-            return self.hold(read, since, refusal, ctx);
+            if let Some(read) = self.hold(read, since, ctx) {
+                let _ = read.reply.send(Err(refusal));
+            }
+            return;
         }
+        let read = if self.lacks_the_end_of(&read) {
+            self.repair(ctx);
+            let Some(read) = self.hold(read, since, ctx) else { return };
+            read
+        } else {
+            read
+        };
         if let Page::At(at) = read.page {
             return self.jump(read, at, ctx);
         }
@@ -67,12 +77,26 @@ impl Conversation {
         self.read_range(range, ctx, answer);
     }
 
+    /// Whether somebody asks for the newest entries, some of which were heard of and have not come:
+    /// who was told of them, on whatever node, is to find them. Devices are sent them when they come.
+    fn lacks_the_end_of(&self, read: &Read) -> bool {
+        let Ok(serving) = &self.serving else { return false };
+        let head = serving.head;
+        let reaches_the_end = match read.page {
+            Page::Newest => true,
+            Page::After(position) => head.0.saturating_sub(position.0) < read.limit,
+            Page::Before(position) => position > head,
+            Page::At(_) => false,
+        };
+        read.with_states && serving.is_behind() && reaches_the_end
+    }
+
     /// Who moved here from another node may ask for what comes after entries that are still on their
-    /// way here: such a page waits for them, for a moment.
-    fn hold(&mut self, read: Read, since: Instant, refusal: Refusal, ctx: &mut Context<Self>) {
-        let Ok(serving) = &mut self.serving else { return };
+    /// way here: such a page waits for them, for a moment. Returns one that may wait no longer.
+    fn hold(&mut self, read: Read, since: Instant, ctx: &mut Context<Self>) -> Option<Read> {
+        let Ok(serving) = &mut self.serving else { return Some(read) };
         if since.elapsed() >= HELD_MAX || serving.held_pages >= HELD_PAGES_MAX {
-            return drop(read.reply.send(Err(refusal)));
+            return Some(read);
         }
         serving.held_pages += 1;
         ctx.run_later(HELD_LOOK, move |actor, ctx| {
@@ -81,6 +105,7 @@ impl Conversation {
             }
             actor.read_when_known(read, since, ctx);
         });
+        None
     }
 
     fn purged_up_to(&self) -> Sequence {

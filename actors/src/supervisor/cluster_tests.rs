@@ -22,7 +22,7 @@ use super::Tree;
 use super::tests::{
     Explode, PATIENCE, Recorder, all_stored_once, conversation, draft, node_of, send,
 };
-use crate::conversation::Page;
+use crate::conversation::{Heard, Page};
 use crate::memory::{MemoryBridge, MemoryBridgeHub, MemoryStore, ShardOwners};
 use crate::node::Node;
 use crate::personal::SettingsPatch;
@@ -360,6 +360,30 @@ async fn a_page_waits_for_what_is_still_on_its_way_here() {
     let beyond = other.history(reader, id, Page::After(Sequence(9)), 9).await;
     assert!(beyond.expect_err("there is no such thing").code.is_temporary());
     assert!(begun.elapsed() < Duration::from_secs(5), "never longer than a moment");
+}
+
+/// Whoever was told of an entry, on whatever node, finds it on one that has heard of it as well.
+#[actix::test]
+async fn a_page_shows_all_that_its_node_has_heard_of() {
+    let cluster = Cluster::start(2, 0);
+    let users = vec![UserId::generate(), UserId::generate()];
+    let id = conversation(&cluster.store, &users).await;
+    let owner = cluster.owner_of(id);
+    let other = 1 - owner;
+    send(cluster.node(other), draft(id, users[other], "starts both")).await;
+    cluster.bridges[owner].is_silent.store(true, Ordering::Relaxed);
+    send(cluster.node(owner), draft(id, users[owner], "not announced")).await;
+    let running = cluster.trees[other].conversations.get_or_start(id).unwrap();
+    let node = cluster.node(other);
+    let newest = || node.history(users[other], id, Page::Newest, 9);
+    running.send(Heard { head: Sequence(2) }).await.unwrap();
+    let page = newest().await.expect("held until it is in the tables");
+    assert_eq!((page.head, page.entries.len()), (Sequence(2), 2));
+    running.send(Heard { head: Sequence(9) }).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let page = newest().await.expect("what never comes is waited for for a moment only");
+    assert_eq!(page.head, Sequence(2));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[actix::test]
