@@ -7,6 +7,7 @@ source scripts/setup.sh
 
 need_rust
 need_c_compiler
-[ -x target/release/switchboard ] || say "building; the first time takes some minutes"
+program=${CARGO_TARGET_DIR:-target}/release/switchboard
+[ -x "$program" ] || say "building; the first time takes some minutes"
 cargo build --release --package switchboard || fail "the build"
-exec target/release/switchboard serve "$@"
+exec "$program" serve "$@"

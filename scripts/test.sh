@@ -36,7 +36,7 @@ cargo test --workspace --quiet || fail "cargo test"
 # Each once, so that they go on working.
 cargo test --workspace --quiet --bench hot_path >/dev/null || fail "the benchmarks"
 # Built by the tests, with the very same parts: built again alone it would take minutes more.
-programs="$PWD/target/debug"
+programs="${CARGO_TARGET_DIR:-$PWD/target}/debug"
 [ -x "$programs/switchboard" ] || fail "the tests left no $programs/switchboard"
 
 say "a cluster of three nodes under faults"
