@@ -44,20 +44,17 @@ impl Conversation {
         self.read_when_known(read, Instant::now(), ctx);
     }
 
-    fn read_when_known(&mut self, read: Read, since: Instant, ctx: &mut Context<Self>) {
+    fn read_when_known(&mut self, mut read: Read, since: Instant, ctx: &mut Context<Self>) {
         if let Err(refusal) = self.check_claim(read.page, ctx) {
             if let Some(read) = self.hold(read, since, ctx) {
                 let _ = read.reply.send(Err(refusal));
             }
             return;
         }
-        let read = if self.lacks_the_end_of(&read) {
-            self.repair(ctx);
-            let Some(read) = self.hold(read, since, ctx) else { return };
-            read
-        } else {
-            read
-        };
+        if self.lacks_the_end_of(&read) {
+            let Some(late) = self.hold(read, since, ctx) else { return };
+            read = late;
+        }
         if let Page::At(at) = read.page {
             return self.jump(read, at, ctx);
         }
@@ -78,7 +75,8 @@ impl Conversation {
     }
 
     /// Whether somebody asks for the newest entries, some of which were heard of and have not come:
-    /// who was told of them, on whatever node, is to find them. Devices are sent them when they come.
+    /// who was told of them, on whatever node, is to find them. They are read by the repair that is under
+    /// way; devices are sent them when they come.
     fn lacks_the_end_of(&self, read: &Read) -> bool {
         let Ok(serving) = &self.serving else { return false };
         let head = serving.head;

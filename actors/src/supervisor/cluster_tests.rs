@@ -300,9 +300,9 @@ async fn an_activation_says_that_it_serves_and_says_it_to_each_that_follows() {
     assert_eq!(epoch_said().await, Epoch(2));
 }
 
-/// Heads find a stand-in also where nobody has a socket: REST callers read there.
-#[actix::test]
-async fn a_head_reaches_a_conversation_that_nobody_listens_to() {
+/// Two nodes that both run a conversation of two users, one of whom is on each. The first entry came
+/// to both, the second was stored by the owner, returned last, whose bridge is silent since then.
+async fn one_that_was_not_heard() -> (Cluster, ConversationId, Vec<UserId>, usize) {
     let cluster = Cluster::start(2, 0);
     let users = vec![UserId::generate(), UserId::generate()];
     let id = conversation(&cluster.store, &users).await;
@@ -311,6 +311,14 @@ async fn a_head_reaches_a_conversation_that_nobody_listens_to() {
     send(cluster.node(other), draft(id, users[other], "starts both")).await;
     cluster.bridges[owner].is_silent.store(true, Ordering::Relaxed);
     send(cluster.node(owner), draft(id, users[owner], "not heard")).await;
+    (cluster, id, users, owner)
+}
+
+/// Heads find a stand-in also where nobody has a socket: REST callers read there.
+#[actix::test]
+async fn a_head_reaches_a_conversation_that_nobody_listens_to() {
+    let (cluster, id, users, owner) = one_that_was_not_heard().await;
+    let other = 1 - owner;
     cluster.bridges[owner].is_silent.store(false, Ordering::Relaxed);
     let reads_both = async {
         loop {
@@ -365,14 +373,8 @@ async fn a_page_waits_for_what_is_still_on_its_way_here() {
 /// Whoever was told of an entry, on whatever node, finds it on one that has heard of it as well.
 #[actix::test]
 async fn a_page_shows_all_that_its_node_has_heard_of() {
-    let cluster = Cluster::start(2, 0);
-    let users = vec![UserId::generate(), UserId::generate()];
-    let id = conversation(&cluster.store, &users).await;
-    let owner = cluster.owner_of(id);
+    let (cluster, id, users, owner) = one_that_was_not_heard().await;
     let other = 1 - owner;
-    send(cluster.node(other), draft(id, users[other], "starts both")).await;
-    cluster.bridges[owner].is_silent.store(true, Ordering::Relaxed);
-    send(cluster.node(owner), draft(id, users[owner], "not announced")).await;
     let running = cluster.trees[other].conversations.get_or_start(id).unwrap();
     let node = cluster.node(other);
     let newest = || node.history(users[other], id, Page::Newest, 9);
