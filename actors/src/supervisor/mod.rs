@@ -5,6 +5,10 @@
 
 mod actor;
 #[cfg(test)]
+mod cluster_heads_tests;
+#[cfg(test)]
+mod cluster_kit_tests;
+#[cfg(test)]
 mod cluster_own_tests;
 #[cfg(test)]
 mod cluster_tests;
