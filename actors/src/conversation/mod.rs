@@ -42,5 +42,7 @@ pub use messages::{
     LogEntry, PageRead, Peek, Peeked, Purged, Read, Settle, Submit, SubmitReply, ToMember,
 };
 pub use page::{HISTORY_PAGE_MAX, Page, Submitted};
+#[cfg(test)]
+pub use reading::HELD_MAX;
 pub use recent::concealed;
 pub use registry::{Audience, Conversations};

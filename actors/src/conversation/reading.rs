@@ -31,8 +31,10 @@ const REPAIR_DEADLINE: Duration = Duration::from_secs(10);
 const CLAIM_MAX: Duration = Duration::from_secs(60);
 /// A page beyond what is known here is held for as long before its reader is told to ask again:
 /// longer than a shard takes to move.
-const HELD_MAX: Duration = Duration::from_secs(3);
-const HELD_LOOK: Duration = Duration::from_millis(50);
+pub const HELD_MAX: Duration = Duration::from_secs(3);
+/// Looked at again after a share of the time waited: most wait for one answer of another node.
+const HELD_LOOK_MIN: Duration = Duration::from_millis(4);
+const HELD_LOOK_MAX: Duration = Duration::from_millis(50);
 /// Pages of one conversation that are held at once.
 pub(super) const HELD_PAGES_MAX: usize = 64;
 /// What is claimed is looked for in the store at most this often.
@@ -51,7 +53,7 @@ impl Conversation {
             }
             return;
         }
-        if self.lacks_the_end_of(&read) {
+        if self.lacks_the_end_of(&read, ctx) {
             let Some(late) = self.hold(read, since, ctx) else { return };
             read = late;
         }
@@ -74,10 +76,11 @@ impl Conversation {
         self.read_range(range, ctx, answer);
     }
 
-    /// Whether somebody asks for the newest entries, some of which were heard of and have not come:
-    /// who was told of them, on whatever node, is to find them. They are read by the repair that is under
-    /// way; devices are sent them when they come.
-    fn lacks_the_end_of(&self, read: &Read) -> bool {
+    /// Whether somebody asks for the newest entries, and they are not here: some were heard of and have
+    /// not come, or the shard's owner has not said yet where the log ends. Who was told of them, on
+    /// whatever node, is to find them. They are read by the repair that is under way; devices are
+    /// sent them when they come.
+    fn lacks_the_end_of(&mut self, read: &Read, ctx: &mut Context<Self>) -> bool {
         let Ok(serving) = &self.serving else { return false };
         let head = serving.head;
         let reaches_the_end = match read.page {
@@ -86,18 +89,35 @@ impl Conversation {
             Page::Before(position) => position > head,
             Page::At(_) => false,
         };
-        read.with_states && serving.is_behind() && reaches_the_end
+        if !read.with_states || !reaches_the_end {
+            return false;
+        }
+        let (is_behind, is_here) = (serving.is_behind(), serving.sequencer.is_here());
+        if is_behind || is_here {
+            return is_behind;
+        }
+        let sequencers = &self.context.sequencers;
+        let peers = sequencers.committers().peers();
+        // Nobody can say it while this node is cut off.
+        let can_hear = peers.is_connected() && sequencers.owner(self.id) != Owner::Unknown;
+        if can_hear && !peers.is_told(self.id) {
+            return true;
+        }
+        let Some(heard) = peers.head(self.id).filter(|heard| *heard > head) else { return false };
+        self.on_head(heard, ctx);
+        true
     }
 
-    /// Who moved here from another node may ask for what comes after entries that are still on their
-    /// way here: such a page waits for them, for a moment. Returns one that may wait no longer.
+    /// Lets a page wait for entries that are still on their way here, for a moment. Returns one that may
+    /// wait no longer.
     fn hold(&mut self, read: Read, since: Instant, ctx: &mut Context<Self>) -> Option<Read> {
         let Ok(serving) = &mut self.serving else { return Some(read) };
         if since.elapsed() >= HELD_MAX || serving.held_pages >= HELD_PAGES_MAX {
             return Some(read);
         }
         serving.held_pages += 1;
-        ctx.run_later(HELD_LOOK, move |actor, ctx| {
+        let look = (since.elapsed() / 2).clamp(HELD_LOOK_MIN, HELD_LOOK_MAX);
+        ctx.run_later(look, move |actor, ctx| {
             if let Ok(serving) = &mut actor.serving {
                 serving.held_pages -= 1;
             }

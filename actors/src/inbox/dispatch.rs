@@ -51,8 +51,9 @@ impl NodeInbox {
             NodeFrame::Follow(follow) => self.on_follow(from, &follow),
             NodeFrame::Unfollow { conversations } => self.peers.on_unfollow(from, &conversations),
             NodeFrame::Followed(Followed { request, heads }) => {
-                self.peers.followed(request);
+                // First what it says, then that it has said it: readers wait for both.
                 self.on_heads(&heads);
+                self.peers.followed(request);
             }
             NodeFrame::Submit(submit) => self.on_submit(from, submit),
             NodeFrame::Submitted(submitted) => {

@@ -29,6 +29,8 @@ struct Followed {
     asked_since_ms: Option<u64>,
     /// What was said before the owner's next answer may not have come: to be compared then.
     is_untold: bool,
+    /// The owner answered: all that is stored since then is announced here.
+    is_told: bool,
 }
 
 /// A request to a shard's owner.
@@ -67,8 +69,15 @@ impl Following {
     pub fn follow(&mut self, conversation: ConversationId, shard: u32, head: Sequence) {
         let followed = self.by_conversation.entry(conversation).or_insert_with(|| {
             self.unasked.entry(shard).or_default().push(conversation);
-            let (is_unsure, asked_since_ms, is_untold) = (false, None, false);
-            Followed { shard, wanted: 0, head, is_unsure, asked_since_ms, is_untold }
+            Followed {
+                shard,
+                wanted: 0,
+                head,
+                is_unsure: false,
+                asked_since_ms: None,
+                is_untold: false,
+                is_told: false,
+            }
         });
         followed.wanted += 1;
         if followed.head < head {
@@ -102,6 +111,13 @@ impl Following {
         self.by_conversation.get(&conversation).map(|followed| followed.head)
     }
 
+    /// Whether its owner said where it ends since it is wanted here, and since frames were lost or the
+    /// owner is another one: `head` is then the end of the log, but for what is on its way.
+    #[must_use]
+    pub fn is_told(&self, conversation: ConversationId) -> bool {
+        self.by_conversation.get(&conversation).is_some_and(|followed| followed.is_told)
+    }
+
     /// Notes a head; true when it is news of a conversation that is wanted here.
     pub fn heard(&mut self, conversation: ConversationId, head: Sequence) -> bool {
         let Some(followed) = self.by_conversation.get_mut(&conversation) else { return false };
@@ -123,7 +139,10 @@ impl Following {
     pub fn owner_changed(&mut self, shard: u32) {
         self.asked.retain(|_, asked| asked.shard != shard);
         let all = self.of_shard(shard);
-        all.iter().for_each(|id| self.doubt(*id));
+        for id in &all {
+            self.doubt(*id);
+            self.not_told(*id);
+        }
         if all.is_empty() {
             self.unasked.remove(&shard);
         } else {
@@ -150,7 +169,16 @@ impl Following {
     pub fn doubt_all(&mut self) {
         self.ask_for_all();
         let all: Vec<ConversationId> = self.by_conversation.keys().copied().collect();
-        all.into_iter().for_each(|id| self.doubt(id));
+        for id in all {
+            self.doubt(id);
+            self.not_told(id);
+        }
+    }
+
+    fn not_told(&mut self, conversation: ConversationId) {
+        if let Some(followed) = self.by_conversation.get_mut(&conversation) {
+            followed.is_told = false;
+        }
     }
 
     fn doubt(&mut self, conversation: ConversationId) {
@@ -233,6 +261,7 @@ impl Following {
         for conversation in asked.conversations {
             let Some(followed) = self.by_conversation.get_mut(&conversation) else { continue };
             followed.asked_since_ms = None;
+            followed.is_told = true;
             if std::mem::take(&mut followed.is_untold) {
                 self.doubt(conversation);
             }
@@ -280,6 +309,28 @@ mod tests {
         following.unfollow(first);
         assert_eq!(following.take_unfollowed(), [(1, vec![first])].into());
         assert!(following.requests(RENEW_MS * 2, owner(node)).is_empty());
+    }
+
+    #[test]
+    fn what_an_owner_said_counts_until_frames_are_lost_or_it_changes() {
+        let (mut following, node) = (Following::default(), NodeId::generate());
+        let conversation = ConversationId::generate();
+        assert!(!following.is_told(conversation), "nobody asked");
+        following.follow(conversation, 1, Sequence(3));
+        let answers = |following: &mut Following, now_ms| {
+            assert!(!following.is_told(conversation));
+            let asked = following.requests(now_ms, owner(node));
+            assert!(!following.is_told(conversation), "asked and not answered");
+            following.answered(asked[0].request);
+            assert!(following.is_told(conversation));
+        };
+        answers(&mut following, 0);
+        assert_eq!(following.requests(RENEW_MS, owner(node)).len(), 1);
+        assert!(following.is_told(conversation), "asked for once more, to be remembered there");
+        following.doubt_all();
+        answers(&mut following, RENEW_MS + 1);
+        following.owner_changed(1);
+        answers(&mut following, RENEW_MS + 2);
     }
 
     #[test]

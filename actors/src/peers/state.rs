@@ -31,6 +31,7 @@ pub struct Peers {
     clustered: bool,
     began: Instant,
     state: Mutex<Tables>,
+    asking: Mutex<()>,
     wake: OnceLock<Arc<dyn Wake>>,
 }
 
@@ -73,6 +74,7 @@ impl Peers {
             clustered,
             began: Instant::now(),
             state: Mutex::default(),
+            asking: Mutex::default(),
             wake: OnceLock::new(),
         }
     }
@@ -243,6 +245,17 @@ impl Peers {
         self.state().following.head(conversation)
     }
 
+    /// Whether the conversation's owner, on another node, said where its log ends: see
+    /// [`head`](Self::head). One that was not asked yet is asked now.
+    #[must_use]
+    pub fn is_told(&self, conversation: ConversationId) -> bool {
+        let is_told = self.state().following.is_told(conversation);
+        if !is_told {
+            self.ask();
+        }
+        is_told
+    }
+
     /// Notes heads; returns those that are news.
     pub fn heard(
         &self,
@@ -286,40 +299,50 @@ impl Peers {
         self.state().following.still_unsure(conversation);
     }
 
-    /// Says what is due: what is followed, what is not any more, where logs end.
-    pub fn tick(&self) {
-        if !self.clustered {
-            return;
-        }
+    /// Tells owners what is followed and what is not any more, where that is due.
+    fn ask(&self) {
+        // One at a time: a conversation given up and wanted again is asked for after it was given up.
+        let _turn = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = self.now_ms();
         let owner = |shard| match self.directory.owner(shard) {
             Owner::Elsewhere(node) => Some(node),
             Owner::Here | Owner::Unknown => None,
         };
-        let (requests, unfollowed, heads) = {
-            let mut state = self.state();
-            #[expect(clippy::cast_precision_loss, reason = "for display")]
-            metrics::gauge!(metric::CONVERSATIONS_FOLLOWED).set(state.following.len() as f64);
-            if state.is_doubt_due(self.bridge.is_connected(), now_ms) {
-                state.following.doubt_all();
-            }
-            let requests = state.following.requests(now_ms, owner);
-            let unfollowed = state.following.take_unfollowed();
-            let heads = state.heads_due(now_ms);
-            state.expire_due(now_ms);
-            (requests, unfollowed, heads)
+        let (requests, unfollowed) = {
+            let following = &mut self.state().following;
+            (following.requests(now_ms, owner), following.take_unfollowed())
         };
+        for (shard, conversations) in unfollowed {
+            if let Some(to) = owner(shard) {
+                self.tell(to, &NodeFrame::Unfollow { conversations });
+            }
+        }
         for request in requests {
             let (request, shard, to, conversations) =
                 (request.request, request.shard, request.to, request.conversations);
             let follow = envelope::Follow { request, shard, conversations };
             self.tell(to, &NodeFrame::Follow(follow));
         }
-        for (shard, conversations) in unfollowed {
-            if let Some(to) = owner(shard) {
-                self.tell(to, &NodeFrame::Unfollow { conversations });
-            }
+    }
+
+    /// Says what is due: what is followed, what is not any more, where logs end.
+    pub fn tick(&self) {
+        if !self.clustered {
+            return;
         }
+        let now_ms = self.now_ms();
+        let heads = {
+            let mut state = self.state();
+            #[expect(clippy::cast_precision_loss, reason = "for display")]
+            metrics::gauge!(metric::CONVERSATIONS_FOLLOWED).set(state.following.len() as f64);
+            if state.is_doubt_due(self.bridge.is_connected(), now_ms) {
+                state.following.doubt_all();
+            }
+            let heads = state.heads_due(now_ms);
+            state.expire_due(now_ms);
+            heads
+        };
+        self.ask();
         for (node, heads) in heads {
             for heads in heads.chunks(HEADS_MAX) {
                 self.tell(node, &NodeFrame::Heads { heads: heads.to_vec() });

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::cluster_kit_tests::{Cluster, sees_all_once_in_order};
 use super::tests::{Explode, PATIENCE, conversation, draft, send};
-use crate::conversation::{Heard, Page};
+use crate::conversation::{HELD_MAX, Heard, Page};
 use crate::ports::{Bridge as _, Inbox};
 
 /// A node that writes down what it is told.
@@ -168,4 +168,35 @@ async fn a_page_shows_all_that_its_node_has_heard_of() {
     let page = newest().await.expect("what never comes is waited for for a moment only");
     assert_eq!(page.head, Sequence(2));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// Nobody read there before, and the tables do not show it yet: its owner is asked.
+#[actix::test]
+async fn a_page_shows_what_was_stored_elsewhere_a_moment_ago() {
+    let cluster = Cluster::start(2, 0);
+    let users = vec![UserId::generate(), UserId::generate()];
+    let (stored, other_one) = (conversation(&cluster.store, &users).await, users[1]);
+    let owner = cluster.owner_of(stored);
+    let other = cluster.node(1 - owner);
+    for number in 1..=3 {
+        send(cluster.node(owner), draft(stored, users[0], &number.to_string())).await;
+    }
+    let page = other.history(other_one, stored, Page::Newest, 9).await.expect("the owner says it");
+    assert_eq!((page.head, page.entries.len()), (Sequence(3), 3));
+
+    // An owner that says nothing is waited for for a moment, and one that is cut off not at all.
+    for is_silent in [true, false] {
+        let id = conversation(&cluster.store, &users).await;
+        let owner = cluster.owner_of(id);
+        for bridge in &cluster.bridges {
+            bridge.is_silent.store(is_silent, Ordering::Relaxed);
+            bridge.is_cut.store(!is_silent, Ordering::Relaxed);
+        }
+        let begun = tokio::time::Instant::now();
+        let page = cluster.node(1 - owner).history(other_one, id, Page::Newest, 9).await;
+        let waited = begun.elapsed();
+        assert!(page.expect("shows what it knows").entries.is_empty());
+        let is_right = if is_silent { waited > HELD_MAX } else { waited < HELD_MAX };
+        assert!(is_right && waited < HELD_MAX * 2, "silent {is_silent}: {waited:?}");
+    }
 }
