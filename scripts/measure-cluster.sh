@@ -43,6 +43,9 @@ trap 'stop || true' EXIT
 bash "$here/services/cassandra.sh" start --dir "$dir/cassandra" --port-base "$cql" \
     --purpose "$purpose" --heap-mb "$heap_mb" --commitlog-sync "$commitlog_sync" >/dev/null
 redis-server --port "$redis" --save "" --daemonize yes --pidfile "$dir/redis.pid" >/dev/null
+# One that runs there already would answer in its place.
+sleep 1
+[ -s "$dir/redis.pid" ] || { echo "redis-server did not start on port $redis" >&2; exit 1; }
 store="cql://127.0.0.1:$cql/load?shards=$shards&replication_factor=1"
 "$bin/switchboard" config cluster --store "$store" --bridge "redis://127.0.0.1:$redis" >"$dir/config"
 chmod 600 "$dir/config"
