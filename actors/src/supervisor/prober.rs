@@ -70,10 +70,15 @@ impl Round<'_> {
     }
 }
 
-/// Records what is known; keeps those that are still on their way.
+/// Records what is known; keeps those that are still on their way, or still count what waited.
 fn collect(waiting: &mut Vec<Arc<Mark>>, mailboxes: &Mailboxes) {
     waiting.retain(|mark| {
         let is_lost = Arc::strong_count(mark) == 1;
+        let is_over = is_lost || mark.depth().is_some();
+        if mark.has_come() && !is_over {
+            // The deeper a mailbox, the longer it takes: it is not to be missed for that.
+            return true;
+        }
         if mark.has_come() || !is_lost {
             metrics::histogram!(metric::MAILBOX_AGE_SECONDS, "kind" => mark.kind)
                 .record(mark.age().as_secs_f64());
@@ -83,6 +88,34 @@ fn collect(waiting: &mut Vec<Arc<Mark>>, mailboxes: &Mailboxes) {
             #[expect(clippy::cast_precision_loss, reason = "for display")]
             metrics::histogram!(metric::MAILBOX_DEPTH, "kind" => mark.kind).record(depth as f64);
         }
-        !mark.has_come() && !is_lost
+        !is_over
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_depth_that_is_still_counted_is_waited_for() {
+        let mailboxes = Mailboxes::default();
+        let depth = || mailboxes.by_kind().first().map_or(0, |(_, it)| it.found.depth_max);
+        let (probe, mark) = Probe::new("slow");
+        let mut waiting = vec![mark];
+        let again = probe.arrived().expect("comes twice");
+        collect(&mut waiting, &mailboxes);
+        assert_eq!((waiting.len(), depth()), (1, 0), "on its way to the end of the mailbox");
+        (0..5).for_each(|_| crate::monitor::handled());
+        assert!(again.arrived().is_none());
+        collect(&mut waiting, &mailboxes);
+        assert_eq!((waiting.len(), depth()), (0, 5));
+        let found = mailboxes.by_kind()[0].1.found;
+        assert_eq!(found.probes, 1, "told once");
+
+        let (probe, mark) = Probe::new("slow");
+        waiting.push(mark);
+        drop(probe.arrived());
+        collect(&mut waiting, &mailboxes);
+        assert!(waiting.is_empty(), "the mailbox was full: nobody will tell");
+    }
 }
