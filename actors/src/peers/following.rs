@@ -31,6 +31,8 @@ struct Followed {
     is_untold: bool,
     /// The owner answered: all that is stored since then is announced here.
     is_told: bool,
+    /// Requests before this one were of somebody who gave it up since.
+    first_request: u64,
 }
 
 /// A request to a shard's owner.
@@ -77,6 +79,7 @@ impl Following {
                 asked_since_ms: None,
                 is_untold: false,
                 is_told: false,
+                first_request: self.last_request + 1,
             }
         });
         followed.wanted += 1;
@@ -261,7 +264,7 @@ impl Following {
         for conversation in asked.conversations {
             let Some(followed) = self.by_conversation.get_mut(&conversation) else { continue };
             followed.asked_since_ms = None;
-            followed.is_told = true;
+            followed.is_told |= request >= followed.first_request;
             if std::mem::take(&mut followed.is_untold) {
                 self.doubt(conversation);
             }
@@ -331,6 +334,15 @@ mod tests {
         answers(&mut following, RENEW_MS + 1);
         following.owner_changed(1);
         answers(&mut following, RENEW_MS + 2);
+
+        // Given up and wanted again, while the owner answers who gave it up.
+        following.doubt_all();
+        let asked = following.requests(RENEW_MS + 3, owner(node));
+        following.unfollow(conversation);
+        assert_eq!(following.take_unfollowed().len(), 1, "the owner forgets it");
+        following.follow(conversation, 1, Sequence(3));
+        following.answered(asked[0].request);
+        answers(&mut following, RENEW_MS + 4);
     }
 
     #[test]
