@@ -35,17 +35,14 @@ stop() {
     [ -f "$dir/pids" ] && kill $(cat "$dir/pids") 2>/dev/null
     sleep 1
     bash "$here/services/cassandra.sh" stop --dir "$dir/cassandra" >/dev/null 2>&1
-    redis-cli -p "$redis" shutdown nosave >/dev/null 2>&1
+    bash "$here/services/redis.sh" stop --dir "$dir"
     rm -rf "$dir"
 }
 trap 'stop || true' EXIT
 
 bash "$here/services/cassandra.sh" start --dir "$dir/cassandra" --port-base "$cql" \
     --purpose "$purpose" --heap-mb "$heap_mb" --commitlog-sync "$commitlog_sync" >/dev/null
-redis-server --port "$redis" --save "" --daemonize yes --pidfile "$dir/redis.pid" >/dev/null
-# One that runs there already would answer in its place.
-sleep 1
-[ -s "$dir/redis.pid" ] || { echo "redis-server did not start on port $redis" >&2; exit 1; }
+bash "$here/services/redis.sh" start --dir "$dir" --port "$redis" >/dev/null
 store="cql://127.0.0.1:$cql/load?shards=$shards&replication_factor=1"
 "$bin/switchboard" config cluster --store "$store" --bridge "redis://127.0.0.1:$redis" >"$dir/config"
 chmod 600 "$dir/config"
@@ -79,7 +76,7 @@ done
 # CPU ticks of the nodes, Cassandra, Redis and the clients; then entries and commits so far.
 look() {
     local pid
-    for pid in $(cat "$dir/pids" "$dir/cassandra/node0/pid" "$dir/redis.pid") "${clients[@]}"; do
+    for pid in $(cat "$dir/pids" "$dir/cassandra/node0/pid" "$dir/redis$redis.pid") "${clients[@]}"; do
         awk '{ printf "%d ", $14 + $15 }' "/proc/$pid/stat"
     done
     for node in 1 2; do curl -s "127.0.0.1:$((port + 10 + node))/metrics"; done |

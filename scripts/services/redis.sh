@@ -52,10 +52,11 @@ launch() {
 
 ask() { redis-cli -h "$address" -p "$@" 2>/dev/null; }
 
+# Until the one that was launched answers: another one may have the port.
 wait_for() {
     local at=$1 tries
     for ((tries = 0; tries < 100; tries++)); do
-        [ "$(ask "$at" ping)" = PONG ] && return
+        ask "$at" info server | grep "^process_id:$(cat "$dir/redis$at.pid")"$'\r' >/dev/null && return
         sleep 0.1
     done
     tail -n 20 "$dir/redis$at.log" >&2

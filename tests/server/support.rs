@@ -18,6 +18,17 @@ pub fn binary() -> std::path::PathBuf {
     env!("CARGO_BIN_EXE_switchboard").into()
 }
 
+/// Threads of a process that run actors.
+pub fn workers_of(process: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let tasks = tasks.map(|task| task.unwrap().path());
+    let is_worker = |task: &std::path::PathBuf| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("actix-rt|"))
+    };
+    let id = |task: std::path::PathBuf| task.file_name()?.to_str()?.parse().ok();
+    tasks.filter(is_worker).filter_map(id).collect()
+}
+
 pub fn spec() -> ServerSpec {
     ServerSpec { binary: binary(), ..ServerSpec::default() }
 }

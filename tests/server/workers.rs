@@ -3,16 +3,7 @@
 use schema::Sequence;
 use schema::record::ConversationKind;
 
-use crate::support::{Server, spec};
-
-/// Threads that run actors.
-fn workers_of(server: &Server) -> usize {
-    let tasks = format!("/proc/{}/task", server.process.pid().unwrap());
-    let names = std::fs::read_dir(tasks)
-        .unwrap()
-        .map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default());
-    names.filter(|name| name.starts_with("actix-rt|")).count()
-}
+use crate::support::{Server, spec, workers_of};
 
 /// One thread is enough to serve, and three are three; without the setting it is one a core.
 #[tokio::test]
@@ -20,7 +11,8 @@ async fn as_many_threads_serve_as_the_settings_say() {
     let cores = std::thread::available_parallelism().unwrap().get();
     for (setting, expected) in [("1", 1), ("3", 3), ("0", cores)] {
         let server = Server::with(&[("SWITCHBOARD_WORKERS", setting)]).await;
-        assert_eq!(workers_of(&server), expected, "workers = {setting}");
+        let process = server.process.pid().unwrap();
+        assert_eq!(workers_of(process).len(), expected, "workers = {setting}");
         let people = server.people(3).await;
         let others = [&people[1], &people[2]];
         let chat = server.conversation(ConversationKind::Group, &people[0], &others).await;

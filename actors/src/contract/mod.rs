@@ -16,5 +16,5 @@ pub mod message_expiry;
 pub mod message_store;
 pub mod personal_store;
 pub mod roster_store;
-mod sample;
+pub(crate) mod sample;
 pub mod user_store;

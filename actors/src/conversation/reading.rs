@@ -96,11 +96,8 @@ impl Conversation {
         if is_behind || is_here {
             return is_behind;
         }
-        let sequencers = &self.context.sequencers;
-        let peers = sequencers.committers().peers();
-        // Nobody can say it while this node is cut off.
-        let can_hear = peers.is_connected() && sequencers.owner(self.id) != Owner::Unknown;
-        if can_hear && !peers.is_told(self.id) {
+        let peers = self.context.sequencers.committers().peers();
+        if self.is_owner_heard() && !peers.is_told(self.id) {
             return true;
         }
         let Some(heard) = peers.head(self.id).filter(|heard| *heard > head) else { return false };
@@ -130,12 +127,19 @@ impl Conversation {
         self.serving.as_ref().map_or(Sequence::START, |it| it.roster.record.purged_up_to)
     }
 
+    /// Who could say where the log ends can be heard. A shard without an owner may be ahead of the store,
+    /// and so may one cut off from here.
+    fn is_owner_heard(&self) -> bool {
+        let sequencers = &self.context.sequencers;
+        let is_owned = sequencers.owner(self.id) != Owner::Unknown;
+        is_owned && sequencers.committers().peers().is_connected()
+    }
+
     /// A device may have come from a node that was ahead of this one, also where this one believes
     /// that it gives the numbers: what it claims to have is waited for, for a while, before it is
     /// told that there is no such thing.
     fn check_claim(&mut self, page: Page, ctx: &mut Context<Self>) -> Result<(), Refusal> {
-        let sequencers = &self.context.sequencers;
-        let peers = sequencers.committers().peers();
+        let peers = self.context.sequencers.committers().peers();
         let (Page::After(position), Ok(serving)) = (page, &mut self.serving) else {
             return Ok(());
         };
@@ -152,10 +156,8 @@ impl Conversation {
         }
         let claim = *claim;
         let heard = peers.head(self.id).max(Some(serving.known_head));
-        // A shard without an owner may be ahead of the store, and so may one cut off from here.
-        let can_tell = peers.is_connected() && sequencers.owner(self.id) != Owner::Unknown;
         let is_late = claim.since.elapsed() > CLAIM_MAX;
-        if is_late && claim.is_doubtful && can_tell && Some(position) > heard {
+        if is_late && claim.is_doubtful && self.is_owner_heard() && Some(position) > heard {
             return Ok(());
         }
         if is_due {

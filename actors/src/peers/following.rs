@@ -142,10 +142,7 @@ impl Following {
     pub fn owner_changed(&mut self, shard: u32) {
         self.asked.retain(|_, asked| asked.shard != shard);
         let all = self.of_shard(shard);
-        for id in &all {
-            self.doubt(*id);
-            self.not_told(*id);
-        }
+        all.iter().for_each(|id| self.hear_anew(*id));
         if all.is_empty() {
             self.unasked.remove(&shard);
         } else {
@@ -172,13 +169,12 @@ impl Following {
     pub fn doubt_all(&mut self) {
         self.ask_for_all();
         let all: Vec<ConversationId> = self.by_conversation.keys().copied().collect();
-        for id in all {
-            self.doubt(id);
-            self.not_told(id);
-        }
+        all.into_iter().for_each(|id| self.hear_anew(id));
     }
 
-    fn not_told(&mut self, conversation: ConversationId) {
+    /// What its owner said counts no more.
+    fn hear_anew(&mut self, conversation: ConversationId) {
+        self.doubt(conversation);
         if let Some(followed) = self.by_conversation.get_mut(&conversation) {
             followed.is_told = false;
         }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use schema::record::{ConversationKind, Member, Role};
 use schema::wire::{ClientFrame, ServerFrame};
 use schema::{ConversationId, NodeId, Sequence, UserId};
 use tokio::sync::mpsc;
@@ -14,10 +13,11 @@ use tokio::time::timeout;
 
 use super::Tree;
 use super::tests::{PATIENCE, Recorder, conversation, draft, node_of, send};
+use crate::contract::sample;
 use crate::conversation::Page;
 use crate::memory::{MemoryBridge, MemoryBridgeHub, MemoryStore, ShardOwners};
 use crate::node::Node;
-use crate::ports::{Bridge, BridgeError, CommitRing as _, Inbox, NewConversation, RosterStore};
+use crate::ports::{Bridge, BridgeError, CommitRing as _, Inbox, RosterStore};
 
 /// Loses one frame in every `lose_one_in` (none at zero), and all while it is cut, which it notices,
 /// or silent, which it does not.
@@ -114,16 +114,8 @@ impl Cluster {
 }
 
 pub(super) async fn direct(store: &MemoryStore, one: UserId, other: UserId) -> ConversationId {
-    let conversation_id = ConversationId::generate();
-    let member = |user_id| Member { user_id, role: Role::Member };
-    let made = NewConversation {
-        conversation_id,
-        kind: ConversationKind::Direct,
-        name: None,
-        created_by: one,
-        created_at: 0,
-        members: vec![member(one), member(other)],
-    };
+    let made = sample::direct(one, other);
+    let conversation_id = made.conversation_id;
     RosterStore::create(store, made).await.unwrap();
     conversation_id
 }

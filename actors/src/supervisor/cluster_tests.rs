@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use schema::record::{ConversationKind, Draft, Event, Member, Role};
-use schema::{ConversationId, Sequence, UserId};
+use schema::record::{Draft, Event, Member, Role};
+use schema::{Sequence, UserId};
 use tokio::time::timeout;
 
 use super::cluster_kit_tests::{Cluster, sees_all_once_in_order, sends_from_every_node};
 use super::tests::{PATIENCE, Recorder, all_stored_once, draft, send};
-use crate::ports::{NewConversation, RosterStore as _};
+use crate::contract::sample;
+use crate::ports::RosterStore as _;
 
 #[actix::test]
 async fn members_on_every_node_see_one_order_once() {
@@ -88,15 +89,8 @@ async fn without_a_bridge_the_owner_goes_on_and_the_others_follow_the_store() {
 async fn a_member_added_from_another_node_hears_of_it() {
     let cluster = Cluster::start(3, 0);
     let (owner, added) = (UserId::generate(), UserId::generate());
-    let id = ConversationId::generate();
-    let made = NewConversation {
-        conversation_id: id,
-        kind: ConversationKind::Group,
-        name: None,
-        created_by: owner,
-        created_at: 0,
-        members: vec![Member { user_id: owner, role: Role::Owner }],
-    };
+    let made = sample::group(&[owner]);
+    let id = made.conversation_id;
     cluster.store.create(made).await.unwrap();
     let mut numbers = Recorder::attach(&cluster.trees[2], added).await;
     let member = Member { user_id: added, role: Role::Member };

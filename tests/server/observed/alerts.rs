@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::prometheus::Prometheus;
 use super::shipped::queries;
-use crate::support::{PATIENCE, binary};
+use crate::support::{PATIENCE, binary, workers_of};
 
 /// A cause and its alert lie seconds apart; a busy machine needs more.
 const FIRES: Duration = Duration::from_secs(90);
@@ -192,17 +192,6 @@ impl Drop for Standstill {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Threads that run actors.
-fn workers_of(process: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    let tasks = tasks.map(|task| task.unwrap().path());
-    let is_worker = |task: &std::path::PathBuf| {
-        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("actix-rt|"))
-    };
-    let id = |task: std::path::PathBuf| task.file_name()?.to_str()?.parse().ok();
-    tasks.filter(is_worker).filter_map(id).collect()
 }
 
 /// The conversation's thread stops: what is said waits in its mailbox, longer and longer.

@@ -237,15 +237,16 @@ fn apply(
     };
     // A message is indexed once, in the transaction that says so: asking FTS5 to replace what is there
     // makes it look for it in three tables, a fifth of the work.
-    let insert = format!("INSERT INTO {} (rowid, text) VALUES (?1, ?2)", tables.text);
-    match connection.prepare_cached(&insert)?.execute(params![target, text]) {
+    let write = |verb: &str| {
+        let sql = format!("{verb} INTO {} (rowid, text) VALUES (?1, ?2)", tables.text);
+        connection.prepare_cached(&sql)?.execute(params![target, text])
+    };
+    match write("INSERT") {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            let sql =
-                format!("INSERT OR REPLACE INTO {} (rowid, text) VALUES (?1, ?2)", tables.text);
-            connection.prepare_cached(&sql)?.execute(params![target, text])?;
+            write("INSERT OR REPLACE")?
         }
-        inserted => drop(inserted?),
-    }
+        inserted => inserted?,
+    };
     Ok(())
 }
 
